@@ -1,0 +1,80 @@
+"""Where series come from and how they become windows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+
+from forecasting.data import waves as synthetic
+from forecasting.data.files import read_csv
+from forecasting.data.samples import SAMPLES, read_sample
+from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
+from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
+
+__all__ = ["SAMPLES", "ReadUpload", "Split", "Windows", "describe", "floor_of", "grid_length", "load", "read_frame"]
+
+ReadUpload = Callable[[str], bytes]
+"""Gives the content of an upload by its id."""
+
+
+def no_uploads(upload_id: str) -> bytes:
+    """The reader for callers that hold no uploads."""
+    raise BadInput(f"The upload {upload_id} is not here: it was deleted, or belongs to another server.")
+
+
+def grid_length(waves: Waves, task: Task) -> int:
+    """Return the points of the grid: look-back plus horizon unless fixed.
+
+    Raises:
+        BadInput: when a fixed grid is too short for look-back and horizon.
+    """
+    need = task.input_size + task.h
+    if waves.n_steps is not None and waves.n_steps < need:
+        raise BadInput(
+            f"The grid is fixed to {waves.n_steps} points, but look-back {task.input_size} and horizon {task.h} need "
+            f"{need}: lengthen the grid or shorten them."
+        )
+    return waves.n_steps or need
+
+
+def read_frame(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -> pd.DataFrame:
+    """Return a real source as a frame `unique_id, ds, y`."""
+    return read_sample(source.name) if isinstance(source, Sample) else read_csv(read_upload(source.upload_id))
+
+
+def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_back: int | None = None) -> Split:
+    """Read or make the series of a source and cut them into the windows of a task.
+
+    Args:
+        source: where the series come from.
+        task: what is asked of them.
+        read_upload: gives the content of an upload.
+        look_back: let the look-backs be so long, with the targets that `task.input_size` gives.
+
+    Raises:
+        BadInput: when the source and the task do not fit together.
+    """
+    if not isinstance(source, Waves):
+        return split_by_time(read_frame(source, read_upload), task, look_back)
+    n_steps = grid_length(source, task)
+    earlier = max(0, (look_back or 0) - task.input_size)
+    values = synthetic.generate(source, n_steps, earlier)
+    split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)
+    return replace(split, noise_floor=synthetic.noise_floor(source))
+
+
+def floor_of(source: Source) -> float | None:
+    """The lowest expected MSE that any model can have, where it is known: for the waves, the variance of their noise."""
+    return synthetic.noise_floor(source) if isinstance(source, Waves) else None
+
+
+def describe(source: Source, task: Task) -> str:
+    """A short title: what the series are and what is asked of them."""
+    if isinstance(source, Waves):
+        name = "Sum of two sines"
+    elif isinstance(source, Sample):
+        name = SAMPLES[source.name].title if source.name in SAMPLES else source.name
+    else:
+        name = "Uploaded series"
+    asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": f"next {task.h} steps"}
+    return f"{name}, {asked[task.target]}"

@@ -1,0 +1,179 @@
+"""From series to windows: look-backs and targets, split into training, validation and test."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecasting.experiment import BadInput, Task
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Look-backs and their targets, in the scale that models see, with what is needed to go back to the series' units.
+
+    Attributes:
+        x: look-backs, shape `(n_windows, input_size, n_features)`, float32.
+        y: targets, shape `(n_windows, n_outputs)`, float32.
+        loc, scale: per window, shape `(n_windows, 1)`, float64: value in units = scaled value × scale + loc.
+        unique_id: the series of each window, shape `(n_windows,)`.
+        ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    loc: np.ndarray
+    scale: np.ndarray
+    unique_id: np.ndarray
+    ds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def in_units(self, values: np.ndarray) -> np.ndarray:
+        """Bring scaled values of shape `(n_windows, anything)` back to the series' units, float64."""
+        return values * self.scale + self.loc
+
+
+@dataclass(frozen=True)
+class Split:
+    """The three parts of one data set."""
+
+    train: Windows
+    valid: Windows
+    test: Windows
+    noise_floor: float | None = None
+    left_out: int = 0
+
+
+def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int) -> Split:
+    """Cut one window from each series and split by series, in their order.
+
+    Args:
+        values: the series, shape `(n_series, n_steps)`.
+        task: what is asked; scaling is learned on the look-backs of `task.input_size` steps of the training series.
+        origin: the column of the first step ahead; the look-back ends before it.
+        look_back: steps that the windows see.
+
+    Raises:
+        BadInput: when a part would be empty.
+    """
+    n = len(values)
+    edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
+    x = values[:, origin - look_back : origin, None]
+    y = values[:, [origin + step - 1 for step in task.steps]]
+    loc, scale = _scaling(values[: edges[1], origin - task.input_size : origin], task)
+    ids = np.arange(n)
+    parts = []
+    for name, low, high in zip(PARTS, edges[:-1], edges[1:], strict=True):
+        if high == low:
+            raise BadInput(f"The {_spoken(name)} part of {n} series is empty: raise its share or the number of series.")
+        count = high - low
+        parts.append(
+            Windows(
+                x=_frozen((x[low:high] - loc) / scale, "float32"),
+                y=_frozen((y[low:high] - loc) / scale, "float32"),
+                loc=_frozen(np.full((count, 1), loc), "float64"),
+                scale=_frozen(np.full((count, 1), scale), "float64"),
+                unique_id=ids[low:high],
+                ds=np.full(count, origin),
+            )
+        )
+    return Split(*parts)
+
+
+def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None) -> Split:
+    """Cut every window from every series and split by time, at the same two moments for all series.
+
+    A window belongs to the part in which all of its targets lie; its look-back may reach into the part before. Windows
+    whose targets lie on both sides of a cutoff are left out, and so are windows with a missing value. Scaling, if any,
+    is learned per series on the values before the first cutoff.
+
+    Args:
+        frame: `unique_id, ds, y`, sorted by series and time, evenly spaced.
+        look_back: cut windows that see so many steps, with the targets that windows of `task.input_size` have.
+
+    Raises:
+        BadInput: when a part would be empty.
+    """
+    times = np.sort(frame["ds"].unique())
+    cuts = [times[min(int(len(times) * share), len(times) - 1)] for share in (task.train, task.train + task.valid)]
+    pieces: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in PARTS}
+    left_out = 0
+    longest = 0
+    for unique_id, series in frame.groupby("unique_id", sort=False):
+        y, ds = series["y"].to_numpy("float64"), series["ds"].to_numpy()
+        longest = max(longest, len(y))
+        cut = _cut(y, ds, task, look_back or task.input_size)
+        if cut is None:
+            continue
+        loc, scale = _scaling(y[ds < cuts[0]], task)
+        whole = np.isfinite(cut["x"]).all(1) & np.isfinite(cut["y"]).all(1)
+        first, last = cut["first"], cut["last"]
+        belongs = {"train": last < cuts[0], "valid": (first >= cuts[0]) & (last < cuts[1]), "test": first >= cuts[1]}
+        left_out += int((~whole).sum())
+        for name, chosen in belongs.items():
+            keep = chosen & whole
+            pieces[name].append(
+                {
+                    "x": (cut["x"][keep, :, None] - loc) / scale,
+                    "y": (cut["y"][keep] - loc) / scale,
+                    "loc": np.full((keep.sum(), 1), loc),
+                    "scale": np.full((keep.sum(), 1), scale),
+                    "unique_id": np.full(keep.sum(), str(unique_id), dtype=object),
+                    "ds": cut["ds"][keep],
+                }
+            )
+    parts = [_join(pieces[name], name, task, longest) for name in PARTS]
+    return Split(*parts, left_out=left_out)
+
+
+def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str, np.ndarray] | None:
+    """All windows of one series, or None when it is too short for one."""
+    seen = max(look_back, task.input_size)
+    n = len(y) - seen - task.h + 1
+    if n < 1:
+        return None
+    start = np.arange(n) + seen
+    targets = start[:, None] + np.array(task.steps)[None, :] - 1
+    return {
+        "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
+        "y": y[targets],
+        "ds": ds[start],
+        "first": ds[targets[:, 0]],
+        "last": ds[targets[:, -1]],
+    }
+
+
+def _scaling(train: np.ndarray, task: Task) -> tuple[float, float]:
+    known = train[np.isfinite(train)]
+    if task.scaling == "none" or len(known) < 2:
+        return 0.0, 1.0
+    return float(known.mean()), float(known.std()) or 1.0
+
+
+def _join(pieces: list[dict[str, np.ndarray]], name: str, task: Task, longest: int) -> Windows:
+    if not sum(len(piece["x"]) for piece in pieces):
+        need = task.input_size + task.h
+        raise BadInput(
+            f"No window fits into the {_spoken(name)} part: the longest series has {longest} values, one window needs "
+            f"{need} (look-back {task.input_size} plus horizon {task.h}). Shorten look-back or horizon, or give that "
+            "part a larger share."
+        )
+    joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    for key, dtype in {"x": "float32", "y": "float32", "loc": "float64", "scale": "float64"}.items():
+        joined[key] = _frozen(joined[key], dtype)
+    return Windows(**joined)
+
+
+def _frozen(values: np.ndarray, dtype: str) -> np.ndarray:
+    """A contiguous copy that nobody can write to: splits are shared between page views."""
+    values = np.ascontiguousarray(values, dtype=dtype)
+    values.flags.writeable = False
+    return values
+
+
+def _spoken(part: str) -> str:
+    return {"train": "training", "valid": "validation", "test": "test"}[part]

@@ -1,0 +1,277 @@
+"""The values that describe an experiment: source, task, models, training settings, seeds.
+
+Every value is frozen, validated and survives a round trip through JSON. Bounds, labels and help texts stand here once:
+the sliders of the dashboard, the address of a page, the command line and the database all read them from these classes.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+NUMERICS = 1
+"""Version of everything that computes. Raise it when a change moves results: it is part of every fit's id."""
+
+
+class BadInput(ValueError):
+    """Something a visitor gave cannot be used. The message says what to change and is shown as it stands."""
+
+
+class Value(BaseModel):
+    """A frozen, strict-about-its-keys settings object with a canonical JSON form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this value: sorted keys, no blanks."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def plain(error: ValidationError) -> BadInput:
+    """Turn pydantic's first complaint into one sentence for a visitor."""
+    first = error.errors()[0]
+    where = " → ".join(str(part) for part in first["loc"]) or "the input"
+    if first["type"] == "value_error":
+        return BadInput(str(first["ctx"]["error"]))
+    given = first["input"]
+    shown = f" (given: {str(given)[:60]!r})" if not isinstance(given, dict | list) else ""
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return BadInput(f"{where}: {message}{shown}.")
+
+
+# ---------------------------------------------------------------------------------------------------------- source
+
+Frequencies = tuple[Annotated[float, Field(ge=0, le=200)], Annotated[float, Field(ge=0, le=200)]]
+
+
+class Waves(Value):
+    """Synthetic series: two sine waves with random frequency and phase, plus noise; trend and season if wanted."""
+
+    kind: Literal["waves"] = "waves"
+    n_series: int = Field(10_000, ge=10, le=50_000, title="Number of series", description="How many series are made.")
+    amplitude_1: float = Field(0.5, ge=0, le=5, title="Wave 1 amplitude", description="Height of the slow wave.")
+    frequency_1: Frequencies = Field(
+        (10.0, 20.0),
+        title="Wave 1 frequency",
+        description="Each series draws its frequency from this range, in radians over the whole grid.",
+    )
+    amplitude_2: float = Field(0.2, ge=0, le=5, title="Wave 2 amplitude", description="Height of the fast wave.")
+    frequency_2: Frequencies = Field(
+        (20.0, 40.0),
+        title="Wave 2 frequency",
+        description="Each series draws its frequency from this range, in radians over the whole grid.",
+    )
+    noise_width: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        title="Noise width",
+        description="Uniform noise of this width is added to every value. Its variance, width² / 12, bounds every model.",
+    )
+    level: float = Field(0.0, ge=-100, le=100, title="Level", description="A constant that is added to the waves.")
+    trend: Literal["none", "linear", "exponential"] = Field("none", title="Trend", description="How the level moves.")
+    trend_change: float = Field(
+        0.1,
+        ge=-5,
+        le=5,
+        title="Trend change",
+        description="Linear: added every so many steps. Exponential: share gained every so many steps (0.1 is 10 %).",
+    )
+    trend_every: int = Field(50, ge=1, le=10_000, title="… every (steps)", description="Steps that the change takes.")
+    season: Literal["none", "additive", "multiplicative"] = Field(
+        "none", title="Season", description="A repeating pattern, added to the series or multiplied with it."
+    )
+    season_amplitude: float = Field(
+        0.5, ge=0, le=10, title="Season amplitude", description="Height of the season (multiplicative: as a share)."
+    )
+    season_length: int = Field(12, ge=2, le=1_000, title="Season length", description="Steps until it repeats.")
+    n_steps: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Grid length",
+        description="Points over which time runs from 0 to 1. Unless fixed it is look-back plus horizon; "
+        "another grid stretches the waves and makes other series.",
+    )
+    seed: int = Field(42, ge=0, le=2**31 - 1, title="Data seed", description="Another seed draws other series.")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        for name in ("frequency_1", "frequency_2"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"The range of {name} runs from {low:g} to {high:g}: put the smaller number first.")
+        if self.trend == "exponential" and self.trend_change <= -1:
+            raise ValueError("An exponential trend cannot lose 100 % or more: give a trend change above -1.")
+        return self
+
+
+class Sample(Value):
+    """A real series that comes with an installed package; see `forecasting.data.samples`."""
+
+    kind: Literal["sample"] = "sample"
+    name: str = Field("sunspots", max_length=40, title="Sample")
+
+
+class Upload(Value):
+    """A file that a visitor gave; the id is random and is the only way to it."""
+
+    kind: Literal["upload"] = "upload"
+    upload_id: str = Field(pattern=r"^[a-z0-9]{16,40}$", title="Upload")
+
+
+Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]
+
+# ------------------------------------------------------------------------------------------------------------ task
+
+Target = Literal["next", "at_h", "all_h"]
+
+
+class Task(Value):
+    """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
+
+    input_size: int = Field(50, ge=1, le=500, title="Look-back", description="Steps that a model sees (`input_size`).")
+    target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
+    h: int = Field(1, ge=1, le=200, title="Horizon", description="Steps ahead (`h`).")
+    train: float = Field(0.7, gt=0, lt=1, title="Training share", description="Share that models learn from.")
+    valid: float = Field(0.2, gt=0, lt=1, title="Validation share", description="Share by which models are chosen.")
+    scaling: Literal["none", "standard"] = Field(
+        "none",
+        title="Scaling",
+        description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _next_step_is_h_1(cls, data: Any) -> Any:
+        return {**data, "h": 1} if isinstance(data, dict) and data.get("target", "next") == "next" else data
+
+    @model_validator(mode="after")
+    def _parts_not_empty(self) -> Self:
+        if self.train + self.valid >= 0.9999:
+            total = f"{self.train:.0%} training and {self.valid:.0%} validation"
+            raise ValueError(f"{total} leave nothing for the test part: lower one of them.")
+        return self
+
+    @property
+    def test(self) -> float:
+        """Share of the data that is scored once, at the end."""
+        return 1 - self.train - self.valid
+
+    @property
+    def n_outputs(self) -> int:
+        """How many values one forecast holds."""
+        return self.h if self.target == "all_h" else 1
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps ahead that are forecast, counted from 1."""
+        return list(range(1, self.h + 1)) if self.target == "all_h" else [self.h]
+
+
+# -------------------------------------------------------------------------------------------------------- training
+
+
+class Training(Value):
+    """How the models that learn by gradient descent are trained."""
+
+    epochs: int = Field(20, ge=1, le=1_000, title="Epochs", description="Passes over the training part.")
+    batch_size: int = Field(32, ge=1, le=4_096, title="Batch size", description="Windows per gradient step.")
+    learning_rate: float = Field(
+        0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
+    )
+    optimizer: Literal["adam", "nadam", "rmsprop", "sgd"] = Field(
+        "adam", title="Optimiser", description="The rule that turns gradients into steps, at Keras' defaults."
+    )
+    keep: Literal["last", "best"] = Field(
+        "last", title="Weights kept", description="Those of the last epoch, or of the best one on validation."
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        title="Early stopping",
+        description="Stop after so many epochs without a better validation loss and keep the best weights.",
+    )
+    max_seconds: float = Field(
+        600,
+        ge=1,
+        le=86_400,
+        title="Time limit (s)",
+        description="A fit that takes longer is stopped; its best weights are kept.",
+    )
+    device: str = Field("CPU", pattern=r"^(CPU|GPU:\d{1,2})$", title="Device", description="Where the networks are trained.")
+
+
+# ------------------------------------------------------------------------------------------------- models, experiment
+
+
+class ModelChoice(Value):
+    """A model by name with the parameters that differ from its defaults; `forecasting.models.resolve` validates it."""
+
+    name: str = Field(max_length=40)
+    params: dict[str, Any] = Field(default_factory=dict, max_length=30)
+
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Experiment(Value):
+    """Source, task, models, training settings and seeds: all that decides a result. It is also the share link."""
+
+    title: str = Field("", max_length=120)
+    source: Source = Waves()
+    task: Task = Task()
+    models: tuple[ModelChoice, ...] = Field(
+        tuple(ModelChoice(name=name) for name in ("naive", "linear", "simple_rnn", "deep_rnn")),
+        min_length=1,
+        max_length=40,
+    )
+    training: Training = Training()
+    seeds: tuple[Seed, ...] = Field((42,), min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("A seed is listed twice: each seed may be given once.")
+        return self
+
+    @classmethod
+    def read(cls, text: str) -> "Experiment":
+        """Read an experiment from JSON.
+
+        Raises:
+            BadInput: in one sentence, when the text is no valid experiment.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise plain(error) from None
+
+
+class Fit(Value):
+    """One model on one source and task with one seed: the unit of work, of caching and of the queue.
+
+    `training` and `seed` are None for models that do not depend on them. `look_back` asks for no training at all: the
+    finished fit without it is scored once more, seeing that many steps.
+    """
+
+    source: Source
+    task: Task
+    model: ModelChoice
+    training: Training | None = None
+    seed: Seed | None = None
+    look_back: int | None = Field(None, ge=1, le=500)
+
+    @property
+    def id(self) -> str:
+        """A hash of everything that decides the result; the time limit does not decide a result that finished."""
+        content = self.model_dump(mode="json", exclude={"training": {"max_seconds"}})
+        text = json.dumps([NUMERICS, content], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def parent(self) -> "Fit | None":
+        """The fit whose weights this one needs."""
+        return None if self.look_back is None else self.model_copy(update={"look_back": None})

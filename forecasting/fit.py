@@ -1,0 +1,169 @@
+"""One fit from its settings to its result: what a worker runs, and what a notebook can call."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecasting.data import ReadUpload, Windows, load, no_uploads
+from forecasting.evaluation.scores import mse, mse_per_step
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
+from forecasting.models import Control, Learned, Model, Shape, resolve
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Errors on one part, in the series' units, squared."""
+
+    mse: float
+    mse_per_step: list[float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a fit.
+
+    Attributes:
+        valid, test: scores of the weights kept.
+        y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32.
+        weights: all that was learned.
+        parameters: how many numbers the model learns.
+        epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
+        fit_s, epoch_s, compile_s: seconds for all, per epoch (median without the first), for the first gradient step.
+        ended_early: None, or what ended it: "stopped", "time limit".
+    """
+
+    valid: Scores
+    test: Scores
+    y_hat_valid: np.ndarray
+    y_hat_test: np.ndarray
+    weights: list[np.ndarray]
+    parameters: int
+    epochs: int | None
+    best_epoch: int | None
+    fit_s: float
+    epoch_s: float | None
+    compile_s: float | None
+    ended_early: str | None
+
+    def summary(self) -> dict:
+        """All but the arrays, as plain JSON values."""
+        return {
+            "valid_mse": self.valid.mse,
+            "valid_mse_per_step": self.valid.mse_per_step,
+            "test_mse": self.test.mse,
+            "test_mse_per_step": self.test.mse_per_step,
+            "parameters": self.parameters,
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "fit_s": self.fit_s,
+            "epoch_s": self.epoch_s,
+            "compile_s": self.compile_s,
+            "ended_early": self.ended_early,
+        }
+
+
+def fits_of(experiment: Experiment) -> list[Fit]:
+    """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order.
+
+    Naive is in every comparison: it is put first when it was not chosen. Parameters are filled in with their defaults, so
+    that a fit has one id however it was written down.
+
+    Raises:
+        BadInput: when a model or a parameter is unknown or out of range.
+    """
+    choices = list(experiment.models)
+    if all(choice.name != "naive" for choice in choices):
+        choices.insert(0, ModelChoice(name="naive"))
+    fits: dict[str, Fit] = {}
+    for choice in choices:
+        model = resolve(choice)
+        whole = ModelChoice(name=choice.name, params=model.model_dump(mode="json"))
+        for seed in experiment.seeds if model.trained else (None,):
+            fit = Fit(
+                source=experiment.source,
+                task=experiment.task,
+                model=whole,
+                training=experiment.training if model.trained else None,
+                seed=seed,
+            )
+            fits.setdefault(fit.id, fit)
+    return list(fits.values())
+
+
+def run_fit(fit: Fit, control: Control | None = None, read_upload: ReadUpload = no_uploads) -> Result:
+    """Fit a model and score it: on validation, by which models are chosen, and once on test.
+
+    Args:
+        fit: the settings.
+        control: callbacks for progress and stop; training settings and seed are taken from the fit.
+        read_upload: gives the content of an upload.
+
+    Raises:
+        BadInput: when source, task and model do not fit together.
+        Diverged: when a loss turns NaN.
+        Stopped: when it was stopped before its first epoch ended.
+    """
+    if fit.look_back is not None:
+        raise BadInput("Scoring at another look-back needs the weights of the finished fit: call `score_at`.")
+    control, started = _control(fit, control), time.monotonic()
+    control.on_stage("preparing")
+    split = load(fit.source, fit.task, read_upload)
+    model = resolve(fit.model)
+    learned = model.fit(split, control)
+    control.on_stage("scoring")
+    return _result(model, learned, Shape.of(split), (split.valid, split.test), started)
+
+
+def score_at(
+    fit: Fit, weights: list[np.ndarray], control: Control | None = None, read_upload: ReadUpload = no_uploads
+) -> Result:
+    """Score a fitted model on the same targets, seeing `fit.look_back` steps instead of those it was trained on.
+
+    Raises:
+        BadInput: when the model's look-back is not open, or the series are too short.
+    """
+    control, started = _control(fit, control), time.monotonic()
+    model = resolve(fit.model)
+    if not model.open_time:
+        raise BadInput(f"{model.label} is bound to the look-back that it was fitted with: only open models can change it.")
+    control.on_stage("scoring")
+    split = load(fit.source, fit.task, read_upload, look_back=fit.look_back)
+    shape = Shape.of(split)
+    learned = Learned(model.load(weights, shape, control))
+    return _result(model, learned, shape, (split.valid, split.test), started)
+
+
+def _control(fit: Fit, control: Control | None) -> Control:
+    control = control or Control()
+    return Control(
+        training=fit.training or control.training,
+        seed=fit.seed or 0,
+        on_stage=control.on_stage,
+        on_epoch=control.on_epoch,
+        on_fraction=control.on_fraction,
+        should_stop=control.should_stop,
+    )
+
+
+def _result(model: Model, learned: Learned, shape: Shape, parts: tuple[Windows, Windows], started: float) -> Result:
+    y_hats = [part.in_units(learned.fitted.predict(part.x)).astype("float32") for part in parts]
+    scores = []
+    for part, y_hat in zip(parts, y_hats, strict=True):
+        y = part.in_units(part.y)
+        scores.append(Scores(mse(y, y_hat), mse_per_step(y, y_hat)))
+    trained = model.trained and learned.epochs > 0
+    return Result(
+        valid=scores[0],
+        test=scores[1],
+        y_hat_valid=y_hats[0],
+        y_hat_test=y_hats[1],
+        weights=learned.fitted.weights,
+        parameters=model.n_parameters(shape),
+        epochs=learned.epochs if trained else None,
+        best_epoch=learned.best_epoch if trained else None,
+        fit_s=time.monotonic() - started,
+        epoch_s=learned.epoch_s,
+        compile_s=learned.compile_s,
+        ended_early=learned.ended_early,
+    )

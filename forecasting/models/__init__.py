@@ -1,0 +1,29 @@
+"""The models. `MODELS` is the one list: forms, command line, README and tests draw from it."""
+
+from pydantic import ValidationError
+
+from forecasting.experiment import BadInput, ModelChoice, plain
+from forecasting.models.base import Control, Fitted, Learned, Model, NetworkModel, Progress, Shape
+from forecasting.models.linear import Linear, LinearTrained
+from forecasting.models.naive import Naive
+from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
+
+__all__ = ["MODELS", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
+
+MODELS: dict[str, type[Model]] = {
+    model.name: model for model in (Naive, Linear, LinearTrained, SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU)
+}
+
+
+def resolve(choice: ModelChoice) -> Model:
+    """Return the model that a choice names, its parameters validated.
+
+    Raises:
+        BadInput: when no model bears the name, or a parameter is unknown or out of range.
+    """
+    if choice.name not in MODELS:
+        raise BadInput(f"There is no model {choice.name!r}: choose from {', '.join(MODELS)}.")
+    try:
+        return MODELS[choice.name].model_validate(choice.params)
+    except ValidationError as error:
+        raise BadInput(f"{MODELS[choice.name].title}: {plain(error)}") from None

@@ -1,0 +1,278 @@
+"""The training loop: one compiled program does many gradient steps, and a program is kept for the next fit like it.
+
+Keras' `fit` returns to Python after every step; for networks of some twenty units that costs about ten times the
+arithmetic. Here the data lie in memory as tensors, and one XLA program walks over the shuffled batches by itself. It takes
+the first and the last batch as arguments, so one compilation serves blocks of any length: long epochs are cut into blocks
+of about a quarter of a second, after each of which progress is reported and a wish to stop is heard.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from forecasting.data.windows import Split, Windows
+from forecasting.experiment import BadInput, Training
+from forecasting.models.base import Control, Fitted, Learned, NetworkModel, Progress, Shape
+
+BLOCK_S = 0.25
+"""Aim for the length of a block of steps, in seconds."""
+PREDICT_ROWS = 1024
+"""Windows per call of the forecasting program."""
+KEPT_PROGRAMS = 8
+
+_programs: OrderedDict[tuple, "Program"] = OrderedDict()
+
+
+class Diverged(ArithmeticError):
+    """The loss left the real numbers."""
+
+
+class Stopped(Exception):
+    """Somebody asked the fit to end while it was forecasting."""
+
+
+def devices() -> list[str]:
+    """Name the devices that networks can be trained on: `CPU`, and `GPU:0` … where TensorFlow sees them."""
+    return ["CPU"] + [f"GPU:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
+
+
+class Program:
+    """A network, its optimiser, and their compiled programs; weights are set anew for every fit."""
+
+    def __init__(self, model: NetworkModel, shape: Shape, training: Training) -> None:
+        self.model, self.shape = model, shape
+        self.device = f"/{training.device}:0" if training.device == "CPU" else f"/{training.device}"
+        with tf.device(self.device):
+            self.network = model.network(shape)
+            self.optimizer = keras.optimizers.get(training.optimizer)
+            self.optimizer.build(self.network.trainable_variables)
+        self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
+        self._steps = tf.function(self._take_steps, jit_compile=True)
+        self._forward = tf.function(lambda x: self.network(x, training=False), jit_compile=True)
+
+    def reset(self, seed: int, learning_rate: float) -> None:
+        """Draw the weights that a fresh network of this seed has, and forget what the optimiser has seen."""
+        keras.utils.set_random_seed(seed)
+        with tf.device(self.device):
+            self.network.set_weights(self.model.network(self.shape).get_weights())
+        for variable, start in zip(self.optimizer.variables, self._optimizer_start, strict=True):
+            variable.assign(start)
+        self.optimizer.learning_rate.assign(learning_rate)
+
+    def steps(self, data: "Tensors", batches: tuple[tf.Tensor, tf.Tensor], first: int, last: int) -> float:
+        """Take the gradient steps `first` … `last - 1` and return the sum of squared errors that they saw."""
+        rows, weights = batches
+        with tf.device(self.device):
+            return float(self._steps(data.x, data.y, rows, weights, tf.constant(first), tf.constant(last)))
+
+    def _take_steps(self, x, y, rows, weights, first, last):  # type: ignore[no-untyped-def]  # traced by TensorFlow
+        seen, i = tf.constant(0.0), first
+        while i < last:  # not tf.range: XLA would compile its bounds in, and so compile anew for every block
+            xb, yb, weight = tf.gather(x, rows[i]), tf.gather(y, rows[i]), weights[i]
+            with tf.GradientTape() as tape:
+                squares = tf.reduce_mean(tf.square(self.network(xb, training=True) - yb), axis=1)
+                error = tf.reduce_sum(weight * squares)
+                loss = error / tf.reduce_sum(weight)
+            gradients = tape.gradient(loss, self.network.trainable_variables)
+            self.optimizer.apply(gradients, self.network.trainable_variables)
+            seen += error
+            i += 1
+        return seen
+
+    def predict(self, x: np.ndarray, control: Control | None = None) -> np.ndarray:
+        """Forecast `(n_windows, n_outputs)`, float32, in calls of one fixed size.
+
+        Raises:
+            Stopped: when `control` says so between two calls.
+        """
+        rows = PREDICT_ROWS
+        y_hat = np.empty((len(x), self.shape.n_outputs), dtype="float32")
+        for start in range(0, len(x), rows):
+            if control is not None and control.should_stop():
+                raise Stopped
+            piece = x[start : start + rows]
+            padded = np.concatenate([piece, np.zeros((rows - len(piece), *x.shape[1:]), "float32")])
+            with tf.device(self.device):
+                y_hat[start : start + rows] = self._forward(tf.constant(padded)).numpy()[: len(piece)]
+        return y_hat
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """The training part on its device."""
+
+    x: tf.Tensor
+    y: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network: its weights, and the program that forecasts with them."""
+
+    program: Program
+    weights: list[np.ndarray]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Forecast: `(n_windows, n_outputs)`."""
+        self.program.network.set_weights(self.weights)
+        return self.program.predict(np.asarray(x, "float32"))
+
+
+def program_for(model: NetworkModel, shape: Shape, training: Training, n_windows: int = 0) -> Program:
+    """Return the kept program for this network and these shapes, or make it; the few last used are kept."""
+    key = (model.name, model.canonical(), shape, training.optimizer, training.device, training.batch_size, n_windows)
+    if key not in _programs:
+        if training.device not in devices():
+            raise BadInput(f"This machine has no {training.device}: choose one of {', '.join(devices())}.")
+        _programs[key] = Program(model, shape, training)
+    _programs.move_to_end(key)
+    while len(_programs) > KEPT_PROGRAMS:
+        _programs.popitem(last=False)
+    return _programs[key]
+
+
+def load(model: NetworkModel, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
+    """Return the network with given weights, ready to forecast."""
+    return Network(program_for(model, shape, control.training), weights)
+
+
+def train(model: NetworkModel, split: Split, control: Control) -> Learned:
+    """Train a network by gradient descent on the mean squared error.
+
+    Batches are drawn anew for every epoch from `numpy.random.default_rng(seed)`; the last, smaller batch counts with its
+    own size. The same settings and seed give the same weights on the same machine.
+
+    Raises:
+        Diverged: when a loss turns NaN or infinite; the message says what to change.
+    """
+    training, started = control.training, time.monotonic()
+    shape = Shape.of(split)
+    program = program_for(model, shape, training, len(split.train))
+    program.reset(control.seed, training.learning_rate)
+    with tf.device(program.device):
+        data = Tensors(tf.constant(split.train.x), tf.constant(split.train.y))
+    rng = np.random.default_rng(control.seed)
+    history = History(training)
+    control.on_stage("compiling")
+    for epoch in range(1, training.epochs + 1):
+        epoch_started = time.monotonic()
+        loss = _one_epoch(program, data, rng, epoch, control, history)
+        valid_loss = _loss(program, split.valid, control) if loss is not None else None
+        if loss is None or valid_loss is None:
+            history.ended_early = "stopped"
+            break
+        progress = Progress(epoch, loss, valid_loss, time.monotonic() - started)
+        control.on_epoch(progress)
+        _refuse_divergence(progress, training)
+        history.add(progress, program.network.get_weights(), time.monotonic() - epoch_started)
+        if history.patience_is_over():
+            break
+        if epoch < training.epochs and progress.elapsed_s > training.max_seconds:
+            history.ended_early = "time limit"
+            break
+    return history.learned(program)
+
+
+class History:
+    """What a fit remembers from epoch to epoch."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.epochs, self.best_epoch, self.best_loss = 0, 0, math.inf
+        self.best: list[np.ndarray] = []
+        self.last: list[np.ndarray] = []
+        self.seconds: list[float] = []
+        self.compile_s: float | None = None
+        self.ended_early: str | None = None
+
+    def add(self, progress: Progress, weights: list[np.ndarray], seconds: float) -> None:
+        """Take in a finished epoch."""
+        self.epochs, self.last = progress.epoch, weights
+        self.seconds.append(seconds)
+        if progress.valid_loss < self.best_loss:
+            self.best_loss, self.best_epoch, self.best = progress.valid_loss, progress.epoch, weights
+
+    def patience_is_over(self) -> bool:
+        """Whether validation has not improved for as many epochs as early stopping allows."""
+        patience = self.training.patience
+        return patience is not None and self.epochs - self.best_epoch >= patience
+
+    def learned(self, program: Program) -> Learned:
+        """Choose the weights: the best ones wherever the fit ended early or asks for them, else the last ones."""
+        if not self.epochs:
+            raise Stopped
+        best = self.training.keep == "best" or self.training.patience is not None or self.ended_early is not None
+        return Learned(
+            fitted=Network(program, self.best if best else self.last),
+            epochs=self.epochs,
+            best_epoch=self.best_epoch,
+            epoch_s=float(np.median(self.seconds[1:])) if len(self.seconds) > 1 else self.seconds[0],
+            compile_s=self.compile_s,
+            ended_early=self.ended_early,
+        )
+
+
+def _one_epoch(
+    program: Program, data: Tensors, rng: np.random.Generator, epoch: int, control: Control, history: History
+) -> float | None:
+    """Train one epoch in blocks; return its training loss, or None when it was stopped."""
+    batches, n = _shuffled(rng, len(data.x), control.training.batch_size)
+    n_batches, error = len(batches[0]), 0.0
+    for first, last in _blocks(n_batches, first_epoch=epoch == 1):
+        if control.should_stop():
+            return None
+        began = time.monotonic()
+        error += program.steps(data, batches, first, last)
+        if history.compile_s is None:
+            history.compile_s = time.monotonic() - began
+            control.on_stage("training")
+        if last < n_batches:
+            control.on_fraction(epoch, last / n_batches)
+    return error / n
+
+
+def _shuffled(rng: np.random.Generator, n: int, batch_size: int) -> tuple[tuple[tf.Tensor, tf.Tensor], int]:
+    """Deal the windows into batches: row numbers and weights, each `(n_batches, batch_size)`; weight 0 fills the last."""
+    n_batches = -(-n // batch_size)
+    rows = np.zeros(n_batches * batch_size, dtype="int32")
+    weights = np.zeros(n_batches * batch_size, dtype="float32")
+    rows[:n], weights[:n] = rng.permutation(n), 1.0
+    shape = (n_batches, batch_size)
+    return (tf.constant(rows.reshape(shape)), tf.constant(weights.reshape(shape))), n
+
+
+def _blocks(n_batches: int, first_epoch: bool) -> Iterator[tuple[int, int]]:
+    """Cut an epoch into blocks of about `BLOCK_S`; the very first one is a single step, for it is spent compiling."""
+    first, size = 0, 1 if first_epoch else max(1, n_batches // 50)
+    while first < n_batches:
+        last = min(n_batches, first + size)
+        began = time.monotonic()
+        yield first, last
+        took = time.monotonic() - began
+        warm = not (first_epoch and first == 0)
+        size = max(1, min(int(size * BLOCK_S / max(took, 1e-6)), 8 * size)) if warm else 4
+        first = last
+
+
+def _loss(program: Program, part: Windows, control: Control) -> float | None:
+    """Mean squared error on a part, in the scale that the network sees; None when it was stopped."""
+    try:
+        y_hat = program.predict(part.x, control)
+    except Stopped:
+        return None
+    return float(np.mean(np.square(y_hat.astype("float64") - part.y)))
+
+
+def _refuse_divergence(progress: Progress, training: Training) -> None:
+    if math.isfinite(progress.loss) and math.isfinite(progress.valid_loss):
+        return
+    raise Diverged(
+        f"The loss is no longer a number after epoch {progress.epoch}: the learning rate {training.learning_rate:g} is "
+        f"too high for this network. Try {training.learning_rate / 10:g}."
+    )

@@ -1,0 +1,78 @@
+"""The tables. A change here needs a revision in `migrations/versions/`; a test compares the two."""
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("title", String(120), nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("upload_id", String(40)),
+    Column("created_at", Float, nullable=False),
+    Index("ix_run_owner", "owner", "created_at"),
+)
+
+fit = Table(
+    "fit",
+    metadata,
+    Column("id", String(24), primary_key=True),
+    Column("settings", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("reason", Text),
+    Column("stage", String(20)),
+    Column("fraction", Float),
+    Column("result", Text),
+    Column("upload_id", String(40)),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("holder", String(64)),
+    Column("heartbeat_at", Float),
+    Column("stop_requested", Boolean, nullable=False, default=False),
+    Column("queued_at", Float, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Index("ix_fit_queue", "status", "queued_at", "place"),
+)
+
+run_fit = Table(
+    "run_fit",
+    metadata,
+    Column("run_id", String(16), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("fit_id", String(24), ForeignKey("fit.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("claimed", Boolean, nullable=False, default=True),
+    Index("ix_run_fit_fit", "fit_id"),
+)
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("fit_id", String(24), ForeignKey("fit.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("loss", Float),
+    Column("valid_loss", Float),
+    Column("elapsed_s", Float, nullable=False),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("ix_upload_owner", "owner"),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)

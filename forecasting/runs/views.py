@@ -1,0 +1,92 @@
+"""What the store tells about runs and fits: plain frozen values."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from forecasting.experiment import Experiment, Fit
+from forecasting.models import Progress, resolve
+
+ENDED = ("finished", "stopped", "cancelled", "failed", "lost")
+
+
+@dataclass(frozen=True)
+class FitView:
+    """A fit as it stands.
+
+    Attributes:
+        status: queued, running, finished, stopped (weights kept), cancelled (nothing kept), failed, lost.
+        reason: why it ended as it did, in words; None when it finished.
+        stage, fraction: what it is at while it runs, and how much of the present epoch is done.
+        queue_place: its place among all that wait, from 1.
+        result: `Result.summary()`, or None.
+        epochs: the learning curve.
+    """
+
+    fit: Fit
+    status: str
+    reason: str | None
+    stage: str | None
+    fraction: float | None
+    queue_place: int | None
+    result: dict[str, Any] | None
+    epochs: list[Progress]
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def id(self) -> str:
+        """The fit's id."""
+        return self.fit.id
+
+    @property
+    def label(self) -> str:
+        """The model's name on charts."""
+        return resolve(self.fit.model).label
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as it stands."""
+
+    id: str
+    title: str
+    experiment: Experiment
+    created_at: float
+    fits: list[FitView]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all fits have ended."""
+        return all(fit.ended for fit in self.fits)
+
+
+@dataclass(frozen=True)
+class UploadView:
+    """A file that was uploaded."""
+
+    id: str
+    owner: str
+    name: str
+    created_at: float
+
+
+def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitView:
+    """Make the view from a database row."""
+    return FitView(
+        fit=Fit.model_validate_json(row.settings),
+        status=row.status,
+        reason=row.reason,
+        stage=row.stage,
+        fraction=row.fraction,
+        queue_place=queue_place,
+        result=json.loads(row.result) if row.result else None,
+        epochs=epochs,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )

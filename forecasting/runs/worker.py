@@ -1,0 +1,128 @@
+"""The child that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop as lines of JSON from standard
+input, writes progress and results as lines of JSON to standard output, and knows nothing of the database.
+
+A job is `{"job": id, "fit": …, "folder": …}`: the folder holds the upload's content and a parent's weights, where needed,
+and takes the arrays of the result. When standard input ends, its supervisor is gone, and so is the child, at once.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+NICE = 10
+
+
+class Wire:
+    """Standard input and output, once TensorFlow's own messages have been turned away to standard error."""
+
+    def __init__(self) -> None:
+        self._out: TextIO = os.fdopen(os.dup(1), "w", buffering=1)
+        os.dup2(2, 1)
+        self.jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.stopped: set[str] = set()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if "stop" in message:
+                self.stopped.add(message["stop"])
+            else:
+                self.jobs.put(message)
+        os._exit(0)
+
+    def tell(self, event: str, **content: Any) -> None:
+        """Write one line."""
+        self._out.write(json.dumps({"event": event, **content}) + "\n")
+
+
+def main() -> None:
+    """Warm up, then work through jobs until standard input ends."""
+    os.nice(NICE)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wire = Wire()
+
+    import tensorflow as tf
+
+    # One thread per worker: for these small networks two are no faster, and several workers share the cores.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from forecasting.models.training import devices
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    wire.tell("ready", devices=devices())
+    while True:
+        job = wire.jobs.get()
+        work(wire, job)
+        wire.stopped.discard(job["job"])
+
+
+def work(wire: Wire, job: dict[str, Any]) -> None:
+    """Do one job and tell how it ended: `done`, `stopped` before anything was worth keeping, or `failed`."""
+    from forecasting.experiment import BadInput
+    from forecasting.models.training import Diverged, Stopped
+
+    name = job["job"]
+    try:
+        result = _fit(wire, job)
+    except Stopped:
+        wire.tell("stopped", job=name)
+    except (BadInput, Diverged) as error:
+        wire.tell("failed", job=name, reason=str(error))
+    except MemoryError:
+        wire.tell("failed", job=name, reason="The worker ran out of memory: use fewer series, steps or units.")
+    except Exception as error:  # a fit that fails must not take the worker along; the reason reaches the visitor
+        traceback.print_exc()
+        wire.tell("failed", job=name, reason=f"{type(error).__name__}: {error}"[:500])
+    else:
+        wire.tell("done", job=name, summary=result)
+
+
+def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
+    from forecasting.experiment import Fit
+    from forecasting.fit import run_fit, score_at
+    from forecasting.models import Control, Progress
+    from forecasting.runs.store import packed, unpack
+
+    name, folder = job["job"], Path(job["folder"])
+    told_at = 0.0
+
+    def on_epoch(progress: Progress) -> None:
+        wire.tell("epoch", job=name, **vars(progress))
+
+    def on_fraction(epoch: int, fraction: float) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > 0.4:
+            told_at = time.monotonic()
+            wire.tell("fraction", job=name, epoch=epoch, fraction=fraction)
+
+    control = Control(
+        on_stage=lambda stage: wire.tell("stage", job=name, stage=stage),
+        on_epoch=on_epoch,
+        on_fraction=on_fraction,
+        should_stop=lambda: name in wire.stopped,
+    )
+    fit = Fit.model_validate(job["fit"])
+
+    def read_upload(upload_id: str) -> bytes:
+        return (folder / f"upload-{upload_id}").read_bytes()
+
+    if fit.look_back is None:
+        result = run_fit(fit, control, read_upload)
+    else:
+        weights = unpack((folder / "parent-weights").read_bytes())
+        result = score_at(fit, [weights[str(i)] for i in range(len(weights))], control, read_upload)
+    for key, content in packed(result).items():
+        (folder / key).write_bytes(content)
+    return result.summary()
+
+
+if __name__ == "__main__":
+    main()
