@@ -42,7 +42,7 @@ def plain(error: ValidationError) -> BadInput:
 
 # ---------------------------------------------------------------------------------------------------------- source
 
-Frequencies = tuple[Annotated[float, Field(ge=0, le=200)], Annotated[float, Field(ge=0, le=200)]]
+Frequencies = tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]]
 
 
 class Waves(Value):
@@ -50,13 +50,13 @@ class Waves(Value):
 
     kind: Literal["waves"] = "waves"
     n_series: int = Field(10_000, ge=10, le=50_000, title="Number of series", description="How many series are made.")
-    amplitude_1: float = Field(0.5, ge=0, le=5, title="Wave 1 amplitude", description="Height of the slow wave.")
+    amplitude_1: float = Field(0.5, ge=0, le=2, title="Wave 1 amplitude", description="Height of the slow wave.")
     frequency_1: Frequencies = Field(
         (10.0, 20.0),
         title="Wave 1 frequency",
         description="Each series draws its frequency from this range, in radians over the whole grid.",
     )
-    amplitude_2: float = Field(0.2, ge=0, le=5, title="Wave 2 amplitude", description="Height of the fast wave.")
+    amplitude_2: float = Field(0.2, ge=0, le=2, title="Wave 2 amplitude", description="Height of the fast wave.")
     frequency_2: Frequencies = Field(
         (20.0, 40.0),
         title="Wave 2 frequency",
@@ -65,7 +65,7 @@ class Waves(Value):
     noise_width: float = Field(
         0.1,
         ge=0,
-        le=5,
+        le=2,
         title="Noise width",
         description="Uniform noise of this width is added to every value. Its variance, width² / 12, bounds every model.",
     )
@@ -131,9 +131,9 @@ Target = Literal["next", "at_h", "all_h"]
 class Task(Value):
     """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
 
-    input_size: int = Field(50, ge=1, le=500, title="Look-back", description="Steps that a model sees (`input_size`).")
+    input_size: int = Field(50, ge=1, le=300, title="Look-back", description="Steps that a model sees (`input_size`).")
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
-    h: int = Field(1, ge=1, le=200, title="Horizon", description="Steps ahead (`h`).")
+    h: int = Field(1, ge=1, le=100, title="Horizon", description="Steps ahead (`h`).")
     train: float = Field(0.7, gt=0, lt=1, title="Training share", description="Share that models learn from.")
     valid: float = Field(0.2, gt=0, lt=1, title="Validation share", description="Share by which models are chosen.")
     scaling: Literal["none", "standard"] = Field(
@@ -176,7 +176,7 @@ class Task(Value):
 class Training(Value):
     """How the models that learn by gradient descent are trained."""
 
-    epochs: int = Field(20, ge=1, le=1_000, title="Epochs", description="Passes over the training part.")
+    epochs: int = Field(20, ge=1, le=500, title="Epochs", description="Passes over the training part.")
     batch_size: int = Field(32, ge=1, le=4_096, title="Batch size", description="Windows per gradient step.")
     learning_rate: float = Field(
         0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
@@ -262,7 +262,7 @@ class Fit(Value):
     model: ModelChoice
     training: Training | None = None
     seed: Seed | None = None
-    look_back: int | None = Field(None, ge=1, le=500)
+    look_back: int | None = Field(None, ge=1, le=300)
 
     @property
     def id(self) -> str:

@@ -1,0 +1,122 @@
+"""Widgets for fields of a settings class: labels, help and bounds come from the class."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from forecasting.experiment import Value
+
+WORDS = {
+    "none": "None",
+    "linear": "Linear",
+    "exponential": "Exponential",
+    "additive": "Additive",
+    "multiplicative": "Multiplicative",
+    "standard": "Standard",
+    "next": "Next step",
+    "at_h": "h-th step",
+    "all_h": "All h",
+    "last": "Last epoch",
+    "best": "Best epoch",
+    "waves": "Waves",
+    "sample": "Samples",
+    "upload": "Upload",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "nadam": "Nadam",
+    "relu": "ReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+}
+"""How values are spoken on screen where they are not their own word."""
+
+N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
+BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
+RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+def spoken(value: str) -> str:
+    """The word for a value on screen."""
+    return WORDS.get(value, value)
+
+
+def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
+    """A slider over the whole range of a field."""
+    field = cls.model_fields[name]
+    low, high = bounds(field)
+    number = type(value[0]) if isinstance(value, tuple | list) else type(value)
+    options = {"min_value": number(low), "max_value": number(high), "step": number(step or 1), "help": field.description}
+    return st.slider(str(field.title), value=tuple(value) if isinstance(value, list) else value, key=key, **options)
+
+
+def steps(cls: type[Value], name: str, value: Any, choices: tuple, key: str) -> Any:
+    """A slider over chosen values of a field; a value that came from elsewhere joins them."""
+    field = cls.model_fields[name]
+    options = sorted({*choices, value})
+    shown: Callable[[Any], str] = lambda v: f"{v:,}" if isinstance(v, int) else f"{v:g}"  # noqa: E731
+    return st.select_slider(str(field.title), options, value=value, key=key, format_func=shown, help=field.description)
+
+
+def number(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
+    """A box for a number within the bounds of a field."""
+    field = cls.model_fields[name]
+    low, high = bounds(field)
+    kind = type(value)
+    options: dict[str, Any] = {"min_value": kind(low), "max_value": kind(high), "step": kind(step or 1)}
+    if kind is float:
+        options["format"] = "%g"
+    return st.number_input(str(field.title), value=value, key=key, help=field.description, **options)
+
+
+def choice(cls: type[Value], name: str, value: str, key: str) -> str:
+    """A box to choose one of a field's words."""
+    field = cls.model_fields[name]
+    options = list(get_args(field.annotation))
+    return st.selectbox(
+        str(field.title), options, index=options.index(value), key=key, format_func=spoken, help=field.description
+    )
+
+
+def optional(cls: type[Value], name: str, value: int | None, start: int, key: str) -> int | None:
+    """A switch, and a box for the number when it is on."""
+    field = cls.model_fields[name]
+    if not st.toggle(str(field.title), value=value is not None, key=f"{key}-on", help=field.description):
+        return None
+    low, high = bounds(field)
+    return st.number_input(
+        str(field.title), int(low), int(high), value=value or start, key=key, label_visibility="collapsed"
+    )
+
+
+def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
+    """The widget for a model's parameter, chosen by its type."""
+    field = cls.model_fields[name]
+    if get_origin(field.annotation) is Literal:
+        return choice(cls, name, value, key)
+    if isinstance(value, tuple | list):
+        text = st.text_input(str(field.title), ", ".join(map(str, value)), key=key, help=field.description)
+        return [_integer(part) for part in text.replace(";", ",").split(",") if part.strip()]
+    return number(cls, name, value, key)
+
+
+def _integer(text: str) -> int | str:
+    """A number where it is one; else the text, which the settings class refuses in words."""
+    return int(text) if text.strip().lstrip("-").isdigit() else text.strip()
+
+
+def bounds(field: FieldInfo) -> tuple[float, float]:
+    """The lowest and highest value of a field, also of the numbers in a pair."""
+    metadata = list(field.metadata)
+    for inner in (*get_args(field.annotation), field.annotation):
+        metadata += getattr(inner, "__metadata__", ())
+        for nested in getattr(inner, "__metadata__", ()):
+            metadata += getattr(nested, "metadata", ())
+    low = next((m.ge for m in metadata if isinstance(m, annotated_types.Ge)), None)
+    high = next((m.le for m in metadata if isinstance(m, annotated_types.Le)), None)
+    if low is None or high is None:
+        raise TypeError(f"The field {field.title!r} declares no bounds, so no slider can be drawn for it.")
+    return float(low), float(high)  # type: ignore[arg-type]

@@ -1,0 +1,301 @@
+"""The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.subplots import make_subplots
+
+from dashboard.results import Row
+from forecasting.data import Split, Windows
+
+MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+TRUTH = "Truth"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of the theme that is shown."""
+
+    ink: str
+    faint: str
+    accent: str
+    palette: tuple[str, ...]
+
+
+def look() -> Look:
+    """The look for the visitor's theme; colours are declared in `.streamlit/config.toml` alone."""
+    mode = "dark" if st.context.theme.type == "dark" else "light"
+    palette = st.get_option("theme.chartCategoricalColors") or ["#8A94A3"]
+    ink = st.get_option(f"theme.{mode}.textColor") or "#14181F"
+    accent = st.get_option(f"theme.{mode}.primaryColor") or "#0B5FFF"
+    faint = st.get_option(f"theme.{mode}.borderColor") or "#E3E8EF"
+    return Look(ink, faint, accent, tuple(palette))
+
+
+def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
+    """Colour, dash and marker of a model: the colour is its own; variants of one model differ in dash."""
+    variant = [other for other in rows if other.model.name == row.model.name].index(row)
+    colour = colours.palette[row.place % len(colours.palette)]
+    dash = "dot" if row.model.name == "naive" else DASHES[variant % len(DASHES)]
+    return colour, dash, MARKERS[row.place % len(MARKERS)]
+
+
+def show(figure: go.Figure, name: str, alt: str) -> None:
+    """Draw a chart that can be taken along as PNG or SVG."""
+    form = st.session_state.get("picture", "png")
+    st.plotly_chart(
+        figure,
+        key=f"chart-{name}",
+        alt=alt,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {"format": form, "filename": name, "scale": 2},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+        },
+    )
+
+
+def _figure(height: int, x: str, y: str) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "title": None},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
+    figure.update_xaxes(title=x, automargin=True, zeroline=False)
+    figure.update_yaxes(title=y, automargin=True, zeroline=False)
+    return figure
+
+
+def _floor_line(figure: go.Figure, floor: float, colours: Look) -> None:
+    """A dotted line across a chart with a logarithmic y axis, where annotations are placed by the exponent."""
+    figure.add_hline(y=floor, line={"color": colours.ink, "width": 1, "dash": "dot"})
+    place = {"x": 1, "xref": "paper", "xanchor": "right", "y": np.log10(floor), "yanchor": "bottom"}
+    figure.add_annotation(text="noise floor", showarrow=False, **place)
+
+
+def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.ndarray, str]:
+    """Positions of the look-back and of the steps ahead, counted from the last value seen (0), and what that is."""
+    first = part.ds[index]
+    since = f", the first one {np.datetime_as_string(first, 'm')}" if isinstance(first, np.datetime64) else ""
+    name = part.unique_id[index] if since else f"series {part.unique_id[index]}"
+    return np.arange(-part.x.shape[1] + 1, 1), np.array(steps), f"{name}: steps from the last value seen{since}"
+
+
+def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
+    """A few series side by side: the look-back as a line, the values to forecast as crosses."""
+    colours, part = look(), split.valid
+    figure = make_subplots(rows=1, cols=len(indices), shared_yaxes="all", horizontal_spacing=0.03)
+    for column, index in enumerate(indices, start=1):
+        one = part.in_units(part.x[:, :, 0])[index]
+        seen, ahead, title = _axis(part, index, steps)
+        first = column == 1
+        line = {"color": colours.ink, "width": 1.2}
+        figure.add_trace(go.Scatter(x=seen, y=one, name="look-back", line=line, mode="lines", showlegend=first), 1, column)
+        truth = part.in_units(part.y)[index]
+        marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
+        cross = go.Scatter(x=ahead, y=truth, name="to forecast", mode="markers", marker=marker, showlegend=first)
+        figure.add_trace(cross, 1, column)
+        figure.update_xaxes(title=title.split(":")[0], row=1, col=column)
+    base = _figure(230, "", "")
+    figure.update_layout(base.layout.to_plotly_json() | {"xaxis": figure.layout.xaxis, "yaxis": figure.layout.yaxis})
+    figure.update_layout(legend={"y": -0.35}, hovermode="closest")
+    figure.update_xaxes(zeroline=False, automargin=True)
+    figure.update_yaxes(zeroline=False, automargin=True)
+    figure.update_yaxes(title=unit, col=1)
+    return figure
+
+
+def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
+    """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
+    colours = look()
+    scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
+    figure = _figure(max(190, 60 + 34 * len(scored)), f"validation MSE ({unit}², log scale)", "")
+    for row in scored:
+        mse = row.middle("valid_mse") or 0.0
+        colour = style_of(rows, row, colours)[0]
+        error = None if row.spread is None else {"type": "data", "array": [row.spread[1]], "thickness": 1}
+        figure.add_trace(
+            go.Bar(
+                x=[mse],
+                y=[row.label],
+                orientation="h",
+                marker_color=colour,
+                error_x=error,
+                text=f" {mse:.3g}",
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate=f"{row.label}: %{{x:.3g}}<extra></extra>",
+            )
+        )
+    values = [row.middle("valid_mse") or 0.0 for row in scored]
+    positive = [value for value in [*values, floor or 0.0] if value > 0]
+    if positive:
+        low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive)) + 0.35
+        figure.update_xaxes(type="log", range=[low, high], dtick="D1" if high - low < 0.8 else None)
+    if floor:
+        figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})
+        figure.add_annotation(x=np.log10(floor), y=1, yref="paper", yanchor="bottom", text="noise floor", showarrow=False)
+    figure.update_layout(showlegend=False, hovermode="closest", bargap=0.35, margin={"t": 24})
+    figure.update_yaxes(showgrid=False)
+    return figure
+
+
+def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figure:
+    """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
+    colours = look()
+    figure = _figure(330, "epoch", "loss: MSE of scaled values" if scaled else "loss: MSE")
+    for row in rows:
+        colour, dash, _ = style_of(rows, row, colours)
+        for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):
+            points = outcome.view.epochs if outcome.view else []
+            epochs = [point.epoch for point in points]
+            seed = f", seed {outcome.fit.seed}" if len(row.outcomes) > 1 else ""
+            for values, width, what in (
+                ([point.loss for point in points], 1, "training"),
+                ([point.valid_loss for point in points], 2.5, "validation"),
+            ):
+                figure.add_trace(
+                    go.Scatter(
+                        x=epochs,
+                        y=values,
+                        name=row.label,
+                        legendgroup=row.label,
+                        showlegend=what == "validation" and i == 0,
+                        mode="lines+markers" if len(points) == 1 else "lines",
+                        line={"color": colour, "width": width, "dash": dash},
+                        hovertemplate=f"{row.label}{seed}, {what}: %{{y:.3g}}<extra></extra>",
+                    )
+                )
+    if floor and not scaled:
+        _floor_line(figure, floor, colours)
+    figure.update_yaxes(type="log", exponentformat="power")
+    return figure
+
+
+def forecast_figure(rows: list[Row], split: Split, index: int, steps: list[int], unit: str) -> go.Figure:
+    """One window of the validation part: look-back, truth, and every model's forecast."""
+    colours, part = look(), split.valid
+    seen_values = part.in_units(part.x[:, :, 0])[index]
+    truth = part.in_units(part.y)[index]
+    seen, ahead, title = _axis(part, index, steps)
+    figure = _figure(340, title, unit)
+    line = {"color": colours.ink, "width": 1.3}
+    figure.add_trace(go.Scatter(x=seen, y=seen_values, name="look-back", mode="lines", line=line))
+    cross = {"color": colours.ink, "symbol": "x", "size": 9}
+    figure.add_trace(go.Scatter(x=ahead, y=truth, name=TRUTH, mode="markers", marker=cross))
+    for row in rows:
+        y_hat = None if row.typical is None else row.typical.forecasts("valid")
+        if y_hat is None:
+            continue
+        colour, dash, marker = style_of(rows, row, colours)
+        figure.add_trace(
+            go.Scatter(
+                x=ahead,
+                y=y_hat[index],
+                name=row.label,
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"symbol": marker, "size": 7},
+                hovertemplate=f"{row.label}: %{{y:.4g}}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0.5, line={"color": colours.faint, "width": 1, "dash": "dash"})
+    return figure
+
+
+def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit: str) -> go.Figure:
+    """Validation MSE of each step ahead."""
+    colours = look()
+    figure = _figure(300, "step ahead", f"validation MSE ({unit}²)")
+    for row in rows:
+        per_step = row.per_step
+        if per_step is None:
+            continue
+        colour, dash, marker = style_of(rows, row, colours)
+        figure.add_trace(
+            go.Scatter(
+                x=steps,
+                y=per_step,
+                name=row.label,
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"symbol": marker, "size": 7},
+                hovertemplate=f"{row.label}: %{{y:.3g}}<extra></extra>",
+            )
+        )
+    if floor:
+        _floor_line(figure, floor, colours)
+    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_xaxes(dtick=1 if len(steps) <= 20 else None)
+    return figure
+
+
+def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
+    """How the errors (forecast minus truth) of each model are distributed, as lines over shared bins."""
+    colours = look()
+    truth = split.valid.in_units(split.valid.y)
+    errors = []
+    for row in rows:
+        y_hat = None if row.typical is None else row.typical.forecasts("valid")
+        if y_hat is not None:
+            errors.append((row, (y_hat - truth).ravel()))
+    figure = _figure(300, f"error: forecast minus truth ({unit})", "share of forecasts")
+    if not errors:
+        return figure
+    reach = max(float(np.quantile(np.abs(error), 0.99)) for _, error in errors) or 1.0
+    edges = np.linspace(-reach, reach, 61)
+    for row, error in errors:
+        colour, dash, _ = style_of(rows, row, colours)
+        share = np.histogram(error, edges)[0] / len(error)
+        figure.add_trace(
+            go.Scatter(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=share,
+                name=row.label,
+                mode="lines",
+                line={"color": colour, "width": 2, "dash": dash, "shape": "hvh"},
+                hovertemplate=f"{row.label}: %{{y:.1%}}<extra></extra>",
+            )
+        )
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def live_chart(rows: list[Row], colours: Look) -> dict:
+    """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
+    series = []
+    for row in rows:
+        colour = style_of(rows, row, colours)[0]
+        for outcome in row.outcomes:
+            points = outcome.view.epochs if outcome.view else []
+            for width, values in (
+                (1, [[point.epoch, point.loss] for point in points]),
+                (2.5, [[point.epoch, point.valid_loss] for point in points]),
+            ):
+                series.append(
+                    {
+                        "name": row.label,
+                        "type": "line",
+                        "data": [point for point in values if np.isfinite(point[1])],
+                        "showSymbol": len(points) == 1,
+                        "color": colour,
+                        "lineStyle": {"width": width},
+                        "animation": False,
+                    }
+                )
+    most = max((outcome.fit.training.epochs for row in rows for outcome in row.outcomes if outcome.fit.training), default=1)
+    return {
+        "grid": {"left": 12, "right": 12, "top": 12, "bottom": 48, "containLabel": True},
+        "legend": {"bottom": 0, "data": [row.label for row in rows if row.model.trained]},
+        "tooltip": {"trigger": "axis"},
+        "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 24, "min": 0, "max": most},
+        "yAxis": {"type": "log", "name": "", "axisLabel": {}},
+        "series": series,
+    }

@@ -1,0 +1,203 @@
+"""What the page knows about an experiment: a row per model, from the database and from what was computed here."""
+
+from dataclasses import dataclass, field
+from statistics import mean, median, stdev
+
+import numpy as np
+import pandas as pd
+
+from dashboard import service
+from forecasting.data import Split
+from forecasting.evaluation.scores import skill
+from forecasting.experiment import Experiment, Fit
+from forecasting.fit import fits_of
+from forecasting.models import MODELS, Model, Shape, resolve
+from forecasting.runs.views import FitView
+
+SCORED = ("finished", "stopped")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fit as the page shows it: what is stored of it, or what was computed here."""
+
+    fit: Fit
+    view: FitView | None
+    result: dict | None
+    y_hat: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The stored status; `computed` where the page did it; `new` where nobody has."""
+        if self.view is not None:
+            return self.view.status
+        return "new" if self.result is None else "computed"
+
+    def forecasts(self, part: str) -> np.ndarray | None:
+        """Forecasts of a part in units, `(n_windows, n_outputs)`, or None when there are none."""
+        if self.result is None:
+            return None
+        if self.y_hat:
+            return self.y_hat[part]
+        view = self.view
+        return None if view is None else service.stored_forecasts(view.id, view.ended_at or 0.0)[part]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with all its seeds."""
+
+    model: Model
+    outcomes: list[Outcome]
+    shape: Shape
+
+    @property
+    def label(self) -> str:
+        """The model's name."""
+        return self.model.label
+
+    @property
+    def place(self) -> int:
+        """Its place in MODELS: the number of its colour."""
+        return list(MODELS).index(self.model.name)
+
+    @property
+    def scored(self) -> list[Outcome]:
+        """The seeds that have a score."""
+        return [outcome for outcome in self.outcomes if outcome.result is not None]
+
+    def values(self, name: str) -> list[float]:
+        """A figure of every scored seed."""
+        found = [outcome.result[name] for outcome in self.scored if outcome.result is not None]
+        return [value for value in found if value is not None]
+
+    def middle(self, name: str) -> float | None:
+        """The median over the seeds, or None without a score."""
+        values = self.values(name)
+        return median(values) if values else None
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of the validation MSE over the seeds, where there are several."""
+        values = self.values("valid_mse")
+        return (mean(values), stdev(values)) if len(values) > 1 else None
+
+    @property
+    def typical(self) -> Outcome | None:
+        """The seed nearest to the median: the one that charts show."""
+        middle = self.middle("valid_mse")
+        if middle is None:
+            return None
+        return min(self.scored, key=lambda outcome: abs((outcome.result or {})["valid_mse"] - middle))
+
+    @property
+    def per_step(self) -> list[float] | None:
+        """The validation MSE per step ahead, the median over the seeds."""
+        curves = [(outcome.result or {})["valid_mse_per_step"] for outcome in self.scored]
+        return None if not curves else [float(value) for value in np.median(np.array(curves), axis=0)]
+
+
+def rows_of(experiment: Experiment, split: Split) -> list[Row]:
+    """Look up every fit of an experiment; models that need no training are computed at once.
+
+    Raises:
+        BadInput: when source, task and models do not fit together.
+    """
+    fits = fits_of(experiment)
+    views = service.store().fits([fit.id for fit in fits])
+    shape = Shape.of(split)
+    rows: dict[str, Row] = {}
+    for fit in fits:
+        model, view = resolve(fit.model), views.get(fit.id)
+        row = rows.setdefault(fit.model.canonical(), Row(model, [], shape))
+        row.outcomes.append(_outcome(fit, model, view))
+    return list(rows.values())
+
+
+def _outcome(fit: Fit, model: Model, view: FitView | None) -> Outcome:
+    if view is not None and view.status in SCORED:
+        return Outcome(fit, view, view.result)
+    if model.trained:
+        return Outcome(fit, view, None)
+    result = service.computed(fit.canonical())
+    return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
+
+
+def best_of(rows: list[Row]) -> Row | None:
+    """The model with the lowest median validation MSE."""
+    scored = [row for row in rows if row.middle("valid_mse") is not None]
+    return min(scored, key=lambda row: row.middle("valid_mse") or 0.0) if scored else None
+
+
+def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.DataFrame:
+    """The table of models, numbers unrounded; missing scores are NaN."""
+    naive = next(row for row in rows if row.model.name == "naive").middle("valid_mse")
+    lines = []
+    for row in rows:
+        mse = row.middle("valid_mse")
+        gained = None if mse is None or naive is None else skill(mse, naive)
+        line = {
+            "Model": row.label,
+            "Validation MSE": mse,
+        }
+        if any(row.spread for row in rows):
+            line |= {"Mean": row.spread[0] if row.spread else None, "± SD": row.spread[1] if row.spread else None}
+        line |= {
+            "RMSE": None if mse is None else mse**0.5,
+            "Skill": None if gained is None else 100 * gained,
+            "× floor": None if mse is None or not floor else mse / floor,
+            "Parameters": row.model.n_parameters(row.shape),
+            "Fit": row.middle("fit_s"),
+            "Per epoch": row.middle("epoch_s"),
+        }
+        if reveal_test:
+            line["Test MSE"] = row.middle("test_mse")
+        lines.append(line | {"State": state_of(row)})
+    return pd.DataFrame(lines)
+
+
+def state_of(row: Row) -> str:
+    """The state of a model in words, over all its seeds."""
+    statuses = [outcome.status for outcome in row.outcomes]
+    if all(status in ("finished", "computed") for status in statuses):
+        return "done"
+    if set(statuses) == {"new"}:
+        return "not trained"
+    counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+    if len(statuses) == 1:
+        return statuses[0]
+    return ", ".join(f"{count} {'not trained' if status == 'new' else status}" for status, count in counts.items())
+
+
+def verdict(rows: list[Row], floor: float | None) -> str:
+    """One plain sentence: which model leads, by how much, and whether that means anything."""
+    best = best_of(rows)
+    if best is None:
+        return ""
+    best_mse = best.middle("valid_mse") or 0.0
+    others = [row for row in rows if row is not best and row.middle("valid_mse") is not None]
+    if not others:
+        return f"{best.label} has a validation MSE of {best_mse:.3g}."
+    rival = min(others, key=lambda row: row.middle("valid_mse") or 0.0)
+    rival_mse = rival.middle("valid_mse") or 0.0
+    text = f"**{best.label}** has the lowest validation error"
+    if rival_mse > 0:
+        text += f", **{1 - best_mse / rival_mse:.0%}** below {rival.label}{_meaning(best, rival)}"
+    if floor:
+        text += f"; it stands **{best_mse / floor:.1f} times** above the noise floor"
+    waiting = [row for row in rows if not row.scored]
+    ending = "." if not waiting else f". {_count(len(waiting))} not trained yet."
+    return text + ending
+
+
+def _meaning(best: Row, rival: Row) -> str:
+    """What the spread over seeds says about a difference; nothing where a trained model has one seed only."""
+    spreads = [row.spread[1] for row in (best, rival) if row.spread is not None]
+    if any(row.model.trained and row.spread is None for row in (best, rival)) or not spreads:
+        return " (one seed)" if best.model.trained or rival.model.trained else ""
+    gap = (rival.middle("valid_mse") or 0.0) - (best.middle("valid_mse") or 0.0)
+    return ", more than the spread over seeds" if gap > sum(spreads) else ", within the spread over seeds"
+
+
+def _count(n: int) -> str:
+    return "One model is" if n == 1 else f"{n} models are"

@@ -1,0 +1,135 @@
+"""The page's state: a draft of the experiment that the widgets edit, and the address that holds it.
+
+Streamlit forgets a widget's value when the widget is not drawn. So the draft, not the widgets, holds the settings: a widget
+starts from the draft, and what it returns goes back into it.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+import zlib
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
+
+MAX_ADDRESS = 20_000
+MAX_TEXT = 100_000
+
+Draft = dict[str, Any]
+
+
+# --------------------------------------------------------------------------------------------------------- address
+
+
+def encode(experiment: Experiment) -> str:
+    """The experiment as a short text for the address: what differs from the chapter's, compressed."""
+    content = experiment.model_dump(mode="json", exclude_defaults=True)
+    if "source" in content:
+        content["source"]["kind"] = experiment.source.kind
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).rstrip(b"=").decode()
+
+
+def decode(text: str) -> Experiment:
+    """Read what `encode` wrote.
+
+    Raises:
+        BadInput: in one sentence, when the text is damaged or holds no valid experiment.
+    """
+    if len(text) > MAX_ADDRESS:
+        raise BadInput("The settings in this address are too long to be read: the page shows the chapter's settings.")
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        reader = zlib.decompressobj()
+        content = reader.decompress(raw, MAX_TEXT)
+        if reader.unconsumed_tail or not reader.eof:
+            raise zlib.error("incomplete or too large")
+        return Experiment.model_validate_json(content)
+    except (binascii.Error, zlib.error, ValueError) as error:
+        why = plain(error) if isinstance(error, ValidationError) else "it is damaged."
+        raise BadInput(f"The settings in this address cannot be used: {why}") from None
+
+
+# ----------------------------------------------------------------------------------------------------------- draft
+
+
+def draft() -> Draft:
+    """The settings as the widgets hold them; made from the chapter's when the page opens."""
+    if "draft" not in st.session_state:
+        take(Experiment())
+    return st.session_state["draft"]
+
+
+def take(experiment: Experiment) -> None:
+    """Let the widgets show an experiment."""
+    # Every kind of source keeps its own settings, so that a look at another kind loses nothing.
+    sources = st.session_state["draft"]["sources"] if "draft" in st.session_state else {"waves": Waves().model_dump()}
+    sources[experiment.source.kind] = experiment.source.model_dump()
+    models = [{"uid": secrets.token_hex(3), "name": c.name, "params": dict(c.params)} for c in experiment.models]
+    st.session_state["draft"] = {
+        "kind": experiment.source.kind,
+        "sources": sources,
+        "task": experiment.task.model_dump(),
+        "models": models,
+        "training": experiment.training.model_dump(),
+        "seeds": list(experiment.seeds),
+    }
+    # New keys for all widgets, so that they start from the draft again.
+    st.session_state["generation"] = st.session_state.get("generation", 0) + 1
+
+
+def key(*parts: str) -> str:
+    """The key of a widget: its place in the draft, and the generation of the draft."""
+    return "-".join((*parts, str(st.session_state.get("generation", 0))))
+
+
+def experiment_of(values: Draft) -> Experiment:
+    """The experiment that a draft describes.
+
+    Raises:
+        BadInput: in one sentence, when a value is out of range or values contradict each other.
+    """
+    try:
+        return Experiment(
+            source=values["sources"][values["kind"]],
+            task=values["task"],
+            models=tuple(ModelChoice(name=m["name"], params=m["params"]) for m in values["models"]),
+            training=values["training"],
+            seeds=tuple(values["seeds"]),
+        )
+    except ValidationError as error:
+        raise plain(error) from None
+
+
+# --------------------------------------------------------------------------------------------------------- visitor
+
+
+def visitor() -> str:
+    """An id of this browser, that nobody else can guess: it owns runs and uploads.
+
+    Streamlit gives every browser a random token in a cookie, against forged requests; its hash serves. Without cookies the
+    id lasts as long as the page.
+    """
+    token = _token(st.context.cookies.get("_streamlit_xsrf", ""))
+    if token is None:
+        token = st.session_state.setdefault("visitor", secrets.token_bytes(16))
+    return hashlib.sha256(b"visitor" + token).hexdigest()[:32]
+
+
+def _token(cookie: str) -> bytes | None:
+    """The token in the cookie, `2|mask|masked token|time`: the mask changes with every request, the token does not."""
+    parts = cookie.split("|")
+    if len(parts) != 4 or parts[0] != "2":
+        return None
+    try:
+        mask, masked = bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
+    except ValueError:
+        return None
+    if not mask or not masked:
+        return None
+    return bytes(byte ^ mask[i % len(mask)] for i, byte in enumerate(masked))

@@ -1,0 +1,145 @@
+"""What moves: the fits of a run while they wait and train, their learning curves, and scores at other look-backs."""
+
+import streamlit as st
+
+from dashboard import figures, service
+from dashboard.results import Row, rows_of
+from forecasting.data import Split
+from forecasting.experiment import Experiment, Fit
+from forecasting.runs.views import FitView, RunView
+
+TICK_S = 0.7
+
+
+def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
+    """The learning curves: growing while a run is under way, standing still when it has ended."""
+    trained = [row for row in rows if row.model.trained]
+    if not trained:
+        return
+    st.markdown("#### Learning")
+    if run is not None and not run.ended:
+        ended = sum(fit.ended for fit in run.fits)
+        st.fragment(_live, run_every=TICK_S)(experiment, run.id, ended)
+        return
+    if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
+        scaled = experiment.task.scaling != "none"
+        alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
+        figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
+        st.caption("Thin: training loss. Thick: validation loss.")
+    else:
+        st.caption("Press Train: the loss of every network appears here, epoch by epoch.")
+    for row in trained:
+        for outcome in row.outcomes:
+            if outcome.view is not None and outcome.view.reason and outcome.view.status != "finished":
+                _say_why(outcome.view)
+
+
+def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
+    """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
+    run = service.store().run(run_id)
+    if run is None or sum(fit.ended for fit in run.fits) != ended_before:
+        st.rerun()
+    rows = [row for row in rows_of(experiment, service.windows(experiment.source, experiment.task)) if row.model.trained]
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.echarts_chart(figures.live_chart(rows, figures.look()), height=330, key="live-chart")
+    with right, st.container(key="fits"):
+        for fit in run.fits:
+            if fit.fit.training is not None and fit.fit.look_back is None:
+                _progress(fit, run.id)
+
+
+def _progress(fit: FitView, run_id: str) -> None:
+    """One fit: its state in words, a bar, and a way to stop it."""
+    total = fit.fit.training.epochs if fit.fit.training else 1
+    done = len(fit.epochs) + (fit.fraction or 0.0)
+    seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(1.0, done / total), text=f"**{fit.label}**{seed} · {_words(fit, total)}")
+        if not fit.ended:
+            st.button(
+                "Stop",
+                key=f"stop-{fit.id}",
+                icon=":material/stop:",
+                type="tertiary",
+                on_click=service.store().stop,
+                args=(run_id, fit.id),
+            )
+
+
+def _words(fit: FitView, total: int) -> str:
+    if fit.status == "queued":
+        return f"waiting, place {fit.queue_place}"
+    if fit.status != "running":
+        return fit.status
+    if not fit.epochs:
+        return fit.stage or "starting"
+    last = fit.epochs[-1]
+    left = (total - last.epoch) * _epoch_seconds(fit)
+    return (
+        f"epoch {last.epoch} of {total} · validation {last.valid_loss:.3g} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
+    )
+
+
+def _epoch_seconds(fit: FitView) -> float:
+    """Seconds per epoch so far; the first epoch, which holds the compilation, counts only while it is alone."""
+    first, last = fit.epochs[0], fit.epochs[-1]
+    return first.elapsed_s if last is first else (last.elapsed_s - first.elapsed_s) / (last.epoch - first.epoch)
+
+
+def _say_why(fit: FitView) -> None:
+    seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
+    text = f"{fit.label}{seed}: {fit.reason}"
+    if fit.status in ("failed", "lost"):
+        st.error(f"{text} Press Train to try again.", icon=":material/error:")
+    else:
+        st.info(f"{text} Press Train to train it anew.", icon=":material/stop_circle:")
+
+
+def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> None:
+    """Score the recurrent fits of a run at another look-back: their time is open."""
+    parents = [
+        outcome.fit
+        for row in rows
+        if row.model.trained and row.model.open_time
+        for outcome in row.outcomes
+        if outcome.status == "finished"
+    ]
+    if not parents:
+        return
+    st.markdown("#### Another look-back")
+    st.caption(
+        "A recurrent network takes a past of any length. Score the fits above on the same targets, seeing more or fewer "
+        "steps than they were trained on."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        look_back = st.slider(
+            "Look-back to score at", 1, 300, max(1, experiment.task.input_size // 2), key="other-look-back"
+        )
+        st.button("Score", key="score-look-back", on_click=_score, args=(run.id, parents, look_back))
+    scored = [fit for fit in run.fits if fit.fit.look_back is not None]
+    if not scored:
+        return
+    known = service.store().fits([fit.fit.parent.id for fit in scored if fit.fit.parent])
+    lines = []
+    for fit in sorted(scored, key=lambda fit: (fit.label, fit.fit.seed or 0, fit.fit.look_back or 0)):
+        parent = known.get(fit.fit.parent.id) if fit.fit.parent else None
+        lines.append(
+            {
+                "Model": fit.label,
+                "Seed": fit.fit.seed,
+                "Look-back": fit.fit.look_back,
+                "Validation MSE": (fit.result or {}).get("valid_mse"),
+                f"… at {experiment.task.input_size}": (parent.result or {}).get("valid_mse") if parent else None,
+                "State": fit.reason or fit.status,
+            }
+        )
+    number = st.column_config.NumberColumn(format="%.3g")
+    columns = {"Validation MSE": number, f"… at {experiment.task.input_size}": number}
+    st.dataframe(lines, hide_index=True, key="look-backs", column_config=columns)
+
+
+def _score(run_id: str, parents: list[Fit], look_back: int) -> None:
+    fits = [parent.model_copy(update={"look_back": look_back}) for parent in parents]
+    service.store().add_to_run(run_id, fits)
+    service.engine().wake()

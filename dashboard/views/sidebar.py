@@ -1,0 +1,310 @@
+"""The settings, in the order of thought: series, task, models, training."""
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import service
+from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, spoken, steps
+from dashboard.state import Draft, draft, key, visitor
+from forecasting.data import SAMPLES
+from forecasting.data.files import read_csv
+from forecasting.data.waves import EXAMPLES, noise_floor
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Task, Training, Waves
+from forecasting.models import MODELS, Model, Shape, resolve
+
+ADVICE = "The file needs the columns `ds, y` or `unique_id, ds, y`, ISO dates and a decimal point."
+
+
+def settings() -> None:
+    """Draw all settings and write what they hold into the draft."""
+    values = draft()
+    with st.sidebar:
+        _series(values)
+        _task(values)
+        _models(values)
+        _training(values)
+
+
+# ---------------------------------------------------------------------------------------------------------- series
+
+
+def _series(values: Draft) -> None:
+    st.subheader("Series")
+    kinds = ["waves", "sample", "upload"]
+    kind = st.segmented_control(
+        "Source",
+        kinds,
+        default=values["kind"],
+        key=key("kind"),
+        format_func=spoken,
+        label_visibility="collapsed",
+        width="stretch",
+        required=True,
+    )
+    if kind != values["kind"]:
+        _change_kind(values, kind)
+    {"waves": _waves, "sample": _sample, "upload": _upload}[values["kind"]](values)
+
+
+def _change_kind(values: Draft, kind: str) -> None:
+    """Change the source, and let scaling and look-back fit it."""
+    values["kind"] = kind
+    values["task"]["scaling"] = "none" if kind == "waves" else "standard"
+    if kind == "sample":
+        values["sources"].setdefault("sample", Sample().model_dump())
+        _fit_task_to_sample(values)
+
+
+def _fit_task_to_sample(values: Draft) -> None:
+    sample = SAMPLES[values["sources"]["sample"]["name"]]
+    values["task"] |= {"input_size": sample.input_size, "h": sample.h, "target": "all_h"}
+    _fresh_widgets()
+
+
+def _fresh_widgets() -> None:
+    """Let all widgets start from the draft again."""
+    st.session_state["generation"] += 1
+
+
+def _waves(values: Draft) -> None:
+    waves = values["sources"]["waves"]
+    with st.popover("Start from an example", icon=":material/auto_stories:", width="stretch"):
+        for name, (title, *_) in EXAMPLES.items():
+            st.button(title, key=f"example-{name}", on_click=_take_example, args=(name,), width="stretch")
+    waves["n_series"] = steps(Waves, "n_series", waves["n_series"], N_SERIES, key("n_series"))
+    for wave in ("1", "2"):
+        name, band = f"amplitude_{wave}", f"frequency_{wave}"
+        waves[name] = slider(Waves, name, float(waves[name]), key(name), 0.05)
+        waves[band] = slider(Waves, band, tuple(map(float, waves[band])), key(band), 1)
+    waves["noise_width"] = slider(Waves, "noise_width", float(waves["noise_width"]), key("noise_width"), 0.02)
+    st.caption(f"Noise floor {noise_floor(Waves(noise_width=waves['noise_width'])):.3g}: no model can do better.")
+    with st.expander("Trend, season, grid, seed", key=key("more-waves")):
+        waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
+        waves["trend"] = choice(Waves, "trend", waves["trend"], key("trend"))
+        if waves["trend"] != "none":
+            waves["trend_change"] = slider(Waves, "trend_change", float(waves["trend_change"]), key("change"), 0.05)
+            waves["trend_every"] = number(Waves, "trend_every", waves["trend_every"], key("every"))
+        waves["season"] = choice(Waves, "season", waves["season"], key("season"))
+        if waves["season"] != "none":
+            height = float(waves["season_amplitude"])
+            waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
+            waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
+        start = values["task"]["input_size"] + values["task"]["h"]
+        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], start, key("n_steps"))
+        waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
+
+
+def _take_example(name: str) -> None:
+    """Set series and task to an example; models and training stay."""
+    values, (_, source, task) = draft(), EXAMPLES[name]
+    values["kind"], values["sources"]["waves"] = "waves", Waves.model_validate(source).model_dump()
+    scaling = "none" if name.startswith("chapter") else "standard"
+    values["task"] = Task.model_validate({**task, "scaling": scaling}).model_dump()
+    _fresh_widgets()
+
+
+def _sample(values: Draft) -> None:
+    sample = values["sources"].setdefault("sample", Sample().model_dump())
+    names = list(SAMPLES)
+    chosen = st.selectbox(
+        "Sample", names, index=names.index(sample["name"]), key=key("sample"), format_func=lambda n: SAMPLES[n].title
+    )
+    if chosen != sample["name"]:
+        sample["name"] = chosen
+        _fit_task_to_sample(values)
+        st.rerun()
+    st.caption(SAMPLES[chosen].note)
+
+
+def _upload(values: Draft) -> None:
+    limit = service.settings().max_upload_mb
+    file = st.file_uploader("CSV file", type=["csv"], key="upload", max_upload_size=limit, help=ADVICE)
+    if file is not None and st.session_state.get("taken-file") != file.file_id:
+        try:
+            _take_file(values, file)
+        except BadInput as error:
+            st.error(str(error), icon=":material/report:")
+            return
+    source = values["sources"].get("upload")
+    if source is None:
+        st.caption(ADVICE)
+        st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+        return
+    _kept_file(values, source["upload_id"])
+
+
+def _take_file(values: Draft, file: Any) -> None:
+    content = file.getvalue()
+    frame = read_csv(content)
+    st.session_state["taken-file"] = file.file_id
+    upload_id = service.store().add_upload(visitor(), file.name, content)
+    values["sources"]["upload"] = {"kind": "upload", "upload_id": upload_id}
+    longest = int(frame.groupby("unique_id").size().max())
+    if values["task"]["input_size"] + values["task"]["h"] > longest // 5:
+        values["task"] |= {"input_size": max(2, min(24, longest // 8)), "h": 1, "target": "next"}
+        _fresh_widgets()
+
+
+def _kept_file(values: Draft, upload_id: str) -> None:
+    known = service.store().upload(upload_id)
+    if known is None:
+        st.caption("The file of these settings was deleted by its owner.")
+        return
+    st.markdown(f":material/description: {_escaped(known.name)}")
+    if known.owner != visitor():
+        st.caption("Shared with you by its link.")
+        return
+    st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+    if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
+        service.store().delete_upload(upload_id, visitor())
+        del values["sources"]["upload"]
+        st.rerun()
+
+
+def _escaped(text: str) -> str:
+    """A visitor's text, so that Markdown shows it as it stands."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~:$&" else c for c in text)
+
+
+# ------------------------------------------------------------------------------------------------------------ task
+
+
+def _task(values: Draft) -> None:
+    task = values["task"]
+    st.subheader("Task")
+    targets = ["next", "at_h", "all_h"]
+    task["target"] = st.segmented_control(
+        "Forecast",
+        targets,
+        default=task["target"],
+        key=key("target"),
+        format_func=spoken,
+        width="stretch",
+        required=True,
+        label_visibility="collapsed",
+    )
+    task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
+    if task["target"] != "next":
+        task["h"] = slider(Task, "h", task["h"], key("h"))
+    with st.expander("Split and scaling", key=key("more-task")):
+        by = "by series" if values["kind"] == "waves" else "by time"
+        shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
+        low, high = st.slider(f"Training · validation · test, {by}", 5, 95, shares, 5, key=key("split"), format="%d %%")
+        task["train"], task["valid"] = low / 100, (high - low) / 100
+        st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
+        task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))
+
+
+# ---------------------------------------------------------------------------------------------------------- models
+
+
+def _models(values: Draft) -> None:
+    st.subheader("Models")
+    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
+    widget = key("models")
+    picked = st.pills(
+        "Models",
+        list(MODELS),
+        selection_mode="multi",
+        default=["naive", *(name for name in chosen if name != "naive")],
+        key=widget,
+        format_func=lambda name: MODELS[name].title,
+        label_visibility="collapsed",
+        on_change=_keep_naive,
+        args=(widget,),
+    )
+    entries = [entry for entry in values["models"] if entry["name"] in picked]
+    for name in MODELS:
+        if name in picked and all(entry["name"] != name for entry in entries):
+            entries.append({"uid": f"{name}-{len(values['models'])}", "name": name, "params": {}})
+    order = list(MODELS)
+    values["models"] = sorted(entries, key=lambda entry: order.index(entry["name"]))
+    st.caption("Naive is in every comparison.")
+    for entry in values["models"]:
+        _parameters(values, entry)
+
+
+def _keep_naive(widget: str) -> None:
+    if "naive" not in st.session_state[widget]:
+        st.session_state[widget] = ["naive", *st.session_state[widget]]
+
+
+def _parameters(values: Draft, entry: dict[str, Any]) -> None:
+    """The form of one model, its parameter count in the title."""
+    cls: type[Model] = MODELS[entry["name"]]
+    if not cls.model_fields:
+        return
+    with st.expander(_title(values, entry), key=key("form", entry["uid"])):
+        st.caption(cls.description)
+        params = entry["params"]
+        for name, field in cls.model_fields.items():
+            value = parameter(cls, name, params.get(name, field.get_default()), key(entry["uid"], name))
+            params[name] = value
+        try:
+            resolve(ModelChoice(name=entry["name"], params=params))
+        except BadInput as error:
+            st.error(str(error), icon=":material/report:")
+        st.button("Add a variant", key=key(entry["uid"], "add"), on_click=_add_variant, args=(entry,))
+        if sum(other["name"] == entry["name"] for other in values["models"]) > 1:
+            st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
+
+
+def _title(values: Draft, entry: dict[str, Any]) -> str:
+    try:
+        task = Task.model_validate(values["task"])
+        model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+    except ValueError:
+        return f"{MODELS[entry['name']].title} · mend a setting"
+    return f"{model.label} · {model.n_parameters(Shape(task.input_size, 1, task.n_outputs)):,} parameters"
+
+
+def _add_variant(entry: dict[str, Any]) -> None:
+    models = draft()["models"]
+    uid = f"{entry['uid']}x{len(models)}"
+    models.insert(models.index(entry) + 1, {"uid": uid, "name": entry["name"], "params": dict(entry["params"])})
+
+
+def _remove(entry: dict[str, Any]) -> None:
+    draft()["models"].remove(entry)
+
+
+# -------------------------------------------------------------------------------------------------------- training
+
+
+def _training(values: Draft) -> None:
+    training = values["training"]
+    st.subheader("Training")
+    st.button(
+        "As in the chapter",
+        key="chapter-training",
+        icon=":material/restart_alt:",
+        on_click=_as_in_the_chapter,
+        help="20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept.",
+    )
+    training["epochs"] = slider(Training, "epochs", training["epochs"], key("epochs"))
+    with st.expander("Batch, rate, optimiser, seeds, limits", key=key("more-training")):
+        training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key("batch_size"))
+        training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key("rate"))
+        training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key("optimizer"))
+        training["patience"] = optional(Training, "patience", training["patience"], 5, key("patience"))
+        if training["patience"] is None:
+            training["keep"] = choice(Training, "keep", training["keep"], key("keep"))
+        text = st.text_input(
+            "Seeds",
+            ", ".join(map(str, values["seeds"])),
+            key=key("seeds"),
+            help="One number, or several with commas: every trained model is then fitted once per seed.",
+        )
+        values["seeds"] = [int(p) if p.strip().isdigit() else p.strip() for p in text.split(",") if p.strip()]
+        training["max_seconds"] = number(Training, "max_seconds", float(training["max_seconds"]), key("limit"), 10)
+        devices = sorted({*service.engine().devices, training["device"]})
+        training["device"] = st.selectbox(
+            "Device", devices, index=devices.index(training["device"]), key=key("device"), help="Where networks are trained."
+        )
+
+
+def _as_in_the_chapter() -> None:
+    values, chapter = draft(), Experiment()
+    values["training"], values["seeds"] = chapter.training.model_dump(), list(chapter.seeds)
+    _fresh_widgets()
