@@ -7,41 +7,12 @@ import annotated_types
 import streamlit as st
 from pydantic.fields import FieldInfo
 
+from dashboard.words import spoken
 from forecasting.experiment import Value
-
-WORDS = {
-    "none": "None",
-    "linear": "Linear",
-    "exponential": "Exponential",
-    "additive": "Additive",
-    "multiplicative": "Multiplicative",
-    "standard": "Standard",
-    "next": "Next step",
-    "at_h": "h-th step",
-    "all_h": "All h",
-    "last": "Last epoch",
-    "best": "Best epoch",
-    "waves": "Waves",
-    "sample": "Samples",
-    "upload": "Upload",
-    "sgd": "SGD",
-    "rmsprop": "RMSprop",
-    "adam": "Adam",
-    "nadam": "Nadam",
-    "relu": "ReLU",
-    "elu": "ELU",
-    "selu": "SELU",
-}
-"""How values are spoken on screen where they are not their own word."""
 
 N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
 BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
 RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-
-
-def spoken(value: str) -> str:
-    """The word for a value on screen."""
-    return WORDS.get(value, value)
 
 
 def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:

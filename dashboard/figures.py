@@ -8,6 +8,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from dashboard.results import Row
+from dashboard.words import digits, moment
 from forecasting.data import Split, Windows
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
@@ -83,7 +84,7 @@ def _floor_line(figure: go.Figure, floor: float, colours: Look) -> None:
 def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.ndarray, str]:
     """Positions of the look-back and of the steps ahead, counted from the last value seen (0), and what that is."""
     first = part.ds[index]
-    since = f", the first one {np.datetime_as_string(first, 'm')}" if isinstance(first, np.datetime64) else ""
+    since = f", the next is {moment(first)}" if isinstance(first, np.datetime64) else ""
     name = part.unique_id[index] if since else f"series {part.unique_id[index]}"
     return np.arange(-part.x.shape[1] + 1, 1), np.array(steps), f"{name}: steps from the last value seen{since}"
 
@@ -128,17 +129,17 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
                 orientation="h",
                 marker_color=colour,
                 error_x=error,
-                text=f" {mse:.3g}",
+                text=f" {digits(mse)}",
                 textposition="outside",
                 cliponaxis=False,
-                hovertemplate=f"{row.label}: %{{x:.3g}}<extra></extra>",
+                hovertemplate=f"{row.label}: {digits(mse)}<extra></extra>",
             )
         )
     values = [row.middle("valid_mse") or 0.0 for row in scored]
     positive = [value for value in [*values, floor or 0.0] if value > 0]
     if positive:
         low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive)) + 0.35
-        figure.update_xaxes(type="log", range=[low, high], dtick="D1" if high - low < 0.8 else None)
+        figure.update_xaxes(type="log", range=[low, high], dtick=1 if high - low > 1 else "D2", tickformat="~g")
     if floor:
         figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})
         figure.add_annotation(x=np.log10(floor), y=1, yref="paper", yanchor="bottom", text="noise floor", showarrow=False)

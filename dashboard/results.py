@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import service
+from dashboard.words import digits
 from forecasting.data import Split
 from forecasting.evaluation.scores import skill
 from forecasting.experiment import Experiment, Fit
@@ -177,7 +178,7 @@ def verdict(rows: list[Row], floor: float | None) -> str:
     best_mse = best.middle("valid_mse") or 0.0
     others = [row for row in rows if row is not best and row.middle("valid_mse") is not None]
     if not others:
-        return f"{best.label} has a validation MSE of {best_mse:.3g}."
+        return f"{best.label} has a validation MSE of {digits(best_mse)}."
     rival = min(others, key=lambda row: row.middle("valid_mse") or 0.0)
     rival_mse = rival.middle("valid_mse") or 0.0
     text = f"**{best.label}** has the lowest validation error"

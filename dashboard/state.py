@@ -16,6 +16,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
+from forecasting.models import resolve
 
 MAX_ADDRESS = 20_000
 MAX_TEXT = 100_000
@@ -94,16 +95,24 @@ def experiment_of(values: Draft) -> Experiment:
     Raises:
         BadInput: in one sentence, when a value is out of range or values contradict each other.
     """
+    if values["kind"] not in values["sources"]:
+        raise BadInput("Choose a CSV file in the side bar: its series will be drawn here.")
     try:
         return Experiment(
             source=values["sources"][values["kind"]],
             task=values["task"],
-            models=tuple(ModelChoice(name=m["name"], params=m["params"]) for m in values["models"]),
+            models=tuple(_choice(entry) for entry in values["models"]),
             training=values["training"],
             seeds=tuple(values["seeds"]),
         )
     except ValidationError as error:
         raise plain(error) from None
+
+
+def _choice(entry: dict[str, Any]) -> ModelChoice:
+    """A model as the experiment names it: only the parameters that differ from their defaults."""
+    model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+    return ModelChoice(name=entry["name"], params=model.model_dump(mode="json", exclude_defaults=True))
 
 
 # --------------------------------------------------------------------------------------------------------- visitor

@@ -8,6 +8,7 @@ from dashboard import figures, service
 from dashboard.results import Row, best_of, rows_of, table_of, verdict
 from dashboard.state import decode, draft, encode, experiment_of, key, take, visitor
 from dashboard.views import live, sidebar
+from dashboard.words import digits
 from forecasting.data import SAMPLES, Split, describe
 from forecasting.evaluation.scores import skill
 from forecasting.experiment import BadInput, Experiment, Sample
@@ -227,10 +228,10 @@ def _headlines(rows: list[Row], split: Split, unit: str) -> None:
         return
     mse = best.middle("valid_mse") or 0.0
     gained = skill(mse, naive)
-    columns = st.columns(4)
-    columns[0].metric("Best so far", best.label, border=True, height="stretch")
-    columns[1].metric(f"Validation MSE ({unit}²)", f"{mse:.3g}", border=True, height="stretch")
-    columns[2].metric(
+    grid = st.grid(4, min_column_width=150)
+    grid.metric("Best so far", best.label, border=True, height="stretch")
+    grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")
+    grid.metric(
         "Skill against naive",
         "undefined" if gained is None else f"{gained:.1%}",
         border=True,
@@ -238,7 +239,7 @@ def _headlines(rows: list[Row], split: Split, unit: str) -> None:
         help="The share of the naive error that the model takes away: 100 % is perfect, 0 % no better than naive.",
     )
     floor = split.noise_floor
-    columns[3].metric(
+    grid.metric(
         "Above the noise floor",
         f"{mse / floor:.2f} ×" if floor else "not known",
         border=True,
@@ -258,7 +259,7 @@ def _series(experiment: Experiment, split: Split, unit: str) -> None:
     parts = (
         f"{len(split.train):,} windows to learn from, {len(split.valid):,} to choose by, {len(split.test):,} for the test"
     )
-    floor = "" if split.noise_floor is None else f" · noise floor {split.noise_floor:.3g}"
+    floor = "" if split.noise_floor is None else f" · noise floor {digits(split.noise_floor)}"
     left_out = f" · {split.left_out:,} with missing values left out" if split.left_out else ""
     st.caption(parts + floor + left_out)
 
@@ -271,8 +272,9 @@ def _warnings(rows: list[Row], split: Split) -> None:
     largest = max(float(abs(part.y).max()) for part in (split.train, split.valid))
     bounded = [row.label for row in rows if (reach := row.model.reaches()) is not None and largest > reach]
     if bounded:
+        after = " after scaling" if float(split.train.scale.max()) != 1.0 else ""
         st.warning(
-            f"The targets reach {largest:.2f}, but the output of {', '.join(bounded)} cannot leave [-1, 1]: choose a dense, "
+            f"The targets reach {digits(largest)}{after}, but the output of {', '.join(bounded)} cannot leave [-1, 1]: choose a dense, "
             "linear output, or other amplitudes.",
             icon=":material/warning:",
         )
@@ -307,9 +309,7 @@ def _scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) ->
         key="scores",
         column_config={
             "Model": st.column_config.TextColumn(pinned=True),
-            "Validation MSE": figure(
-                format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."
-            ),
+            "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),
             "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
             "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),
             "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),

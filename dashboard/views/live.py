@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import figures, service
 from dashboard.results import Row, rows_of
+from dashboard.words import digits
 from forecasting.data import Split
 from forecasting.experiment import Experiment, Fit
 from forecasting.runs.views import FitView, RunView
@@ -76,9 +77,8 @@ def _words(fit: FitView, total: int) -> str:
         return fit.stage or "starting"
     last = fit.epochs[-1]
     left = (total - last.epoch) * _epoch_seconds(fit)
-    return (
-        f"epoch {last.epoch} of {total} · validation {last.valid_loss:.3g} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
-    )
+    done = f"epoch {last.epoch} of {total} · validation {digits(last.valid_loss)}"
+    return f"{done} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
 
 
 def _epoch_seconds(fit: FitView) -> float:

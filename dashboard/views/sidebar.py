@@ -5,8 +5,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard import service
-from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, spoken, steps
+from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, steps
 from dashboard.state import Draft, draft, key, visitor
+from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES
 from forecasting.data.files import read_csv
 from forecasting.data.waves import EXAMPLES, noise_floor
@@ -54,12 +55,12 @@ def _change_kind(values: Draft, kind: str) -> None:
     if kind == "sample":
         values["sources"].setdefault("sample", Sample().model_dump())
         _fit_task_to_sample(values)
+    _fresh_widgets()
 
 
 def _fit_task_to_sample(values: Draft) -> None:
     sample = SAMPLES[values["sources"]["sample"]["name"]]
     values["task"] |= {"input_size": sample.input_size, "h": sample.h, "target": "all_h"}
-    _fresh_widgets()
 
 
 def _fresh_widgets() -> None:
@@ -78,7 +79,7 @@ def _waves(values: Draft) -> None:
         waves[name] = slider(Waves, name, float(waves[name]), key(name), 0.05)
         waves[band] = slider(Waves, band, tuple(map(float, waves[band])), key(band), 1)
     waves["noise_width"] = slider(Waves, "noise_width", float(waves["noise_width"]), key("noise_width"), 0.02)
-    st.caption(f"Noise floor {noise_floor(Waves(noise_width=waves['noise_width'])):.3g}: no model can do better.")
+    st.caption(f"Noise floor {digits(noise_floor(Waves(noise_width=waves['noise_width'])))}: no model can do better.")
     with st.expander("Trend, season, grid, seed", key=key("more-waves")):
         waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
         waves["trend"] = choice(Waves, "trend", waves["trend"], key("trend"))
@@ -113,6 +114,7 @@ def _sample(values: Draft) -> None:
     if chosen != sample["name"]:
         sample["name"] = chosen
         _fit_task_to_sample(values)
+        _fresh_widgets()
         st.rerun()
     st.caption(SAMPLES[chosen].note)
 
@@ -151,7 +153,7 @@ def _kept_file(values: Draft, upload_id: str) -> None:
     if known is None:
         st.caption("The file of these settings was deleted by its owner.")
         return
-    st.markdown(f":material/description: {_escaped(known.name)}")
+    st.markdown(f":material/description: {escaped(known.name)}")
     if known.owner != visitor():
         st.caption("Shared with you by its link.")
         return
@@ -160,11 +162,6 @@ def _kept_file(values: Draft, upload_id: str) -> None:
         service.store().delete_upload(upload_id, visitor())
         del values["sources"]["upload"]
         st.rerun()
-
-
-def _escaped(text: str) -> str:
-    """A visitor's text, so that Markdown shows it as it stands."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~:$&" else c for c in text)
 
 
 # ------------------------------------------------------------------------------------------------------------ task

@@ -81,7 +81,8 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
                 ds=np.full(count, origin),
             )
         )
-    return Split(*parts)
+    train, valid, test = parts
+    return Split(train, valid, test)
 
 
 def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None) -> Split:
@@ -126,8 +127,8 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
                     "ds": cut["ds"][keep],
                 }
             )
-    parts = [_join(pieces[name], name, task, longest) for name in PARTS]
-    return Split(*parts, left_out=left_out)
+    train, valid, test = (_join(pieces[name], name, task, longest) for name in PARTS)
+    return Split(train, valid, test, left_out=left_out)
 
 
 def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str, np.ndarray] | None:

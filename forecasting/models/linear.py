@@ -42,7 +42,7 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> WeightedSum:
     """
     flat = x.reshape(len(x), -1).astype("float64")
     table = np.concatenate([flat, np.ones((len(flat), 1)), y], axis=1)
-    triangle = np.linalg.qr(table, mode="r")
+    triangle = np.asarray(np.linalg.qr(table, mode="r"))
     n = flat.shape[1] + 1
     solution = np.linalg.lstsq(triangle[:, :n], triangle[:, n:], rcond=None)[0]
     return WeightedSum(solution[:-1], solution[-1])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
@@ -185,7 +186,13 @@ class Store:
             if fit_id is None:
                 return None
             now, attempt = time.time(), schema.fit.c.attempt + 1
-            values = {"status": "running", "holder": holder, "attempt": attempt, "stage": "starting", "fraction": None}
+            values: dict[str, Any] = {
+                "status": "running",
+                "holder": holder,
+                "attempt": attempt,
+                "stage": "starting",
+                "fraction": None,
+            }
             values |= {"heartbeat_at": now, "started_at": now, "ended_at": None, "stop_requested": False}
             taken = update(schema.fit).where(schema.fit.c.id == fit_id).values(**values)
             db.execute(taken)

@@ -1,0 +1,57 @@
+"""How values and numbers are put into words."""
+
+import math
+
+import numpy as np
+
+WORDS = {
+    "none": "None",
+    "linear": "Linear",
+    "exponential": "Exponential",
+    "additive": "Additive",
+    "multiplicative": "Multiplicative",
+    "standard": "Standard",
+    "next": "Next step",
+    "at_h": "h-th step",
+    "all_h": "All h",
+    "last": "Last epoch",
+    "best": "Best epoch",
+    "waves": "Waves",
+    "sample": "Samples",
+    "upload": "Upload",
+    "sgd": "SGD",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "nadam": "Nadam",
+    "relu": "ReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+}
+"""How values are spoken on screen where they are not their own word."""
+
+
+def spoken(value: str) -> str:
+    """The word for a value on screen."""
+    return WORDS.get(value, value)
+
+
+def digits(value: float) -> str:
+    """A number with three significant digits, written out where that stays short: 0.00298, 872, 4,470."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    size = math.floor(math.log10(abs(value)))
+    if not -5 <= size <= 6:
+        return f"{value:.2e}"
+    places = max(0, 2 - size)
+    return f"{round(value, 2 - size):,.{places}f}"
+
+
+def moment(value: np.datetime64) -> str:
+    """A time, without the clock where it is midnight."""
+    text = np.datetime_as_string(value, "m")
+    return text.removesuffix("T00:00").replace("T", " ")
+
+
+def escaped(text: str) -> str:
+    """A visitor's text, so that Markdown shows it as it stands."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~:$&" else c for c in text)

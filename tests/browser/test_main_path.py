@@ -1,0 +1,177 @@
+"""The main path in a real browser: open, move a slider, train, stop, reload, send the link."""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboard.state import encode
+from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves
+from forecasting.runs.store import Store
+from tests.browser.conftest import Dashboard, open_page, shoot
+
+
+def link(dashboard: Dashboard, experiment: Experiment) -> str:
+    return f"{dashboard.url}/?e={encode(experiment)}"
+
+
+def run_id(page: Page) -> str:
+    page.wait_for_url(re.compile(r"run="))
+    return parse_qs(urlparse(page.url).query)["run"][0]
+
+
+def button(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def plot(page: Page, name: str):
+    return page.locator(f".st-key-chart-{name} .js-plotly-plot")
+
+
+QUICK = Experiment(source=Waves(n_series=400), training=Training(epochs=3))
+LONG = Experiment(
+    source=Waves(n_series=2_000), models=(ModelChoice(name="deep_rnn"),), training=Training(epochs=500, max_seconds=120)
+)
+
+
+def test_the_first_screen_shows_series_and_baselines_and_one_thing_to_press(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    expect(page.get_by_text("Sum of two sines, next step")).to_be_visible()
+    expect(plot(page, "series")).to_be_visible()
+    expect(plot(page, "mse")).to_contain_text("Linear, least squares")
+    expect(plot(page, "mse")).to_contain_text("0.00298")
+    expect(button(page, "Train")).to_be_enabled()
+    expect(page.get_by_text("Test MSE")).to_have_count(0)
+    shoot(page, "first-light-1440")
+
+
+def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    expect(plot(page, "series")).to_be_visible()
+    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    expect(page.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
+    page.wait_for_url(re.compile(r"e="))
+    other = open_page(browser, page.url)
+    expect(other.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
+
+
+def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, QUICK))
+    button(page, "Train").click()
+    expect(page.locator(".st-key-live-chart canvas").first).to_be_visible()
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=60_000)
+    expect(plot(page, "mse")).to_contain_text("Deep RNN")
+    expect(plot(page, "learning")).to_contain_text("SimpleRNN(1)")
+    shown, permanent = plot(page, "mse").text_content(), page.url
+    started = Store(dashboard.database).run(run_id(page))
+    assert started is not None and {fit.status for fit in started.fits} == {"finished"}
+
+    other = open_page(browser, permanent, theme="dark")
+    expect(other.get_by_text("finished", exact=True).first).to_be_visible()
+    expect(plot(other, "mse")).to_have_text(shown or "")
+    shoot(other, "results-dark-1440")
+
+    dashboard.stop()
+    dashboard.start()
+    later = open_page(browser, permanent, width=390)
+    expect(plot(later, "mse")).to_have_text(shown or "", timeout=60_000)
+    shoot(later, "results-light-390")
+    again = Store(dashboard.database).run(run_id(later))
+    assert again is not None
+    assert [fit.started_at for fit in again.fits] == [fit.started_at for fit in started.fits], "nothing was trained anew"
+
+
+def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothing(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, LONG))
+    button(page, "Train").click()
+    expect(page.get_by_text(re.compile(r"epoch \d+ of 500"))).to_be_visible(timeout=60_000)
+    before = page.get_by_text(re.compile(r"epoch \d+ of 500")).text_content() or ""
+    expect(page.get_by_text(before)).to_have_count(0)  # the curve moves
+    shoot(page, "training-light-1440")
+
+    same = run_id(page)
+    page.reload()
+    expect(page.get_by_text(re.compile(r"epoch \d+ of 500"))).to_be_visible()
+    assert run_id(page) == same
+    running = Store(dashboard.database).run(same)
+    assert running is not None and sum(fit.status == "running" for fit in running.fits) == 1
+
+    page.locator(".st-key-stop-all button").click()
+    expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible(timeout=20_000)
+    expect(plot(page, "learning")).to_contain_text("Deep RNN")
+    expect(plot(page, "mse")).to_contain_text("Deep RNN")
+    expect(button(page, "Train")).to_be_enabled()
+
+
+def test_a_change_of_settings_keeps_the_run_and_leads_back_to_it(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, QUICK))
+    button(page, "Train").click()
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=60_000)
+    permanent = page.url
+    epochs = page.locator("[class*=st-key-epochs] input[type=range]")
+    epochs.focus()
+    epochs.press("ArrowRight")
+    expect(page.get_by_text("The settings have changed since the last run")).to_be_visible()
+    button(page, "Back to them").click()
+    expect(plot(page, "learning")).to_be_visible()
+    assert page.url == permanent
+
+
+def test_test_scores_are_covered_until_they_are_revealed(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, QUICK))
+    reveal = button(page, "Reveal test")
+    reveal.click()
+    expect(reveal).to_have_count(0)
+    with page.expect_download() as download:
+        page.locator(".st-key-scores-csv button").click()
+    assert "Test MSE" in download.value.path().read_text().splitlines()[0]
+
+
+def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    page.get_by_text("Upload", exact=True).click()
+    lines = "".join(f"2020-{1 + day // 28:02d}-{1 + day % 28:02d},{(day % 7) * 10}\n" for day in range(56))
+    file = {"name": "broken.csv", "mimeType": "text/csv", "buffer": b"ds,y\n2020-01-01,one\n"}
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("Line 2 has the value 'one', which is no number")).to_be_visible()
+    steady = "ds,y\n" + "".join(f"2021-01-{day:02d},{(day % 7) * 10}\n" for day in range(1, 32))
+    assert lines
+    page.locator("input[type=file]").set_input_files(
+        {"name": "daily.csv", "mimeType": "text/csv", "buffer": steady.encode()}
+    )
+    expect(page.get_by_text("Uploaded series, next step")).to_be_visible()
+    page.wait_for_url(re.compile(r"e="))
+
+    guest = open_page(browser, page.url)
+    expect(guest.get_by_text("Shared with you by its link.")).to_be_visible()
+    expect(button(guest, "Delete file and its runs")).to_have_count(0)
+
+    page.reload()  # the same browser is still the owner
+    button(page, "Delete file and its runs").click()
+    expect(page.get_by_text("Choose a CSV file in the side bar")).to_be_visible()
+    guest.reload()
+    expect(guest.get_by_text("was deleted by its owner").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 1024), ("dark", 390)])
+def test_pictures_of_a_real_series_in_both_themes_and_several_widths(
+    dashboard: Dashboard, browser: Browser, theme: str, width: int
+):
+    sample = Experiment(
+        source=Sample(name="sunspots"),
+        task=Task(input_size=22, h=5, target="all_h", scaling="standard"),
+        models=(ModelChoice(name="naive"), ModelChoice(name="linear"), ModelChoice(name="gru")),
+        training=Training(epochs=5),
+        seeds=(1, 2),
+    )
+    page = open_page(browser, link(dashboard, sample), theme=theme, width=width)
+    expect(plot(page, "steps")).to_be_visible()
+    if button(page, "Train").is_enabled():
+        button(page, "Train").click()
+        expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=90_000)
+    expect(plot(page, "learning")).to_contain_text("GRU")
+    shoot(page, f"sample-{theme}-{width}")
