@@ -16,6 +16,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
+from forecasting.fit import fits_of
 from forecasting.models import resolve
 
 MAX_ADDRESS = 20_000
@@ -50,10 +51,12 @@ def decode(text: str) -> Experiment:
         content = reader.decompress(raw, MAX_TEXT)
         if reader.unconsumed_tail or not reader.eof:
             raise zlib.error("incomplete or too large")
-        return Experiment.model_validate_json(content)
+        experiment = Experiment.model_validate_json(content)
     except (binascii.Error, zlib.error, ValueError) as error:
-        why = plain(error) if isinstance(error, ValidationError) else "it is damaged."
+        why = plain(error) if isinstance(error, ValidationError) else "the text is damaged."
         raise BadInput(f"The settings in this address cannot be used: {why}") from None
+    fits_of(experiment)  # refuses unknown models and parameters
+    return experiment
 
 
 # ----------------------------------------------------------------------------------------------------------- draft

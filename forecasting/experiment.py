@@ -31,7 +31,7 @@ class Value(BaseModel):
 def plain(error: ValidationError) -> BadInput:
     """Turn pydantic's first complaint into one sentence for a visitor."""
     first = error.errors()[0]
-    where = " → ".join(str(part) for part in first["loc"]) or "the input"
+    where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split()) or "the input"
     if first["type"] == "value_error":
         return BadInput(str(first["ctx"]["error"]))
     given = first["input"]
@@ -134,8 +134,8 @@ class Task(Value):
     input_size: int = Field(50, ge=1, le=300, title="Look-back", description="Steps that a model sees (`input_size`).")
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
     h: int = Field(1, ge=1, le=100, title="Horizon", description="Steps ahead (`h`).")
-    train: float = Field(0.7, gt=0, lt=1, title="Training share", description="Share that models learn from.")
-    valid: float = Field(0.2, gt=0, lt=1, title="Validation share", description="Share by which models are chosen.")
+    train: float = Field(0.7, ge=0, le=1, title="Training share", description="Share that models learn from.")
+    valid: float = Field(0.2, ge=0, le=1, title="Validation share", description="Share by which models are chosen.")
     scaling: Literal["none", "standard"] = Field(
         "none",
         title="Scaling",
@@ -149,6 +149,9 @@ class Task(Value):
 
     @model_validator(mode="after")
     def _parts_not_empty(self) -> Self:
+        for name, share in (("training", self.train), ("validation", self.valid)):
+            if share < 0.0001:
+                raise ValueError(f"The {name} part is empty: give it a share above 0 %.")
         if self.train + self.valid >= 0.9999:
             total = f"{self.train:.0%} training and {self.valid:.0%} validation"
             raise ValueError(f"{total} leave nothing for the test part: lower one of them.")

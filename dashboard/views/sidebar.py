@@ -59,7 +59,9 @@ def _change_kind(values: Draft, kind: str) -> None:
 
 
 def _fit_task_to_sample(values: Draft) -> None:
-    sample = SAMPLES[values["sources"]["sample"]["name"]]
+    sample = SAMPLES.get(values["sources"]["sample"]["name"])
+    if sample is None:
+        return
     values["task"] |= {"input_size": sample.input_size, "h": sample.h, "target": "all_h"}
 
 
@@ -108,9 +110,10 @@ def _take_example(name: str) -> None:
 def _sample(values: Draft) -> None:
     sample = values["sources"].setdefault("sample", Sample().model_dump())
     names = list(SAMPLES)
-    chosen = st.selectbox(
-        "Sample", names, index=names.index(sample["name"]), key=key("sample"), format_func=lambda n: SAMPLES[n].title
-    )
+    known = names.index(sample["name"]) if sample["name"] in names else None
+    chosen = st.selectbox("Sample", names, index=known, key=key("sample"), format_func=lambda n: SAMPLES[n].title)
+    if chosen is None:
+        return
     if chosen != sample["name"]:
         sample["name"] = chosen
         _fit_task_to_sample(values)
@@ -171,7 +174,7 @@ def _task(values: Draft) -> None:
     task = values["task"]
     st.subheader("Task")
     targets = ["next", "at_h", "all_h"]
-    task["target"] = st.segmented_control(
+    target = st.segmented_control(
         "Forecast",
         targets,
         default=task["target"],
@@ -181,13 +184,16 @@ def _task(values: Draft) -> None:
         required=True,
         label_visibility="collapsed",
     )
+    if target != task["target"] and task["h"] == 1:
+        task["h"] = 10
+    task["target"] = target
     task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
     if task["target"] != "next":
         task["h"] = slider(Task, "h", task["h"], key("h"))
     with st.expander("Split and scaling", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
-        low, high = st.slider(f"Training · validation · test, {by}", 5, 95, shares, 5, key=key("split"), format="%d %%")
+        low, high = st.slider(f"Training · validation · test, {by}", 1, 99, shares, 1, key=key("split"), format="%d %%")
         task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
         task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))

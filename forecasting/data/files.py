@@ -1,6 +1,8 @@
 """Reading a visitor's file: a clean CSV with the columns `ds, y` or `unique_id, ds, y`. What is unclear is refused."""
 
+import csv
 import io
+import warnings
 
 import pandas as pd
 
@@ -24,8 +26,8 @@ def read_csv(content: bytes) -> pd.DataFrame:
     frame["y"] = _read_numbers(frame["y"])
     doubled = frame.duplicated(["unique_id", "ds"])
     if doubled.any():
-        row = int(doubled.to_numpy().argmax())
-        raise BadInput(f"Line {row + 2} repeats the time {frame['ds'][row]} of an earlier line: keep one of them.")
+        line = doubled.idxmax()
+        raise BadInput(f"Line {line} repeats the time {frame['ds'][line]} of an earlier line: keep one of them.")
     frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
     for name, series in frame.groupby("unique_id", sort=False):
         _check_steps(str(name), series["ds"])
@@ -33,22 +35,32 @@ def read_csv(content: bytes) -> pd.DataFrame:
 
 
 def _read_text(content: bytes) -> pd.DataFrame:
+    """Cut the text into fields, as text; the index holds the number of each row's line."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadInput("The file is not UTF-8 text: save it as CSV (UTF-8).") from None
-    if not text.strip():
-        raise BadInput("The file is empty: it needs a first line ds,y and a line per value.")
-    header = [name.strip() for name in text.lstrip().splitlines()[0].split(",")]
-    if header not in (["ds", "y"], ["unique_id", "ds", "y"]):
-        raise BadInput(f"The first line of the file is {text.lstrip().splitlines()[0][:60]!r}, but {COLUMNS}.")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
     try:
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False)
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise BadInput(f"The lines of the file do not have the same number of fields ({error}).") from None
-    frame.columns = header
-    if frame.empty:
+        for row in reader:
+            if len(row) > 1 or "".join(row).strip():  # blank lines are passed over
+                rows.append([part.strip() for part in row])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise BadInput(f"Line {reader.line_num} cannot be cut into fields: {error}.") from None
+    if not rows:
+        raise BadInput("The file is empty: it needs a first line ds,y and a line per value.")
+    header = rows.pop(0)
+    if header not in (["ds", "y"], ["unique_id", "ds", "y"]):
+        raise BadInput(f"The first line of the file is {','.join(header)[:60]!r}, but {COLUMNS}.")
+    if not rows:
         raise BadInput("The file has a header but no values: it needs a line per value.")
+    for line, row in zip(lines[1:], rows, strict=True):
+        if len(row) != len(header):
+            raise BadInput(f"Line {line} has {len(row)} fields where the header names {len(header)}.")
+    frame = pd.DataFrame(rows, columns=header, index=lines[1:], dtype=object)
     if "unique_id" not in frame:
         frame.insert(0, "unique_id", "series")
     if frame["unique_id"].nunique() > MAX_SERIES:
@@ -59,15 +71,15 @@ def _read_text(content: bytes) -> pd.DataFrame:
 def _read_times(text: pd.Series) -> pd.Series:
     iso = text.str.fullmatch(r"\d{4}-\d{2}(-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?)?")
     if not iso.all():
-        row = int((~iso).to_numpy().argmax())
+        line = (~iso).idxmax()
         raise BadInput(
-            f"Line {row + 2} has the time {text[row][:40]!r}, which could be read in several ways: write times as "
+            f"Line {line} has the time {text[line][:40]!r}, which could be read in several ways: write times as "
             "2024-01-31 or 2024-01-31 13:00."
         )
     times = pd.to_datetime(text, format="ISO8601", errors="coerce")
     if times.isna().any():
-        row = int(times.isna().to_numpy().argmax())
-        raise BadInput(f"Line {row + 2} has the time {text[row]!r}, and the calendar has no such date.")
+        line = times.isna().idxmax()
+        raise BadInput(f"Line {line} has the time {text[line]!r}, and the calendar has no such date.")
     return times
 
 
@@ -75,9 +87,9 @@ def _read_numbers(text: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(text.where(text.str.strip() != ""), errors="coerce")
     bad = ~numbers.abs().lt(1e15)
     if bad.any():
-        row = int(bad.to_numpy().argmax())
+        line = bad.idxmax()
         raise BadInput(
-            f"Line {row + 2} has the value {text[row][:40]!r}, which is no number: fill it in, or write it with a "
+            f"Line {line} has the value {text[line][:40]!r}, which is no number: fill it in, or write it with a "
             "decimal point and no unit."
         )
     return numbers
@@ -88,8 +100,12 @@ def _check_steps(name: str, ds: pd.Series) -> None:
     if len(ds) < 3:
         raise BadInput(f"Series {name!r} has {len(ds)} values: at least 3 are needed.")
     steps = ds.diff().dropna()
-    if steps.nunique() == 1 or pd.infer_freq(ds) is not None:
+    if steps.nunique() == 1:
         return
+    with warnings.catch_warnings():  # pandas 3 announces that it will return the frequency as another type
+        warnings.simplefilter("ignore")
+        if pd.infer_freq(ds) is not None:
+            return
     usual = steps.mode()[0]
     row = int((steps != usual).to_numpy().argmax())
     before, after = ds.iloc[row], ds.iloc[row + 1]

@@ -100,7 +100,7 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
         BadInput: when a part would be empty.
     """
     times = np.sort(frame["ds"].unique())
-    cuts = [times[min(int(len(times) * share), len(times) - 1)] for share in (task.train, task.train + task.valid)]
+    cuts = [times[min(round(len(times) * share), len(times) - 1)] for share in (task.train, task.train + task.valid)]
     pieces: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in PARTS}
     left_out = 0
     longest = 0
@@ -127,7 +127,7 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
                     "ds": cut["ds"][keep],
                 }
             )
-    train, valid, test = (_join(pieces[name], name, task, longest) for name in PARTS)
+    train, valid, test = (_join(pieces[name], name, look_back or task.input_size, task.h, longest) for name in PARTS)
     return Split(train, valid, test, left_out=left_out)
 
 
@@ -152,15 +152,16 @@ def _scaling(train: np.ndarray, task: Task) -> tuple[float, float]:
     known = train[np.isfinite(train)]
     if task.scaling == "none" or len(known) < 2:
         return 0.0, 1.0
-    return float(known.mean()), float(known.std()) or 1.0
+    loc, scale = float(known.mean()), float(known.std())
+    constant = scale <= 1e-9 * max(abs(loc), 1e-300)  # the deviation of equal values is rounding, not spread
+    return loc, 1.0 if constant else scale
 
 
-def _join(pieces: list[dict[str, np.ndarray]], name: str, task: Task, longest: int) -> Windows:
+def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, h: int, longest: int) -> Windows:
     if not sum(len(piece["x"]) for piece in pieces):
-        need = task.input_size + task.h
         raise BadInput(
             f"No window fits into the {_spoken(name)} part: the longest series has {longest} values, one window needs "
-            f"{need} (look-back {task.input_size} plus horizon {task.h}). Shorten look-back or horizon, or give that "
+            f"{look_back + h} (look-back {look_back} plus horizon {h}). Shorten look-back or horizon, or give that "
             "part a larger share."
         )
     joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}

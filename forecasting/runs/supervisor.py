@@ -1,5 +1,6 @@
 """One warm child and its fits: hands it jobs, writes its progress to the store, ends it when it does not obey."""
 
+import contextlib
 import json
 import os
 import queue
@@ -103,6 +104,9 @@ class Child:
             return
         process.kill()
         process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):  # what was still to be sent has no reader any more
+                process.stdin.close()
 
     def _how_it_ended(self) -> str:
         code = self._process.wait(timeout=10) if self._process else None
@@ -112,13 +116,15 @@ class Child:
 
 
 def _pump(stream: IO[str], lines: "queue.Queue[dict[str, Any]]") -> None:
-    for line in stream:
-        lines.put(json.loads(line))
+    with stream:
+        for line in stream:
+            lines.put(json.loads(line))
     lines.put({"event": "end"})
 
 
 def _keep(stream: IO[str], errors: "deque[str]") -> None:
-    errors.extend(iter(stream.readline, ""))
+    with stream:
+        errors.extend(iter(stream.readline, ""))
 
 
 def see_through(store: Store, lease: Lease, child: Child, closing: threading.Event) -> None:

@@ -1,0 +1,104 @@
+"""The head of the page: what it is about, how it stands, and the one thing to press."""
+
+import time
+
+import streamlit as st
+
+from dashboard import service
+from dashboard.results import Row, verdict
+from dashboard.state import take, visitor
+from forecasting.data import describe
+from forecasting.experiment import Experiment
+from forecasting.runs.views import RunView
+
+
+def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: float | None) -> None:
+    """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence."""
+    complaint = st.session_state.pop("complaint", None)
+    if complaint:
+        st.error(complaint, icon=":material/report:")
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
+        if run is not None:
+            _pill(run)
+        _recent()
+        _share(run)
+        _train_or_stop(experiment, rows, run)
+    st.markdown(verdict(rows, floor))
+
+
+def _pill(run: RunView) -> None:
+    statuses = {fit.status for fit in run.fits}
+    for status, colour, word in (
+        ("running", "blue", "training"),
+        ("queued", "gray", "waiting"),
+        ("failed", "red", "failed"),
+        ("lost", "red", "lost"),
+        ("stopped", "orange", "stopped"),
+        ("cancelled", "orange", "stopped"),
+    ):
+        if status in statuses:
+            st.badge(word, color=colour)  # type: ignore[arg-type]  # a literal, listed above
+            return
+    st.badge("finished", color="green")
+
+
+def _recent() -> None:
+    runs = service.store().recent_runs(visitor())
+    if not runs:
+        return
+    with st.popover("Recent", icon=":material/history:"):
+        for run_id, title, created_at in runs:
+            ago = _ago(time.time() - created_at)
+            st.button(f"{title} · {ago}", key=f"recent-{run_id}", on_click=open_run, args=(run_id,), type="tertiary")
+
+
+def _ago(seconds: float) -> str:
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        n = int(seconds // size)
+        if n:
+            return f"{n} {word}{'s' if n > 1 else ''} ago"
+    return "just now"
+
+
+def open_run(run_id: str) -> None:
+    """Show a run with its settings."""
+    run = service.store().run(run_id)
+    if run is not None:
+        st.session_state["run_id"] = run_id
+        take(run.experiment)
+
+
+def _share(run: RunView | None) -> None:
+    with st.popover("Share", icon=":material/link:"):
+        address = "&".join(f"{name}={value}" for name, value in st.session_state["address"].items())
+        base = (st.context.url or "").split("?")[0]
+        st.caption("This link opens the run with its results." if run else "This link opens these settings.")
+        st.code(f"{base}?{address}" if address else base, language=None, wrap_lines=True)
+
+
+def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None) -> None:
+    if run is not None and not run.ended:
+        st.button("Stop", key="stop-all", icon=":material/stop:", on_click=service.store().stop, args=(run.id,))
+        return
+    waiting = [o for row in rows if row.model.trained for o in row.outcomes if o.status not in ("finished",)]
+    known = sum(row.model.trained for row in rows for _ in row.outcomes) - len(waiting)
+    words = f"{len(waiting)} fits to train, {known} already known."
+    label = "Train" if waiting or run is None else "Trained"
+    st.button(
+        label,
+        key="train",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=_train,
+        args=(experiment,),
+        disabled=run is not None and not waiting,
+        help=words,
+    )
+
+
+def _train(experiment: Experiment) -> None:
+    """Start a run; fits that are known or under way are shared, not repeated."""
+    titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
+    st.session_state["run_id"] = service.store().start_run(titled, visitor())
+    service.engine().wake()

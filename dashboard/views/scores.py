@@ -1,0 +1,127 @@
+"""What is known at once and in the end: headline figures, the series, warnings, the table of scores."""
+
+import streamlit as st
+
+from dashboard import figures
+from dashboard.results import Row, best_of, table_of
+from dashboard.words import digits
+from forecasting.data import SAMPLES, Split
+from forecasting.evaluation.scores import skill
+from forecasting.experiment import Experiment, Sample
+
+
+def unit_of(experiment: Experiment) -> str:
+    """The unit of the series, as far as it is known."""
+    if isinstance(experiment.source, Sample) and experiment.source.name in SAMPLES:
+        return SAMPLES[experiment.source.name].unit
+    return "value"
+
+
+def headlines(rows: list[Row], split: Split, unit: str) -> None:
+    """The best model so far, in four figures."""
+    best = best_of(rows)
+    naive = next(row for row in rows if row.model.name == "naive").middle("valid_mse")
+    if best is None or naive is None:
+        return
+    mse = best.middle("valid_mse") or 0.0
+    gained = skill(mse, naive)
+    grid = st.grid(4, min_column_width=150)
+    grid.metric("Best so far", best.label, border=True, height="stretch")
+    grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")
+    grid.metric(
+        "Skill against naive",
+        "undefined" if gained is None else f"{gained:.1%}",
+        border=True,
+        height="stretch",
+        help="The share of the naive error that the model takes away: 100 % is perfect, 0 % no better than naive.",
+    )
+    floor = split.noise_floor
+    grid.metric(
+        "Above the noise floor",
+        f"{mse / floor:.2f} ×" if floor else "not known",
+        border=True,
+        height="stretch",
+        help="How many times the variance of the noise; 1 would be perfect, and cannot quite be reached.",
+    )
+
+
+def series(experiment: Experiment, split: Split, unit: str) -> None:
+    """Three series of the validation part, and how many there are."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Series", width="stretch")
+        st.button("Others", key="shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
+    start = st.session_state.get("shown", 0)
+    indices = [(start + i * 7) % len(split.valid) for i in range(min(3, len(split.valid)))]
+    alt = "Three series of the validation part: the look-back as a line, the values to forecast as crosses."
+    figures.show(figures.series_figure(split, indices, experiment.task.steps, unit), "series", alt)
+    parts = (
+        f"{len(split.train):,} windows to learn from, {len(split.valid):,} to choose by, {len(split.test):,} for the test"
+    )
+    floor = "" if split.noise_floor is None else f" · noise floor {digits(split.noise_floor)}"
+    left_out = f" · {split.left_out:,} with missing values left out" if split.left_out else ""
+    st.caption(parts + floor + left_out)
+
+
+def _shuffle() -> None:
+    st.session_state["shown"] = st.session_state.get("shown", 0) + 23
+
+
+def warnings(rows: list[Row], split: Split) -> None:
+    """Say where a bounded output cannot reach the targets."""
+    largest = max(float(abs(part.y).max()) for part in (split.train, split.valid))
+    bounded = [row.label for row in rows if (reach := row.model.reaches()) is not None and largest > reach]
+    if bounded:
+        after = " after scaling" if float(split.train.scale.max()) != 1.0 else ""
+        st.warning(
+            f"The targets reach {digits(largest)}{after}, but the output of {', '.join(bounded)} cannot leave [-1, 1]: "
+            "choose a dense, linear output, or other amplitudes.",
+            icon=":material/warning:",
+        )
+
+
+def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> None:
+    """The table of models; test scores are covered until somebody asks for them."""
+    revealed = st.session_state.get("reveal") == experiment.canonical()
+    table = table_of(rows, split.noise_floor, revealed)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Scores", width="stretch")
+        if not revealed:
+            st.button(
+                "Reveal test",
+                key="reveal-test",
+                icon=":material/visibility:",
+                on_click=_reveal,
+                args=(experiment,),
+                help="Test scores are for the last word: whoever chooses by them spoils them.",
+            )
+        st.download_button(
+            "CSV", table.to_csv(index=False), "scores.csv", "text/csv", key="scores-csv", icon=":material/download:"
+        )
+    figure = st.column_config.NumberColumn
+    best_lowest = [name for name in ("Validation MSE", "RMSE", "× floor", "Test MSE") if name in table]
+    styled = table.style.highlight_min(best_lowest, props="font-weight: 700").highlight_max(
+        ["Skill"], props="font-weight: 700"
+    )
+    st.dataframe(
+        styled,
+        hide_index=True,
+        placeholder="–",
+        key="scores",
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True),
+            "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),
+            "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
+            "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),
+            "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),
+            "Skill": figure("Skill (%)", format="%.1f", help="Share of the naive error that the model takes away."),
+            "× floor": figure(format="%.2f", help="Multiple of the noise floor."),
+            "Parameters": figure(format="localized", help="Numbers that the model learns."),
+            "Fit": figure("Fit (s)", format="%.2f", help="Seconds for the whole fit."),
+            "Per epoch": figure("Epoch (s)", format="%.3f", help="Seconds per epoch, without the first, which compiles."),
+            "Test MSE": figure(format="%.3g", help="Scored once at the end of a fit, never used to choose."),
+        },
+    )
+
+
+def _reveal(experiment: Experiment) -> None:
+    st.session_state["reveal"] = experiment.canonical()

@@ -1,0 +1,224 @@
+"""The Lab by Streamlit's own test harness: a real script run, without a browser."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import service
+from dashboard.state import encode
+from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves, fits_of, run_fit
+from forecasting.runs.views import RunView
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+SMALL = Experiment(source=Waves(n_series=100), task=Task(input_size=8), training=Training(epochs=2))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One database and one engine with one worker, as a server has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECASTING_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('lab') / 'lab.db'}")
+        patch.setenv("FORECASTING_SLOTS", "1")
+        yield
+        service.engine().close()
+
+
+def open_lab(experiment: Experiment | None = None, **address: str) -> AppTest:
+    page = AppTest.from_file(str(APP), default_timeout=60)
+    if experiment is not None:
+        page.query_params["e"] = encode(experiment)
+    for name, value in address.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def button(page: AppTest, key: str):
+    return next(found for found in page.button if found.key == key)
+
+
+def metric(page: AppTest, label: str) -> str:
+    return next(found.value for found in page.metric if found.label.startswith(label))
+
+
+def plot(page: AppTest, name: str) -> dict:
+    chart = next(found for found in page.get("plotly_chart") if f"chart-{name}" in found.proto.id)
+    return json.loads(chart.proto.spec)
+
+
+def address(page: AppTest) -> dict:
+    return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
+
+
+def errors(page: AppTest) -> str:
+    return " ".join(found.value for found in page.error)
+
+
+@pytest.fixture
+def finished(eventually) -> Callable[[AppTest], RunView]:
+    """Wait until the page's run has ended, and return it."""
+
+    def wait(page: AppTest) -> RunView:
+        return eventually(lambda: (run := service.store().run(address(page)["run"])) and run.ended and run, within_s=90)
+
+    return wait
+
+
+def test_the_page_opens_with_the_chapters_baselines_computed():
+    page = open_lab()
+    assert metric(page, "Validation MSE") == "0.00298"
+    assert metric(page, "Above the noise floor") == "3.58 ×"
+    assert "85%" in page.markdown[0].value or any("below Naive" in m.value for m in page.markdown)
+    assert address(page) == {}
+    assert next(pill for pill in page.get("button_group") if "models" in (pill.key or "")).value == [
+        "naive",
+        "linear",
+        "simple_rnn",
+        "deep_rnn",
+    ]
+
+
+def test_the_scores_on_the_page_are_those_of_the_library():
+    page = open_lab(SMALL)
+    fits = {fit.model.name: fit for fit in fits_of(SMALL)}
+    linear = run_fit(fits["linear"]).valid.mse
+    bars = {trace["y"][0]: trace["x"][0] for trace in plot(page, "mse")["data"]}
+    assert bars["Linear, least squares"] == pytest.approx(linear, rel=1e-12)
+    assert set(bars) == {"Naive", "Linear, least squares"}
+
+
+def test_train_runs_every_model_and_the_address_names_the_run(finished):
+    page = open_lab(SMALL)
+    button(page, "train").click().run()
+    assert not page.exception
+    run = finished(page)
+    assert {fit.status for fit in run.fits} == {"finished"}
+    page.run()
+    assert set(trace["name"] for trace in plot(page, "learning")["data"]) == {"SimpleRNN(1)", "Deep RNN"}
+    table = page.dataframe[0].value
+    assert list(table["State"]) == ["done"] * 4
+    stored = {fit.fit.model.name: fit.result["valid_mse"] for fit in run.fits}
+    np.testing.assert_allclose(table["Validation MSE"], [stored[n] for n in ("naive", "linear", "simple_rnn", "deep_rnn")])
+    assert button(page, "train").disabled
+
+    other = open_lab(run=run.id)
+    np.testing.assert_allclose(other.dataframe[0].value["Validation MSE"], table["Validation MSE"])
+
+
+def test_several_seeds_are_one_row_with_median_mean_and_spread(finished):
+    seeds = SMALL.model_copy(update={"seeds": (1, 2, 3), "models": (ModelChoice(name="simple_rnn"),)})
+    page = open_lab(seeds)
+    button(page, "train").click().run()
+    run = finished(page)
+    page.run()
+    scores = [fit.result["valid_mse"] for fit in run.fits if fit.fit.model.name == "simple_rnn"]
+    row = page.dataframe[0].value.set_index("Model").loc["SimpleRNN(1)"]
+    assert len(scores) == 3
+    assert row["Validation MSE"] == pytest.approx(np.median(scores))
+    assert row["Mean"] == pytest.approx(np.mean(scores))
+    assert row["± SD"] == pytest.approx(np.std(scores, ddof=1))
+
+
+def test_test_scores_are_covered_until_revealed_and_covered_again_for_other_settings():
+    page = open_lab(SMALL)
+    assert "Test MSE" not in page.dataframe[0].value
+    button(page, "reveal-test").click().run()
+    assert "Test MSE" in page.dataframe[0].value
+    next(s for s in page.slider if s.label == "Look-back").set_value(9).run()
+    assert "Test MSE" not in page.dataframe[0].value
+
+
+def test_naive_cannot_be_removed():
+    page = open_lab(SMALL)
+    pills = next(group for group in page.get("button_group") if "models" in (group.key or ""))
+    pills.set_value(["linear"]).run()
+    assert not page.exception
+    assert list(page.dataframe[0].value["Model"]) == ["Naive", "Linear, least squares"]
+
+
+def test_a_setting_changes_the_address_and_going_back_restores_the_run(finished):
+    page = open_lab(SMALL)
+    button(page, "train").click().run()
+    run = finished(page)
+    page.run()
+    next(s for s in page.slider if s.label == "Epochs").set_value(3).run()
+    assert set(address(page)) == {"e"}
+    button(page, "back").click().run()
+    assert address(page) == {"run": run.id}
+
+
+def test_a_parameter_of_a_model_changes_its_count_and_its_name():
+    page = open_lab(SMALL)
+    units = next(box for box in page.text_input if box.label == "Units per layer")
+    units.set_value("3, 4").run()
+    assert not page.exception
+    row = page.dataframe[0].value.set_index("Model")
+    assert row.loc["Deep RNN 3–4", "Parameters"] == (1 * 3 + 3 * 3 + 3) + (3 * 4 + 4 * 4 + 4) + (4 + 1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda page: next(b for b in page.text_input if b.label == "Units per layer").set_value("20, many"), "units"),
+        (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("1, 1"), "listed twice"),
+        (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("one"), "seeds"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_nothing_is_lost(change, says: str):
+    page = open_lab(SMALL)
+    change(page).run()
+    assert not page.exception
+    assert says in errors(page)
+
+
+def test_a_look_back_that_is_longer_than_the_series_is_refused_in_words():
+    page = open_lab(Experiment(source=Sample(), task=Task(input_size=300, scaling="standard")))
+    assert "No window fits into the training part: the longest series has 309 values" in errors(page)
+
+
+def test_a_bounded_output_that_cannot_reach_the_targets_is_warned_about():
+    page = open_lab(SMALL.model_copy(update={"source": Waves(n_series=100, level=3.0)}))
+    assert "cannot leave [-1, 1]" in page.warning[0].value
+    assert not open_lab(SMALL).warning
+
+
+@pytest.mark.parametrize("text", ["nonsense", "e" * 30_000, "eJw"])
+def test_a_damaged_address_is_said_and_the_page_works(text: str):
+    page = open_lab(e=text)
+    assert "address" in errors(page)
+    assert metric(page, "Validation MSE") == "0.00298"
+
+
+def test_an_unknown_run_is_said_and_the_page_works():
+    page = open_lab(run="nowhere")
+    assert "There is no run under this address" in errors(page)
+    assert metric(page, "Validation MSE") == "0.00298"
+
+
+def test_a_recurrent_fit_is_scored_at_another_look_back(finished):
+    page = open_lab(SMALL)
+    button(page, "train").click().run()
+    finished(page)
+    page.run()
+    next(s for s in page.slider if s.label == "Look-back to score at").set_value(5).run()
+    button(page, "score-look-back").click().run()
+    run = finished(page)
+    page.run()
+    table = page.dataframe[1].value
+    assert list(table["Look-back"]) == [5, 5]
+    scored = {fit.label: fit.result["valid_mse"] for fit in run.fits if fit.fit.look_back == 5}
+    assert dict(zip(table["Model"], table["Validation MSE"], strict=True)) == scored
+
+
+def test_examples_and_the_chapters_settings_are_one_click():
+    page = open_lab(SMALL)
+    button(page, "example-sunscreen").click().run()
+    assert not page.exception and not page.error
+    assert metric(page, "Best so far") == "Linear, least squares"
+    button(page, "example-chapter").click().run()
+    assert metric(page, "Validation MSE") == "0.00298"

@@ -1,0 +1,83 @@
+"""What every model owes, whatever it is."""
+
+import re
+
+import numpy as np
+import pytest
+
+from forecasting.data import load
+from forecasting.experiment import ModelChoice, Task, Training, Waves
+from forecasting.models import MODELS, Control, NetworkModel, Shape, resolve
+
+SMALLER = {name: {"units": [3]} for name in ("deep_rnn", "deep_rnn_dense", "lstm", "gru")}
+TARGETS = {"next": 1, "at_h": 1, "all_h": 3}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_learns_forecasts_and_can_be_loaded_again(name, target):
+    model = resolve(ModelChoice(name=name, params=SMALLER.get(name, {})))
+    split = load(Waves(n_series=60), Task(input_size=8, target=target, h=3))
+    control = Control(Training(epochs=2), seed=1)
+    learned = model.fit(split, control)
+    y_hat = learned.fitted.predict(split.valid.x)
+    assert y_hat.shape == split.valid.y.shape == (12, TARGETS[target])
+    assert np.isfinite(y_hat).all()
+    assert model.n_parameters(Shape.of(split)) == sum(weights.size for weights in learned.fitted.weights)
+    assert learned.epochs == (2 if model.trained else 0)
+    if model.reaches() is not None:
+        assert np.abs(y_hat).max() <= model.reaches()
+
+    copies = [weights.copy() for weights in learned.fitted.weights]
+    loaded = model.load(copies, Shape.of(split), control)
+    np.testing.assert_array_equal(loaded.predict(split.valid.x), y_hat)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_says_who_it_is_in_a_label_and_two_sentences(name):
+    model = resolve(ModelChoice(name=name))
+    assert model.name == name and model.label.startswith(model.title) and model.group
+    assert len(re.findall(r"\.(?= [A-Z]|$)", model.description)) == 2 and model.description.endswith(".")
+    assert model.trained == isinstance(model, NetworkModel)
+
+
+def test_labels_and_descriptions_tell_the_models_apart():
+    models = [resolve(ModelChoice(name=name)) for name in MODELS]
+    assert len({model.label for model in models}) == len({model.description for model in models}) == len(MODELS)
+
+
+def test_labels_tell_sizes_apart():
+    labels = [resolve(ModelChoice(name="gru", params={"units": units})).label for units in ([20, 20], [32, 32], [8], [8, 4])]
+    assert labels == ["GRU", "GRU 2 × 32", "GRU 1 × 8", "GRU 8–4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_outputs", "parameters"),
+    [
+        ("naive", 1, 0),
+        ("naive", 10, 0),
+        ("linear", 1, 51),
+        ("linear_sgd", 1, 51),
+        ("linear", 10, 510),
+        ("linear_sgd", 10, 510),
+        ("simple_rnn", 1, 3),
+        ("deep_rnn", 1, 1_282),
+        ("deep_rnn_dense", 1, 1_281),
+    ],
+)
+def test_parameters_are_those_that_the_chapter_counts(name, n_outputs, parameters):
+    assert resolve(ModelChoice(name=name)).n_parameters(Shape(50, 1, n_outputs)) == parameters
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_only_models_that_weigh_each_step_by_itself_grow_with_the_look_back(name):
+    model = resolve(ModelChoice(name=name))
+    grows = model.n_parameters(Shape(60, 1, 1)) > model.n_parameters(Shape(50, 1, 1))
+    assert grows == (not model.open_time)
+
+
+def test_naive_repeats_the_last_value():
+    split = load(Waves(n_series=60), Task(input_size=8, target="all_h", h=3))
+    y_hat = resolve(ModelChoice(name="naive")).fit(split, Control()).fitted.predict(split.test.x)
+    for i in range(len(split.test)):
+        assert y_hat[i].tolist() == [split.test.x[i, 7, 0]] * 3

@@ -1,0 +1,219 @@
+"""The training loop, against Keras' own `fit`; and how it ends."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from forecasting.data import load
+from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
+from forecasting.models import Control, Shape, resolve, training
+from forecasting.models.training import Diverged, Stopped
+
+LINEAR = resolve(ModelChoice(name="linear_sgd"))
+DEEP = resolve(ModelChoice(name="deep_rnn", params={"units": [4, 3]}))
+SIMPLEST = resolve(ModelChoice(name="simple_rnn"))
+SPLIT = load(Waves(n_series=60), Task(input_size=8, target="all_h", h=2))  # 42 windows to train on
+
+
+def valid_loss(fitted):
+    """Mean squared error on the validation part, by hand."""
+    return float(np.mean((fitted.predict(SPLIT.valid.x).astype("float64") - SPLIT.valid.y) ** 2))
+
+
+def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch=lambda _: None, **settings):
+    """Train; return what was learned and the progress of every epoch. `should_stop` is asked with that progress."""
+    curve = []
+
+    def listen(progress):
+        curve.append(progress)
+        on_epoch(progress)
+
+    control = Control(
+        Training(**{"epochs": 2, "batch_size": 16, **settings}),
+        seed=seed,
+        on_epoch=listen,
+        should_stop=lambda: should_stop(curve),
+    )
+    return model.fit(split, control), curve
+
+
+def fit_by_keras(model, optimizer, seed, epochs, batch_size):
+    """Keras' `fit` on the same batches in the same order: one epoch at a time, over windows shuffled beforehand."""
+    keras.utils.set_random_seed(seed)
+    network = model.network(Shape.of(SPLIT))
+    network.compile(optimizer, loss="mse")
+    rng, losses = np.random.default_rng(seed), []
+    for _ in range(epochs):
+        order = rng.permutation(len(SPLIT.train))
+        x, y = SPLIT.train.x[order], SPLIT.train.y[order]
+        history = network.fit(x, y, batch_size=batch_size, epochs=1, shuffle=False, verbose=0)
+        losses.append(history.history["loss"][0])
+    return network, losses
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "learning_rate"),
+    [
+        (DEEP, "adam", 0.001),
+        (LINEAR, "adam", 0.001),
+        (LINEAR, "sgd", 0.05),
+        (LINEAR, "rmsprop", 0.002),
+        (LINEAR, "nadam", 0.01),
+    ],
+    ids=["deep RNN, adam", "linear, adam", "linear, sgd", "linear, rmsprop", "linear, nadam"],
+)
+def test_two_epochs_give_the_weights_and_losses_that_keras_fit_gives(model, optimizer, learning_rate):
+    learned, curve = fit(model, seed=3, optimizer=optimizer, learning_rate=learning_rate)
+    by_keras = keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": learning_rate}})
+    network, losses = fit_by_keras(model, by_keras, seed=3, epochs=2, batch_size=16)
+    start = fit_by_keras(model, "sgd", seed=3, epochs=0, batch_size=16)[0].get_weights()
+    for ours, theirs, before in zip(learned.fitted.weights, network.get_weights(), start, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+        assert np.abs(ours - before).max() > 1e-4  # they have moved by far more than they may differ
+    np.testing.assert_allclose([progress.loss for progress in curve], losses, rtol=1e-4)
+    assert np.isclose(curve[-1].valid_loss, network.evaluate(SPLIT.valid.x, SPLIT.valid.y, verbose=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "rmsprop", "sgd"])
+def test_without_a_choice_optimisers_are_at_keras_defaults(optimizer):
+    config = keras.optimizers.get(optimizer).get_config()
+    learned, _ = fit(optimizer=optimizer, learning_rate=config["learning_rate"])
+    network, _ = fit_by_keras(LINEAR, optimizer, seed=1, epochs=2, batch_size=16)
+    for ours, theirs in zip(learned.fitted.weights, network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_a_batch_larger_than_the_training_part_is_one_step_on_all_of_it():
+    learned, _ = fit(batch_size=4_096, epochs=3)
+    network, _ = fit_by_keras(LINEAR, "adam", seed=1, epochs=3, batch_size=len(SPLIT.train))
+    np.testing.assert_allclose(learned.fitted.weights[0], network.get_weights()[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [LINEAR, DEEP], ids=["linear", "deep RNN"])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_other_weights(model):
+    first, again, other = (fit(model, seed=seed)[0].fitted.weights for seed in (5, 5, 6))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert np.abs(first[0] - other[0]).max() > 0.01
+
+
+def test_a_program_is_used_again_and_a_fit_knows_nothing_of_the_one_before():
+    training._programs.clear()
+    fit(SIMPLEST, seed=1, learning_rate=0.001)
+    reused, curve = fit(SIMPLEST, seed=2, learning_rate=0.02, epochs=3)
+    assert len(training._programs) == 1
+    training._programs.clear()
+    fresh, fresh_curve = fit(SIMPLEST, seed=2, learning_rate=0.02, epochs=3)
+    assert all(np.array_equal(a, b) for a, b in zip(reused.fitted.weights, fresh.fitted.weights, strict=True))
+    assert [p.valid_loss for p in curve] == [p.valid_loss for p in fresh_curve]
+
+
+def test_a_fitted_model_keeps_its_weights_when_its_program_trains_another():
+    first, _ = fit(seed=1)
+    before = first.fitted.predict(SPLIT.test.x)
+    second, _ = fit(seed=2)
+    assert np.array_equal(first.fitted.predict(SPLIT.test.x), before)
+    assert not np.array_equal(second.fitted.predict(SPLIT.test.x), before)
+
+
+def test_only_the_few_programs_used_last_are_kept():
+    for batch_size in range(10, 10 + training.KEPT_PROGRAMS + 2):
+        training.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=batch_size))
+    kept = [key for key in training._programs]
+    assert len(kept) == training.KEPT_PROGRAMS
+    training.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=12))
+    assert list(training._programs) == [*kept[1:], kept[0]]
+
+
+def test_the_last_weights_are_kept_unless_the_best_are_asked_for():
+    last, curve = fit(epochs=12, learning_rate=0.3)
+    best, same_curve = fit(epochs=12, learning_rate=0.3, keep="best")
+    losses = [progress.valid_loss for progress in curve]
+    assert [progress.valid_loss for progress in same_curve] == losses
+    assert [progress.epoch for progress in curve] == list(range(1, 13))
+    assert min(losses) < losses[-1]
+    assert last.best_epoch == best.best_epoch == int(np.argmin(losses)) + 1
+    assert last.epochs == best.epochs == 12 and last.ended_early is None
+    assert np.isclose(valid_loss(last.fitted), losses[-1], rtol=1e-6)
+    assert np.isclose(valid_loss(best.fitted), min(losses), rtol=1e-6)
+
+
+def test_early_stopping_waits_so_many_epochs_and_keeps_the_best_weights():
+    learned, curve = fit(epochs=300, learning_rate=0.3, patience=4)
+    losses = [progress.valid_loss for progress in curve]
+    assert learned.epochs == len(curve) < 300
+    assert learned.best_epoch == int(np.argmin(losses)) + 1 == learned.epochs - 4
+    assert np.isclose(valid_loss(learned.fitted), min(losses), rtol=1e-6)
+    _, patient = fit(epochs=len(curve), learning_rate=0.3)
+    assert [progress.valid_loss for progress in patient] == losses
+
+
+def test_a_fit_that_takes_too_long_ends_by_its_time_limit_with_the_best_weights():
+    learned, curve = fit(epochs=200, learning_rate=0.3, max_seconds=1, on_epoch=lambda _: time.sleep(0.1))
+    losses = [progress.valid_loss for progress in curve]
+    assert learned.ended_early == "time limit" and learned.epochs == len(curve) < 200
+    assert learned.best_epoch == int(np.argmin(losses)) + 1
+    assert np.isclose(valid_loss(learned.fitted), min(losses), rtol=1e-6)
+
+
+def test_the_time_limit_leaves_a_fit_that_is_done_alone():
+    slow = Control(Training(epochs=1, max_seconds=1), on_stage=lambda _: time.sleep(0.6))  # two stages: 1.2 s
+    assert LINEAR.fit(SPLIT, slow).ended_early is None
+
+
+def test_a_stop_ends_within_the_epoch_and_keeps_the_best_weights():
+    learned, curve = fit(epochs=200, learning_rate=0.3, should_stop=lambda done: len(done) >= 12)
+    losses = [progress.valid_loss for progress in curve]
+    assert (learned.epochs, learned.ended_early) == (12, "stopped")
+    assert min(losses) < losses[-1] and np.isclose(valid_loss(learned.fitted), min(losses), rtol=1e-6)
+
+
+def test_a_stop_is_heard_within_an_epoch():
+    asked = []
+
+    def third_time(_):
+        asked.append(None)
+        return len(asked) == 3
+
+    with pytest.raises(Stopped):
+        fit(batch_size=1, should_stop=third_time)
+
+
+def test_a_stop_before_the_first_epoch_leaves_nothing():
+    with pytest.raises(Stopped):
+        fit(should_stop=lambda _: True)
+
+
+def test_a_loss_that_is_no_number_is_shown_and_refused_with_a_smaller_learning_rate():
+    large = load(Waves(n_series=60, level=100), Task(input_size=8))
+    seen = []
+    with pytest.raises(Diverged, match=r"learning rate 10 is too high .* Try 1\.$"):
+        fit(split=large, optimizer="sgd", learning_rate=10, epochs=50, on_epoch=seen.append)
+    assert 1 <= len(seen) < 50
+    assert not np.isfinite(seen[-1].loss) or not np.isfinite(seen[-1].valid_loss)
+    assert all(np.isfinite(progress.loss) and np.isfinite(progress.valid_loss) for progress in seen[:-1])
+    healthy, curve = fit(split=large)
+    assert healthy.epochs == 2 and np.isfinite(curve[-1].loss)
+
+
+def test_progress_tells_stages_fractions_and_epochs_in_order():
+    heard = []
+    LINEAR.fit(
+        SPLIT,
+        Control(
+            Training(epochs=2, batch_size=2),
+            on_stage=lambda stage: heard.append(stage),
+            on_fraction=lambda epoch, share: heard.append((epoch, share)),
+            on_epoch=lambda progress: heard.append(progress.epoch),
+        ),
+    )
+    assert heard[0] == "compiling" and heard.index("training") < heard.index(1) < heard.index(2) == len(heard) - 1
+    for epoch, when in ((1, heard[: heard.index(1)]), (2, heard[heard.index(1) :])):
+        shares = [item[1] for item in when if isinstance(item, tuple) and item[0] == epoch]
+        assert shares == sorted(set(shares)) and all(0 < share < 1 for share in shares)
+
+
+def test_a_device_that_is_not_there_is_refused_and_those_that_are_are_named():
+    with pytest.raises(BadInput, match=r"This machine has no GPU:99: choose one of CPU"):
+        fit(device="GPU:99")

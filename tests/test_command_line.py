@@ -1,0 +1,213 @@
+"""The command line, as a shell runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecasting import Experiment
+from forecasting.data import floor_of
+from forecasting.models import MODELS
+
+ROOT = Path(__file__).parents[1]
+FIT_KEYS = {
+    "model",
+    "params",
+    "seed",
+    "status",
+    "valid_mse",
+    "test_mse",
+    "valid_mse_per_step",
+    "parameters",
+    "epochs",
+    "fit_s",
+    "error",
+}
+
+
+def lab(
+    *arguments: object, given: str | None = None, within_s: float = 120.0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m forecasting` with these arguments."""
+    return subprocess.run(
+        [sys.executable, "-m", "forecasting", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "FORECASTING_SLOTS": "1", **environment},
+        input="" if given is None else given,
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        check=False,
+    )
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The only line of standard error, of a command that was refused."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (sentence,) = done.stderr.splitlines()
+    assert "Traceback" not in sentence
+    assert sentence.rstrip().endswith(".")
+    return sentence
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the experiment and the database of this module lie."""
+    return tmp_path_factory.mktemp("command line")
+
+
+@pytest.fixture(scope="module")
+def database(folder: Path) -> str:
+    """A database of its own."""
+    return f"sqlite:///{folder / 'lab.db'}"
+
+
+@pytest.fixture(scope="module")
+def experiment(small) -> Experiment:
+    """A small experiment with two seeds."""
+    return small("linear", "simple_rnn", seed=7, epochs=2).model_copy(update={"title": "Small waves", "seeds": (1, 2)})
+
+
+@pytest.fixture(scope="module")
+def file(folder: Path, experiment: Experiment) -> Path:
+    """The experiment as a file."""
+    path = folder / "experiment.json"
+    path.write_text(experiment.model_dump_json(indent=2), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def first_run(file: Path, database: str) -> subprocess.CompletedProcess[str]:
+    """The experiment, run for the first time."""
+    return lab("run", file, "--json", "--database", database)
+
+
+def test_example_prints_an_experiment_that_can_be_read_again():
+    done = lab("example")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(json.loads(done.stdout)) == ["title", "source", "task", "models", "training", "seeds"]
+    read = Experiment.read(done.stdout)
+    assert read.model_copy(update={"title": ""}) == Experiment()
+    assert read.title
+    assert Experiment.read(read.canonical()) == read
+
+
+def test_models_names_every_model_and_every_parameter():
+    done = lab("models")
+    assert (done.returncode, done.stderr) == (0, "")
+    blocks = {}
+    for line in done.stdout.splitlines():
+        if not line.startswith(" "):
+            name = line.split(":")[0]
+            blocks[name] = set()
+        else:
+            blocks[name].add(line.split("=")[0].strip())
+    assert blocks == {name: set(model.model_fields) for name, model in MODELS.items()}
+
+
+def test_run_prints_one_json_object_and_nothing_else_on_standard_output(first_run, experiment):
+    assert first_run.returncode == 0, first_run.stderr
+    told = json.loads(first_run.stdout)
+    assert list(told) == ["run", "noise_floor", "fits"]
+    assert told["noise_floor"] == pytest.approx(floor_of(experiment.source))
+    assert [set(fit) for fit in told["fits"]] == [FIT_KEYS] * 4
+    assert [(fit["model"], fit["seed"], fit["status"], fit["epochs"]) for fit in told["fits"]] == [
+        ("naive", None, "finished", None),
+        ("linear", None, "finished", None),
+        ("simple_rnn", 1, "finished", 2),
+        ("simple_rnn", 2, "finished", 2),
+    ]
+    assert [fit["parameters"] for fit in told["fits"]] == [0, 9, 3, 3]
+    for fit in told["fits"]:
+        assert fit["valid_mse_per_step"] == [pytest.approx(fit["valid_mse"])]
+        assert fit["test_mse"] > 0
+        assert fit["fit_s"] > 0
+        assert fit["error"] is None
+
+
+def test_run_shows_its_progress_on_standard_error(first_run):
+    for label in ("Naive", "Linear, least squares", "SimpleRNN(1), seed 1", "SimpleRNN(1), seed 2"):
+        assert label in first_run.stderr
+    assert "2/2" in first_run.stderr
+    assert "Traceback" not in first_run.stderr
+
+
+def test_the_same_file_again_takes_the_fits_that_are_known(first_run, file, database):
+    again = lab("run", file, "--json", "--database", database)
+    assert again.returncode == 0, again.stderr
+    first, second = json.loads(first_run.stdout), json.loads(again.stdout)
+    assert second["run"] != first["run"]
+    assert second["fits"] == first["fits"]
+
+
+def test_without_json_run_prints_a_table(first_run, file, database):
+    told = json.loads(first_run.stdout)
+    done = lab("run", file, "--database", database)
+    assert done.returncode == 0, done.stderr
+    for text in ("Small waves", "Naive", "Linear, least squares", "SimpleRNN(1)", "finished", "Noise floor: "):
+        assert text in done.stdout
+    for fit in told["fits"]:
+        assert f"{fit['valid_mse']:.3g}" in done.stdout
+
+
+def test_run_reads_standard_input_and_the_database_named_in_the_environment(first_run, experiment, database):
+    done = lab("run", "-", "--json", given=experiment.canonical(), FORECASTING_DATABASE_URL=database)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["fits"] == json.loads(first_run.stdout)["fits"]
+
+
+def test_a_fit_that_fails_gives_exit_status_1_and_its_reason(tmp_path):
+    upload = {"source": {"kind": "upload", "upload_id": "abcdefgh23456789"}, "models": [{"name": "naive"}]}
+    done = lab("run", "-", "--json", "--database", f"sqlite:///{tmp_path / 'lab.db'}", given=json.dumps(upload))
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["noise_floor"] is None
+    (fit,) = told["fits"]
+    assert fit["status"] == "failed"
+    assert "was deleted by its owner" in fit["error"]
+    assert (fit["valid_mse"], fit["test_mse"], fit["fit_s"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("this is no JSON", "JSON"),
+        ('{"models": [{"name": "oracle"}]}', "oracle"),
+        ('{"models": [{"name": "lstm", "params": {"units": [0]}}]}', "LSTM"),
+        ('{"epochs": 3}', "epochs"),
+    ],
+    ids=["no JSON", "unknown model", "parameter out of range", "unknown setting"],
+)
+def test_an_experiment_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, text, named):
+    sentence = one_sentence(lab("run", "-", "--database", f"sqlite:///{tmp_path / 'lab.db'}", given=text))
+    assert named in sentence
+
+
+def test_a_file_that_is_not_there_is_refused_in_one_sentence_without_error_numbers(tmp_path):
+    sentence = one_sentence(lab("run", tmp_path / "nothing.json", "--database", f"sqlite:///{tmp_path / 'lab.db'}"))
+    assert "nothing.json" in sentence
+    assert "Errno" not in sentence
+
+
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "picture.json").write_bytes(b"\x89PNG\xff\xfe")
+    sentence = one_sentence(lab("run", tmp_path / "picture.json", "--database", f"sqlite:///{tmp_path / 'lab.db'}"))
+    assert "codec" not in sentence
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite:////proc/nowhere/lab.db"])
+def test_a_database_that_cannot_be_opened_is_refused_in_one_sentence(url, experiment):
+    one_sentence(lab("run", "-", "--database", url, given=experiment.canonical()))
+
+
+@pytest.mark.parametrize("slots", [0, -1])
+def test_a_number_of_slots_that_makes_no_sense_is_refused(slots, small, tmp_path):
+    arguments = ("run", "-", "--slots", slots, "--database", f"sqlite:///{tmp_path / 'lab.db'}")
+    done = lab(*arguments, given=small("naive").canonical(), within_s=15)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,339 @@
+"""Experiments are values: they survive JSON, refuse what cannot be, and name their fits by content."""
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from forecasting import BadInput, Experiment, Fit, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of
+from forecasting.models import MODELS
+
+
+def bounded(settings_class, name):
+    """Numbers within the bounds that a field declares."""
+    field = settings_class.model_json_schema()["properties"][name]
+    field = next((choice for choice in field.get("anyOf", []) if choice["type"] != "null"), field)
+    if field["type"] == "integer":
+        return st.integers(field["minimum"], field["maximum"])
+    low, open_low = field.get("minimum", field.get("exclusiveMinimum")), "exclusiveMinimum" in field
+    return st.floats(low, field["maximum"], exclude_min=open_low)
+
+
+def frequencies(name):
+    low, high = Waves.model_fields[name].default
+    return st.tuples(st.floats(0, low), st.floats(high, 50))
+
+
+WAVES = st.builds(
+    Waves,
+    **{
+        name: bounded(Waves, name)
+        for name in ("n_series", "amplitude_1", "amplitude_2", "noise_width", "level", "trend_every", "season_amplitude")
+    },
+    frequency_1=frequencies("frequency_1"),
+    frequency_2=frequencies("frequency_2"),
+    trend=st.sampled_from(["none", "linear", "exponential"]),
+    trend_change=st.floats(-0.9, 1),
+    season=st.sampled_from(["none", "additive", "multiplicative"]),
+    season_length=bounded(Waves, "season_length"),
+    n_steps=st.none() | bounded(Waves, "n_steps"),
+    seed=bounded(Waves, "seed"),
+)
+SOURCES = st.one_of(
+    WAVES,
+    st.builds(Sample, name=st.sampled_from(["sunspots", "co2"])),
+    st.builds(Upload, upload_id=st.text("abcxyz019", min_size=16, max_size=40)),
+)
+TASKS = st.builds(
+    Task,
+    input_size=bounded(Task, "input_size"),
+    target=st.sampled_from(["next", "at_h", "all_h"]),
+    h=bounded(Task, "h"),
+    train=st.floats(0.01, 0.6),
+    valid=st.floats(0.01, 0.3),
+    scaling=st.sampled_from(["none", "standard"]),
+)
+TRAININGS = st.builds(
+    Training,
+    epochs=bounded(Training, "epochs"),
+    batch_size=bounded(Training, "batch_size"),
+    learning_rate=bounded(Training, "learning_rate"),
+    optimizer=st.sampled_from(["adam", "nadam", "rmsprop", "sgd"]),
+    keep=st.sampled_from(["last", "best"]),
+    patience=st.none() | bounded(Training, "patience"),
+    max_seconds=bounded(Training, "max_seconds"),
+)
+UNITS = st.lists(st.integers(1, 256), min_size=1, max_size=8)
+CHOICES = st.one_of(
+    st.builds(ModelChoice, name=st.sampled_from(sorted(MODELS))),
+    st.builds(
+        ModelChoice,
+        name=st.sampled_from(["deep_rnn", "deep_rnn_dense", "lstm", "gru"]),
+        params=st.fixed_dictionaries({"units": UNITS}, optional={"activation": st.sampled_from(["tanh", "relu"])}),
+    ),
+)
+EXPERIMENTS = st.builds(
+    Experiment,
+    title=st.text(max_size=30),
+    source=SOURCES,
+    task=TASKS,
+    models=st.lists(CHOICES, min_size=1, max_size=4),
+    training=TRAININGS,
+    seeds=st.lists(bounded(Waves, "seed"), min_size=1, max_size=3, unique=True),
+)
+
+
+@settings(deadline=None)
+@given(EXPERIMENTS)
+def test_an_experiment_and_its_fits_survive_json(experiment):
+    again = Experiment.read(experiment.canonical())
+    assert again == experiment and again.canonical() == experiment.canonical()
+    for fit, fit_again in zip(fits_of(experiment), fits_of(again), strict=True):
+        assert fit_again == fit and fit_again.id == fit.id
+        assert Fit.model_validate_json(fit.canonical()) == fit
+
+
+@settings(deadline=None)
+@given(EXPERIMENTS)
+def test_every_experiment_has_naive_and_each_trained_model_once_per_seed(experiment):
+    fits = fits_of(experiment)
+    assert sum(fit.model.name == "naive" for fit in fits) == 1
+    assert len({fit.id for fit in fits}) == len(fits)
+    for choice in experiment.models:
+        seeds = {fit.seed for fit in fits if fit.model.name == choice.name}
+        assert seeds == (set(experiment.seeds) if MODELS[choice.name].trained else {None})
+
+
+def test_the_canonical_text_is_sorted_and_without_blanks():
+    text = Task().canonical()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_an_empty_object_is_the_experiment_of_the_chapter():
+    experiment = Experiment.read("{}")
+    assert experiment == Experiment()
+    assert (experiment.source.n_series, experiment.task.input_size, experiment.training.epochs) == (10_000, 50, 20)
+    assert (experiment.training.batch_size, experiment.training.optimizer) == (32, "adam")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "JSON"),
+        ("what?", "JSON"),
+        ("[]", "object"),
+        ("null", "object"),
+        ("[" * 5_000, "recursion"),
+        ('{"sed": 1}', "sed: extra inputs are not permitted"),
+        ('{"training": {"epoch": 5}}', "training → epoch: extra"),
+        ('{"source": {"kind": "moon"}}', "moon"),
+        ('{"source": {}}', "source"),
+        ('{"source": {"kind": "waves", "n_series": 9}}', "n_series.*greater than or equal to 10"),
+        ('{"source": {"kind": "waves", "n_series": 10.5}}', "n_series.*integer"),
+        ('{"source": {"kind": "waves", "frequency_1": [20, 10]}}', "runs from 20 to 10"),
+        ('{"source": {"kind": "waves", "frequency_1": [20]}}', "frequency_1"),
+        ('{"source": {"kind": "waves", "trend": "exponential", "trend_change": -1}}', "above -1"),
+        ('{"source": {"kind": "upload", "upload_id": "../../etc/passwd"}}', "upload_id"),
+        ('{"task": {"input_size": 0}}', "input_size.*greater than or equal to 1"),
+        ('{"task": {"input_size": "many"}}', "input_size.*integer.*'many'"),
+        ('{"task": {"target": "last"}}', "target"),
+        ('{"task": {"target": "all_h", "h": 0}}', "h: "),
+        ('{"task": {"train": 0.9, "valid": 0.2}}', "90% training and 20% validation leave nothing for the test part"),
+        ('{"task": {"train": 0.8, "valid": 0.2}}', "leave nothing for the test part"),
+        ('{"task": null}', "task"),
+        ('{"training": {"learning_rate": NaN}}', "learning_rate.*finite"),
+        ('{"training": {"learning_rate": Infinity}}', "learning_rate.*finite"),
+        ('{"training": {"learning_rate": "nan"}}', "learning_rate.*finite"),
+        ('{"training": {"learning_rate": 0}}', "learning_rate.*greater than 0"),
+        ('{"training": {"device": "TPU"}}', "device"),
+        ('{"models": []}', "models.*at least 1"),
+        ('{"models": ["naive"]}', "models → 0"),
+        ('{"seeds": []}', "seeds.*at least 1"),
+        ('{"seeds": [1, 2, 1]}', "A seed is listed twice"),
+        ('{"seeds": [-1]}', "seeds → 0"),
+        ('{"seeds": [1e400]}', "seeds → 0"),
+        ('{"title": 5}', "title.*string"),
+        (json.dumps({"title": "x" * 121}), "title.*120 characters"),
+        ('{"se\\ned": 1}', "extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(text, says):
+    with pytest.raises(BadInput, match=says) as caught:
+        Experiment.read(text)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ({"name": "oracle"}, "There is no model 'oracle': choose from naive, "),
+        ({"name": "naive", "params": {"units": [3]}}, "Naive: units: extra"),
+        ({"name": "lstm", "params": {"units": []}}, "LSTM: units: .*at least 1"),
+        ({"name": "lstm", "params": {"units": [0]}}, "LSTM: units → 0: "),
+        ({"name": "lstm", "params": {"units": [257]}}, "LSTM: units → 0: "),
+        ({"name": "lstm", "params": {"units": [float("nan")]}}, "LSTM: units → 0: .*finite"),
+        ({"name": "gru", "params": {"activation": "step"}}, "GRU: activation: "),
+    ],
+)
+def test_unknown_models_and_parameters_are_refused_in_one_sentence(choice, says):
+    with pytest.raises(BadInput, match=says) as caught:
+        fits_of(Experiment.read(json.dumps({"models": [choice]})))
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = sorted({*Experiment.model_fields, *Task.model_fields, *Training.model_fields, "kind", "name", "params"})
+ALMOST = st.recursive(
+    st.sampled_from(["waves", "next", "all_h", "lstm", 1, 0.5, float("nan")]) | JSON_VALUES,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def with_one_thing_replaced(experiment, path, value):
+    """The JSON of an experiment in which what lies at a path has been replaced or added."""
+    whole = json.loads(experiment.canonical())
+    inner = whole[path[0]] if len(path) > 1 else whole
+    inner[path[-1]] = value
+    return json.dumps(whole)
+
+
+PATHS = [(key,) for key in Experiment.model_fields]
+PATHS += [("source", key) for key in Waves.model_fields] + [("task", key) for key in Task.model_fields]
+PATHS += [("training", key) for key in Training.model_fields]
+REPLACED = st.builds(with_one_thing_replaced, EXPERIMENTS, st.sampled_from(PATHS), ALMOST)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(KEYS), ALMOST, max_size=4).map(json.dumps) | REPLACED | st.text())
+@example('{"\\n": 1}')
+def test_any_text_is_an_experiment_or_refused_in_one_sentence(text):
+    try:
+        experiment = Experiment.read(text)
+        fits_of(experiment)
+    except BadInput as refused:
+        assert len(str(refused).splitlines()) == 1 and str(refused).endswith(".")
+    else:
+        assert Experiment.read(experiment.canonical()) == experiment
+
+
+def test_an_experiment_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Experiment().training.epochs = 3
+
+
+def test_next_step_has_horizon_one_whatever_is_given():
+    assert Task(target="next", h=7) == Task(target="next", h=1)
+    assert Task(target="next", h=7).steps == [1]
+
+
+def test_steps_and_outputs_follow_the_target():
+    assert (Task(target="at_h", h=3).steps, Task(target="at_h", h=3).n_outputs) == ([3], 1)
+    assert (Task(target="all_h", h=3).steps, Task(target="all_h", h=3).n_outputs) == ([1, 2, 3], 3)
+
+
+# ------------------------------------------------------------------------------------------------------------- fits
+
+WHOLE = {
+    "source": {"kind": "waves", "seed": 42, "frequency_1": [10, 20], "n_series": 10_000.0},
+    "task": {"input_size": 50, "target": "next", "h": 1, "train": 0.7, "valid": 0.2, "scaling": "none"},
+    "training": {"epochs": 20, "learning_rate": 1e-3, "patience": None},
+    "models": [{"name": "deep_rnn", "params": {"activation": "tanh", "units": [20, 20]}}],
+    "seeds": [42],
+}
+
+
+def only_fit(**changes):
+    """The last fit of the chapter's deep RNN with some things changed."""
+    experiment = json.loads(json.dumps({"models": [{"name": "deep_rnn"}]}))
+    for key, value in changes.items():
+        experiment[key] = {**experiment.get(key, {}), **value} if isinstance(value, dict) else value
+    return fits_of(Experiment.read(json.dumps(experiment)))[-1]
+
+
+def test_a_fit_has_one_id_however_it_is_written():
+    assert only_fit().id == fits_of(Experiment.read(json.dumps(WHOLE)))[-1].id
+    backwards = {key: WHOLE[key] for key in reversed(WHOLE)}
+    assert only_fit().id == fits_of(Experiment.read(json.dumps(backwards)))[-1].id
+    assert only_fit().id == fits_of(Experiment(models=(ModelChoice(name="deep_rnn"),)))[-1].id
+
+
+def test_the_order_of_a_models_parameters_does_not_change_an_id():
+    fit = only_fit()
+    backwards = ModelChoice(name="deep_rnn", params=dict(reversed(fit.model.params.items())))
+    assert list(backwards.params) != list(fit.model.params)
+    assert fit.model_copy(update={"model": backwards}).id == fit.id
+
+
+def test_title_neighbours_and_time_limit_do_not_change_an_id():
+    assert only_fit(title="Mine").id == only_fit().id
+    assert only_fit(models=[{"name": "lstm"}, {"name": "deep_rnn"}]).id == only_fit().id
+    assert only_fit(seeds=[7, 42]).id == only_fit().id
+    assert only_fit(training={"max_seconds": 5}).id == only_fit().id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": {"kind": "waves", "seed": 43}},
+        {"source": {"kind": "waves", "n_series": 9_999}},
+        {"source": {"kind": "waves", "noise_width": 0.2}},
+        {"source": {"kind": "waves", "frequency_2": [20, 41]}},
+        {"source": {"kind": "waves", "n_steps": 60}},
+        {"source": {"kind": "sample", "name": "sunspots"}},
+        {"task": {"input_size": 49}},
+        {"task": {"target": "all_h", "h": 10}},
+        {"task": {"target": "at_h", "h": 10}},
+        {"task": {"train": 0.6}},
+        {"task": {"valid": 0.1}},
+        {"task": {"scaling": "standard"}},
+        {"training": {"epochs": 21}},
+        {"training": {"batch_size": 64}},
+        {"training": {"learning_rate": 0.002}},
+        {"training": {"optimizer": "sgd"}},
+        {"training": {"keep": "best"}},
+        {"training": {"patience": 5}},
+        {"models": [{"name": "deep_rnn", "params": {"units": [20, 21]}}]},
+        {"models": [{"name": "deep_rnn", "params": {"activation": "relu"}}]},
+        {"models": [{"name": "deep_rnn_dense"}]},
+        {"seeds": [43]},
+    ],
+    ids=lambda change: json.dumps(change),
+)
+def test_all_that_decides_a_result_changes_the_id(change):
+    assert only_fit(**change).id != only_fit().id
+
+
+def test_training_and_seeds_do_not_change_the_id_of_a_model_that_is_not_trained():
+    def linear(**changes):
+        return only_fit(models=[{"name": "linear"}], **changes)
+
+    assert linear(seeds=[1], training={"epochs": 3}).id == linear().id
+    assert linear().seed is None and linear().training is None
+    assert linear(source={"kind": "waves", "seed": 1}).id != linear().id
+
+
+def test_scoring_at_another_look_back_is_a_fit_of_its_own_with_a_parent():
+    fit = only_fit()
+    longer = fit.model_copy(update={"look_back": 60})
+    assert fit.parent is None
+    assert longer.id != fit.id and longer.parent == fit and longer.parent.id == fit.id
+
+
+def test_naive_is_put_first_only_when_it_was_not_chosen():
+    def names(*chosen):
+        return [fit.model.name for fit in fits_of(Experiment(models=tuple(ModelChoice(name=name) for name in chosen)))]
+
+    assert names("linear", "lstm") == ["naive", "linear", "lstm"]
+    assert names("linear", "naive") == ["linear", "naive"]
+
+
+def test_the_same_model_written_twice_is_fitted_once():
+    twice = [ModelChoice(name="gru"), ModelChoice(name="gru", params={"units": [20, 20]}), ModelChoice(name="linear")]
+    fits = fits_of(Experiment(models=(*twice, twice[0]), seeds=(1, 2)))
+    assert [(fit.model.name, fit.seed) for fit in fits] == [("naive", None), ("gru", 1), ("gru", 2), ("linear", None)]
