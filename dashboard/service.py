@@ -14,6 +14,8 @@ from forecasting.settings import Settings
 
 _source: TypeAdapter[Source] = TypeAdapter(Source)
 _opening = threading.Lock()
+WARM_UP_AFTER_S = 2.0
+"""The first page is drawn before the workers import TensorFlow."""
 _store: Store | None = None
 _engine: Engine | None = None
 
@@ -42,7 +44,7 @@ def engine() -> Engine:
     with _opening:
         if _engine is None:
             _engine = Engine(opened, settings().slots)
-            _engine.start()
+            _engine.start(WARM_UP_AFTER_S)
         return _engine
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from forecasting.data import describe, floor_of
 from forecasting.experiment import BadInput, Experiment
@@ -48,15 +49,15 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="A file as `example` prints it; - for standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     database: DatabaseUrl = None,
-    slots: Annotated[int | None, typer.Option(help="Fits at the same time; FORECASTING_SLOTS by default.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Fits at the same time; FORECASTING_SLOTS by default.")] = None,
 ) -> None:
     """Run an experiment with the workers and the database of the dashboard; exit status 0 only if every fit finished."""
     try:
-        wanted = Experiment.read(sys.stdin.read() if str(experiment) == "-" else experiment.read_text("utf-8"))
+        wanted = Experiment.read(sys.stdin.read() if str(experiment) == "-" else _text(experiment))
         settings = Settings()
-        store = Store(database or settings.database_url)
+        store = _open(database or settings.database_url)
         run_id = store.start_run(wanted, owner="command line")
-    except (BadInput, OSError, UnicodeDecodeError) as error:
+    except BadInput as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     engine = Engine(store, slots or settings.slots, only_run=run_id)
@@ -74,6 +75,23 @@ def run(
     else:
         _print_table(done, floor)
     raise typer.Exit(0 if all(fit.status == "finished" for fit in done.fits) else 1)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}): give a file as `example` prints it.") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None
+
+
+def _open(url: str) -> Store:
+    try:
+        return Store(url)
+    except (OSError, SQLAlchemyError) as error:
+        why = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).splitlines()[0]
+        raise BadInput(f"The database {url} cannot be opened ({why}): give a URL such as sqlite:///lab.db.") from None
 
 
 def _watch(store: Store, run_id: str) -> RunView:

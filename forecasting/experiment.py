@@ -275,6 +275,14 @@ class Fit(Value):
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
+    def program(self) -> str:
+        """What decides which compiled program the fit needs: model, task, shapes of the data, batch, optimiser, device."""
+        shapes = str(self.source.n_series) if isinstance(self.source, Waves) else self.source.canonical()
+        training = self.training or Training()
+        how = f"{training.batch_size} {training.optimizer} {training.device}"
+        return " ".join((self.model.canonical(), self.task.canonical(), shapes, how, str(self.look_back)))
+
+    @property
     def parent(self) -> "Fit | None":
         """The fit whose weights this one needs."""
         return None if self.look_back is None else self.model_copy(update={"look_back": None})

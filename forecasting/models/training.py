@@ -165,7 +165,7 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
         loss = _one_epoch(program, data, rng, epoch, control, history)
         valid_loss = _loss(program, split.valid, control) if loss is not None else None
         if loss is None or valid_loss is None:
-            history.ended_early = "stopped"
+            history.ended_early = history.ended_early or "stopped"
             break
         progress = Progress(epoch, loss, valid_loss, time.monotonic() - started)
         control.on_epoch(progress)
@@ -173,8 +173,7 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
         history.add(progress, program.network.get_weights(), time.monotonic() - epoch_started)
         if history.patience_is_over():
             break
-        if epoch < training.epochs and progress.elapsed_s > training.max_seconds:
-            history.ended_early = "time limit"
+        if epoch < training.epochs and history.time_is_up():
             break
     return history.learned(program)
 
@@ -190,6 +189,23 @@ class History:
         self.seconds: list[float] = []
         self.compile_s: float | None = None
         self.ended_early: str | None = None
+        self.started = time.monotonic()
+
+    def time_is_up(self) -> bool:
+        """Whether the time limit has passed; then the fit ends as it stands.
+
+        Raises:
+            BadInput: when there is nothing to keep yet.
+        """
+        if time.monotonic() - self.started <= self.training.max_seconds:
+            return False
+        if not self.epochs:
+            raise BadInput(
+                f"The time limit of {self.training.max_seconds:g} s was reached before the first epoch had ended: raise it, "
+                "or take fewer series, steps or units."
+            )
+        self.ended_early = "time limit"
+        return True
 
     def add(self, progress: Progress, weights: list[np.ndarray], seconds: float) -> None:
         """Take in a finished epoch."""
@@ -225,7 +241,7 @@ def _one_epoch(
     batches, n = _shuffled(rng, len(data.x), control.training.batch_size)
     n_batches, error = len(batches[0]), 0.0
     for first, last in _blocks(n_batches, first_epoch=epoch == 1):
-        if control.should_stop():
+        if control.should_stop() or history.time_is_up():
             return None
         began = time.monotonic()
         error += program.steps(data, batches, first, last)

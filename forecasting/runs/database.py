@@ -1,5 +1,7 @@
 """Opening the database: one engine per URL, SQLite tuned for several processes, the schema brought up to date."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,22 @@ def _tune(connection: Any, record: Any) -> None:  # noqa: ARG001  # the signatur
     connection.isolation_level = None  # transactions are begun in `_begin`, not by the driver
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 10000")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_wal(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to WAL; SQLite's busy timeout does not hold here when another process does the same."""
+    for patience in range(100):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if patience == 99:
+                raise
+            time.sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:

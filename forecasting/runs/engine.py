@@ -9,6 +9,7 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
+from forecasting.experiment import Fit
 from forecasting.runs.store import LEASE_S, LeaseLost, Store, random_id
 from forecasting.runs.supervisor import Child, ChildDied, see_through
 
@@ -32,10 +33,12 @@ class Engine:
         self._children = [Child() for _ in range(slots)]
         self._closing, self._work_came = threading.Event(), threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._idle: set[Child] = set()
         self._name = f"{socket.gethostname()}-{os.getpid()}-{random_id(4)}"[:60]
 
-    def start(self) -> None:
-        """Start the slots; their children begin to warm up at once."""
+    def start(self, warm_up_after_s: float = 0.0) -> None:
+        """Start the slots; their children warm up after a while, or with the first fit."""
+        self._warm_up_at = time.monotonic() + warm_up_after_s
         for i, child in enumerate(self._children):
             thread = threading.Thread(target=self._serve, args=(child, f"{self._name}/{i}"), daemon=True)
             thread.start()
@@ -67,30 +70,43 @@ class Engine:
         return [child.pid for child in self._children if child.pid is not None]
 
     def _serve(self, child: Child, holder: str) -> None:
-        child.start()
-        swept_at = 0.0
+        swept_at, warmed_up = 0.0, False
         while not self._closing.is_set():
             try:
                 if time.monotonic() - swept_at > LEASE_S / 3:
                     self.store.sweep()
                     swept_at = time.monotonic()
-                if not self._take_one(child, holder):
-                    _look_after(child)
-                    with self._work_came:
-                        self._work_came.wait(POLL_S)
+                if self._take_one(child, holder):
+                    continue
+                if not warmed_up and time.monotonic() >= self._warm_up_at:
+                    child.start()
+                    warmed_up = True
+                _look_after(child)
+                with self._work_came:
+                    self._work_came.wait(POLL_S)
             except LeaseLost as lost:
                 log.warning("%s", lost)
             except OperationalError as error:
                 log.error("the database does not answer, trying again: %s", error)
                 self._closing.wait(1.0)
+            except Exception:  # a slot must outlive whatever one fit does; its lease expires, and the sweep takes it up
+                log.exception("a fit failed in an unforeseen way")
+                self._closing.wait(1.0)
 
     def _take_one(self, child: Child, holder: str) -> bool:
-        lease = self.store.lease(holder, self.only_run)
+        self._idle.add(child)
+        lease = self.store.lease(holder, self.only_run, leave=lambda fit: self._another_is_prepared(fit, child))
         if lease is None:
             return False
+        self._idle.discard(child)
         log.info("fit %s attempt %s starts on %s", lease.fit.id, lease.attempt, holder)
         see_through(self.store, lease, child, self._closing)
         return True
+
+    def _another_is_prepared(self, fit: Fit, child: Child) -> bool:
+        """Whether an idle child has compiled what this fit needs, and this one has not."""
+        others = (other for other in self._idle.copy() if other is not child and other.pid is not None)
+        return fit.program not in child.programs and any(fit.program in other.programs for other in others)
 
 
 def _look_after(child: Child) -> None:

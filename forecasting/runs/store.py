@@ -8,12 +8,13 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
 from forecasting.experiment import BadInput, Experiment, Fit, Upload
@@ -26,6 +27,8 @@ from forecasting.runs.views import FitView, RunView, UploadView, fit_view
 
 LEASE_S = 15.0
 """Seconds without a heartbeat after which a lease has expired."""
+LOOK_AT = 20
+"""So many waiting fits are looked at for one that a holder is well prepared for."""
 MAX_ATTEMPTS = 2
 """A fit whose worker died is taken up once more, then lost."""
 TRY_AGAIN = ("failed", "stopped", "cancelled", "lost")
@@ -171,20 +174,27 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------------- queue
 
-    def lease(self, holder: str, run_id: str | None = None) -> Lease | None:
-        """Take the fit that has waited longest, or None when none waits; with `run_id`, of that run alone."""
-        waiting = select(schema.fit.c.id).where(schema.fit.c.status == "queued")
+    def lease(self, holder: str, run_id: str | None = None, leave: Callable[[Fit], bool] = lambda _: False) -> Lease | None:
+        """Take the fit that has waited longest, or None when none waits.
+
+        Args:
+            holder: who takes it.
+            run_id: take a fit of this run alone.
+            leave: which of the first that wait are left to another holder, who is better prepared for them.
+        """
+        waiting = select(schema.fit.c.id, schema.fit.c.settings).where(schema.fit.c.status == "queued")
         if run_id is not None:
             of_run = select(schema.run_fit.c.fit_id).where(schema.run_fit.c.run_id == run_id)
             waiting = waiting.where(schema.fit.c.id.in_(of_run))
-        waiting = waiting.order_by(schema.fit.c.queued_at, schema.fit.c.place).limit(1)
+        waiting = waiting.order_by(schema.fit.c.queued_at, schema.fit.c.place).limit(LOOK_AT)
         with self._reader.connect() as db:
-            if db.scalar(waiting) is None:
+            if db.execute(waiting).first() is None:
                 return None
         with self._engine.begin() as db:
-            fit_id = db.scalar(waiting)
-            if fit_id is None:
+            first = next((row for row in db.execute(waiting) if not _left(row.settings, leave)), None)
+            if first is None:
                 return None
+            fit_id = first.id
             now, attempt = time.time(), schema.fit.c.attempt + 1
             values: dict[str, Any] = {
                 "status": "running",
@@ -198,7 +208,13 @@ class Store:
             db.execute(taken)
             db.execute(delete(schema.epoch).where(schema.epoch.c.fit_id == fit_id))
             row = db.execute(select(schema.fit).where(schema.fit.c.id == fit_id)).one()
-        return Lease(Fit.model_validate_json(row.settings), holder, row.attempt)
+            try:
+                return Lease(Fit.model_validate_json(row.settings), holder, row.attempt)
+            except ValidationError:
+                reason = "These settings were written by another version and cannot be read any more: set them anew."
+                failed = update(schema.fit).where(schema.fit.c.id == fit_id)
+                db.execute(failed.values(status="failed", reason=reason, holder=None, **_ended()))
+        return self.lease(holder, run_id, leave)
 
     @contextmanager
     def _held(self, lease: Lease) -> Iterator[Connection]:
@@ -257,8 +273,9 @@ class Store:
     def release(self, lease: Lease) -> None:
         """Queue a fit again whose holder goes away in an orderly manner; it does not count as an attempt."""
         with self._held(lease) as db:
-            values = {"status": "queued", "holder": None, "stage": None, "attempt": lease.attempt - 1}
-            db.execute(update(schema.fit).where(_is_held(lease)).values(**values))
+            attempt = lease.attempt - 1
+            db.execute(update(schema.fit).where(_is_held(lease)).values(attempt=attempt))
+            _queue_again(db, lease.fit.id, attempt, None)
 
     def sweep(self) -> None:
         """Take up fits whose lease has expired; leases that are kept alive are not touched."""
@@ -375,6 +392,13 @@ def _upload_id(source: object) -> str | None:
     return source.upload_id if isinstance(source, Upload) else None
 
 
+def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
+    try:
+        return leave(Fit.model_validate_json(settings))
+    except ValidationError:  # whoever leases it says so
+        return False
+
+
 def _is_held(lease: Lease):  # type: ignore[no-untyped-def]  # SQLAlchemy's condition types are internal
     table = schema.fit.c
     held = and_(table.status == "running", table.holder == lease.holder, table.attempt == lease.attempt)
@@ -385,10 +409,16 @@ def _ended() -> dict:
     return {"stage": None, "fraction": None, "ended_at": time.time()}
 
 
-def _queue_again(db: Connection, fit_id: str, attempt: int, reason: str) -> None:
-    again = attempt < MAX_ATTEMPTS
-    values = {"status": "queued" if again else "lost", "reason": reason, "holder": None, "stage": None}
-    db.execute(update(schema.fit).where(schema.fit.c.id == fit_id).values(**values, ended_at=time.time()))
+def _queue_again(db: Connection, fit_id: str, attempt: int, reason: str | None) -> None:
+    """Queue a fit whose holder is gone, unless nobody claims it any more or it has used up its attempts."""
+    wanted = db.scalar(select(exists().where(schema.run_fit.c.fit_id == fit_id, schema.run_fit.c.claimed)))
+    if not wanted:
+        status, reason = "cancelled", "Stopped before there was anything to keep."
+    else:
+        status = "queued" if attempt < MAX_ATTEMPTS else "lost"
+    values = {"status": status, "reason": reason, "holder": None, "stage": None, "fraction": None}
+    values["ended_at"] = None if status == "queued" else time.time()
+    db.execute(update(schema.fit).where(schema.fit.c.id == fit_id).values(**values))
 
 
 def _finite(value: float) -> float | None:

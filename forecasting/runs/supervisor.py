@@ -33,6 +33,8 @@ class Child:
 
     def __init__(self) -> None:
         self.devices: list[str] = []
+        self.programs: set[str] = set()
+        """The programs that it has compiled, as `Fit.program` names them."""
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=20)
@@ -51,6 +53,7 @@ class Child:
         """Start the process if it is not alive; it warms up by itself."""
         if self.pid is not None:
             return
+        self.kill()  # one that ended by itself has left its pipes open
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
         self._lines, self._errors = queue.Queue(), deque(maxlen=20)
@@ -100,12 +103,13 @@ class Child:
     def kill(self) -> None:
         """End the process, whatever it is doing."""
         process, self._process = self._process, None
+        self.programs = set()
         if process is None:
             return
         process.kill()
         process.wait()
         if process.stdin is not None:
-            with contextlib.suppress(OSError):  # what was still to be sent has no reader any more
+            with contextlib.suppress(BrokenPipeError):  # what was not yet written has no reader any more
                 process.stdin.close()
 
     def _how_it_ended(self) -> str:
@@ -137,6 +141,7 @@ def see_through(store: Store, lease: Lease, child: Child, closing: threading.Eve
     try:
         with tempfile.TemporaryDirectory(prefix="forecasting-") as folder:
             job = _prepare(store, lease, Path(folder))
+            child.programs.add(lease.fit.program)
             child.send(job)
             _follow(store, lease, child, Path(folder), closing)
     except BadInput as error:

@@ -1,0 +1,77 @@
+"""The tables in `schema.py` and the revisions in `migrations/` say the same."""
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from forecasting.runs import schema
+from forecasting.runs.database import MIGRATIONS, open_database
+from forecasting.runs.store import Store
+
+
+def revisions() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def tables(engine: sa.Engine) -> set[str]:
+    return set(sa.inspect(engine).get_table_names()) - {"alembic_version"}
+
+
+def test_the_newest_revision_makes_exactly_the_tables_of_the_schema(database_url):
+    engine = open_database(database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+    assert tables(engine) == set(schema.metadata.tables)
+
+
+def test_a_database_is_at_the_newest_revision_once_it_is_opened_and_there_is_only_one_newest(database_url):
+    heads = ScriptDirectory.from_config(revisions()).get_heads()
+    assert len(heads) == 1
+    with open_database(database_url).connect() as connection:
+        assert MigrationContext.configure(connection).get_current_heads() == tuple(heads)
+
+
+def test_all_revisions_can_be_taken_back_and_applied_again(database_url, small):
+    engine = open_database(database_url)
+    config = revisions()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert tables(engine) == set()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    assert tables(engine) == set(schema.metadata.tables)
+    store = Store(database_url)
+    assert len(store.run(store.start_run(small(), "somebody")).fits) == 3
+
+
+def test_what_a_database_holds_is_still_there_when_it_is_opened_again(database_url, small):
+    run_id = Store(database_url).start_run(small(), "somebody")
+    assert [fit.status for fit in Store(database_url).run(run_id).fits] == ["queued"] * 3
+
+
+def test_sqlite_files_are_made_together_with_their_folder(tmp_path, small):
+    store = Store(f"sqlite:///{tmp_path / 'not' / 'there' / 'lab.db'}")
+    assert store.run(store.start_run(small(), "somebody")) is not None
+
+
+def test_deleting_a_fit_takes_its_epochs_along(store, database_url, small):
+    """SQLite heeds foreign keys only when it is told to, on every connection."""
+    from forecasting.models import Progress
+
+    store.start_run(small("naive"), "somebody")
+    lease = store.lease("worker")
+    store.report(lease, "training", None, [Progress(1, 0.5, 0.5, 0.1)])
+    engine = open_database(database_url)
+    with engine.begin() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.epoch)) == 1
+        connection.execute(sa.delete(schema.fit))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.epoch)) == 0
+        assert connection.scalar(sa.select(sa.func.count()).select_from(schema.run_fit)) == 0
