@@ -1,6 +1,5 @@
 """The dashboard: `streamlit run dashboard/app.py`, from any directory."""
 
-import gc
 import sys
 from pathlib import Path
 
@@ -10,11 +9,9 @@ ROOT = str(Path(__file__).parents[1])
 if ROOT not in sys.path:  # `streamlit run` puts this folder on the path, not the project's
     sys.path.insert(0, ROOT)
 
-from dashboard.views import lab  # noqa: E402  # needs the path above
+from dashboard.memory import tidy_up  # noqa: E402  # needs the path above
+from dashboard.views import lab  # noqa: E402
 
-if not gc.get_freeze_count():
-    gc.collect()
-    gc.freeze()  # the imported modules stay for good: the collector need not look at them after every rerun
-
+tidy_up()
 st.set_page_config(page_title="Forecasting lab", page_icon=":material/show_chart:", layout="wide")
 st.navigation([st.Page(lab.page, title="Lab", icon=":material/science:", default=True)]).run()

@@ -15,13 +15,24 @@ BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
 RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
+def start(key: str, value: Any) -> str:
+    """Let a widget start from a value, and return its key.
+
+    The value goes into the widget's state and not into its arguments: a widget whose default changes with every run is
+    given back older values by the browser when it is moved quickly.
+    """
+    if key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
 def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
     """A slider over the whole range of a field."""
     field = cls.model_fields[name]
     low, high = bounds(field)
     number = type(value[0]) if isinstance(value, tuple | list) else type(value)
     options = {"min_value": number(low), "max_value": number(high), "step": number(step or 1), "help": field.description}
-    return st.slider(str(field.title), value=tuple(value) if isinstance(value, list) else value, key=key, **options)
+    return st.slider(str(field.title), key=start(key, tuple(value) if isinstance(value, list) else value), **options)
 
 
 def steps(cls: type[Value], name: str, value: Any, choices: tuple, key: str) -> Any:
@@ -29,7 +40,7 @@ def steps(cls: type[Value], name: str, value: Any, choices: tuple, key: str) -> 
     field = cls.model_fields[name]
     options = sorted({*choices, value})
     shown: Callable[[Any], str] = lambda v: f"{v:,}" if isinstance(v, int) else f"{v:g}"  # noqa: E731
-    return st.select_slider(str(field.title), options, value=value, key=key, format_func=shown, help=field.description)
+    return st.select_slider(str(field.title), options, key=start(key, value), format_func=shown, help=field.description)
 
 
 def number(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
@@ -40,27 +51,24 @@ def number(cls: type[Value], name: str, value: Any, key: str, step: float | None
     options: dict[str, Any] = {"min_value": kind(low), "max_value": kind(high), "step": kind(step or 1)}
     if kind is float:
         options["format"] = "%g"
-    return st.number_input(str(field.title), value=value, key=key, help=field.description, **options)
+    return st.number_input(str(field.title), key=start(key, value), help=field.description, **options)
 
 
 def choice(cls: type[Value], name: str, value: str, key: str) -> str:
     """A box to choose one of a field's words."""
     field = cls.model_fields[name]
     options = list(get_args(field.annotation))
-    return st.selectbox(
-        str(field.title), options, index=options.index(value), key=key, format_func=spoken, help=field.description
-    )
+    return st.selectbox(str(field.title), options, key=start(key, value), format_func=spoken, help=field.description)
 
 
-def optional(cls: type[Value], name: str, value: int | None, start: int, key: str) -> int | None:
+def optional(cls: type[Value], name: str, value: int | None, first: int, key: str) -> int | None:
     """A switch, and a box for the number when it is on."""
     field = cls.model_fields[name]
-    if not st.toggle(str(field.title), value=value is not None, key=f"{key}-on", help=field.description):
+    if not st.toggle(str(field.title), key=start(f"{key}-on", value is not None), help=field.description):
         return None
     low, high = bounds(field)
-    return st.number_input(
-        str(field.title), int(low), int(high), value=value or start, key=key, label_visibility="collapsed"
-    )
+    shown = start(key, value or first)
+    return st.number_input(str(field.title), int(low), int(high), key=shown, label_visibility="collapsed")
 
 
 def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
@@ -69,7 +77,7 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
     if get_origin(field.annotation) is Literal:
         return choice(cls, name, value, key)
     if isinstance(value, tuple | list):
-        text = st.text_input(str(field.title), ", ".join(map(str, value)), key=key, help=field.description)
+        text = st.text_input(str(field.title), key=start(key, ", ".join(map(str, value))), help=field.description)
         return [_integer(part) for part in text.replace(";", ",").split(",") if part.strip()]
     return number(cls, name, value, key)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from plotly.subplots import make_subplots
 
 from dashboard.results import Row
 from dashboard.words import digits, moment
@@ -60,18 +59,18 @@ def show(figure: go.Figure, name: str, alt: str) -> None:
 
 
 def _figure(height: int, x: str, y: str) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        hovermode="x unified",
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "title": None},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+    return go.Figure(
+        layout={
+            "height": height,
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "hovermode": "x unified",
+            "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": {"title": x, "automargin": True, "zeroline": False},
+            "yaxis": {"title": y, "automargin": True, "zeroline": False},
+        }
     )
-    figure.update_xaxes(title=x, automargin=True, zeroline=False)
-    figure.update_yaxes(title=y, automargin=True, zeroline=False)
-    return figure
 
 
 def _floor_line(figure: go.Figure, floor: float, colours: Look) -> None:
@@ -92,24 +91,21 @@ def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.n
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
     """A few series side by side: the look-back as a line, the values to forecast as crosses."""
     colours, part = look(), split.valid
-    figure = make_subplots(rows=1, cols=len(indices), shared_yaxes="all", horizontal_spacing=0.03)
-    for column, index in enumerate(indices, start=1):
-        one = part.in_units(part.x[:, :, 0])[index]
+    seen_values, truths = part.in_units(part.x[:, :, 0]), part.in_units(part.y)
+    line = {"color": colours.ink, "width": 1.2}
+    marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
+    traces, axes, width = [], {}, 1 / len(indices)
+    for i, index in enumerate(indices):
         seen, ahead, title = _axis(part, index, steps)
-        first = column == 1
-        line = {"color": colours.ink, "width": 1.2}
-        figure.add_trace(go.Scatter(x=seen, y=one, name="look-back", line=line, mode="lines", showlegend=first), 1, column)
-        truth = part.in_units(part.y)[index]
-        marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
-        cross = go.Scatter(x=ahead, y=truth, name="to forecast", mode="markers", marker=marker, showlegend=first)
-        figure.add_trace(cross, 1, column)
-        figure.update_xaxes(title=title.split(":")[0], row=1, col=column)
-    base = _figure(230, "", "")
-    figure.update_layout(base.layout.to_plotly_json() | {"xaxis": figure.layout.xaxis, "yaxis": figure.layout.yaxis})
-    figure.update_layout(legend={"y": -0.35}, hovermode="closest")
-    figure.update_xaxes(zeroline=False, automargin=True)
-    figure.update_yaxes(zeroline=False, automargin=True)
-    figure.update_yaxes(title=unit, col=1)
+        number = "" if i == 0 else str(i + 1)
+        place = {"xaxis": f"x{number}", "showlegend": i == 0}
+        traces.append(go.Scatter(x=seen, y=seen_values[index], name="look-back", line=line, mode="lines", **place))
+        traces.append(go.Scatter(x=ahead, y=truths[index], name="to forecast", mode="markers", marker=marker, **place))
+        domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
+        axes[f"xaxis{number}"] = {"domain": domain, "title": title.split(":")[0], "zeroline": False, "automargin": True}
+    figure = _figure(230, "", unit)
+    figure.add_traces(traces)
+    figure.update_layout(legend={"y": -0.35}, hovermode="closest", **axes)
     return figure
 
 

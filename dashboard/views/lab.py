@@ -1,5 +1,7 @@
 """The Lab: settings at the side; series, scores, learning, forecasts and errors in the middle."""
 
+import time
+
 import streamlit as st
 
 from dashboard import figures, service
@@ -17,6 +19,9 @@ CSS = """
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
 [data-testid="stMetricValue"] * {white-space: normal; overflow-wrap: anywhere}
 """
+
+
+ECHO_S = 5.0
 
 
 def page() -> None:
@@ -47,9 +52,13 @@ def page() -> None:
 
 
 def _adopt_address() -> None:
-    """Take settings and run from the address, when it is not what this page has written there itself."""
+    """Take settings and run from the address, when somebody has changed it: by a link, or by going back.
+
+    While settings change quickly the browser still sends addresses that this page wrote a moment ago; those are echoes.
+    """
     asked = {name: st.query_params[name] for name in ("run", "e") if name in st.query_params}
-    if asked == st.session_state.get("address", {}):
+    written_at = st.session_state.setdefault("written", {}).get(str(asked), -ECHO_S)
+    if asked == st.session_state.get("address", {}) or time.monotonic() - written_at < ECHO_S:
         return
     st.session_state["address"] = asked
     st.session_state["reveal"] = None
@@ -75,6 +84,10 @@ def _write_address(run_id: str | None, experiment: Experiment) -> None:
     else:
         address = {"e": encode(experiment)}
     st.session_state["address"] = address
+    written = st.session_state["written"]
+    for old in [text for text, at in written.items() if time.monotonic() - at >= ECHO_S]:
+        del written[old]
+    written[str(address)] = time.monotonic()
     if {name: st.query_params[name] for name in st.query_params} != address:
         st.query_params.from_dict(address)
 

@@ -1,5 +1,7 @@
 """What moves: the fits of a run while they wait and train, their learning curves, and scores at other look-backs."""
 
+import time
+
 import streamlit as st
 
 from dashboard import figures, service
@@ -9,7 +11,8 @@ from forecasting.data import Split
 from forecasting.experiment import Experiment, Fit
 from forecasting.runs.views import FitView, RunView
 
-TICK_S = 0.7
+TICK_S = 0.5
+FIRST_EPOCH_WAIT_S = 0.35
 
 
 def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
@@ -37,7 +40,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
 
 def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
     """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
-    run = service.store().run(run_id)
+    run = _read(run_id)
     if run is None or sum(fit.ended for fit in run.fits) != ended_before:
         st.rerun()
     rows = [row for row in rows_of(experiment, service.windows(experiment.source, experiment.task)) if row.model.trained]
@@ -48,6 +51,17 @@ def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
         for fit in run.fits:
             if fit.fit.training is not None and fit.fit.look_back is None:
                 _progress(fit, run.id)
+
+
+def _read(run_id: str) -> RunView | None:
+    """Read a run; before its first epoch wait for it a little, so that it is on screen as soon as it is there."""
+    until = time.monotonic() + FIRST_EPOCH_WAIT_S
+    while True:
+        run = service.store().run(run_id)
+        begun = run is None or run.ended or any(fit.epochs for fit in run.fits)
+        if begun or time.monotonic() > until:
+            return run
+        time.sleep(0.03)
 
 
 def _progress(fit: FitView, run_id: str) -> None:

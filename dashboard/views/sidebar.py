@@ -1,11 +1,11 @@
 """The settings, in the order of thought: series, task, models, training."""
 
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
 from dashboard import service
-from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, steps
+from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, start, steps
 from dashboard.state import Draft, draft, key, visitor
 from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES
@@ -36,14 +36,13 @@ def _series(values: Draft) -> None:
     kind = st.segmented_control(
         "Source",
         kinds,
-        default=values["kind"],
-        key=key("kind"),
+        key=start(key("kind"), values["kind"]),
         format_func=spoken,
         label_visibility="collapsed",
         width="stretch",
         required=True,
     )
-    if kind != values["kind"]:
+    if kind is not None and kind != values["kind"]:
         _change_kind(values, kind)
     {"waves": _waves, "sample": _sample, "upload": _upload}[values["kind"]](values)
 
@@ -93,8 +92,8 @@ def _waves(values: Draft) -> None:
             height = float(waves["season_amplitude"])
             waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
             waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
-        start = values["task"]["input_size"] + values["task"]["h"]
-        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], start, key("n_steps"))
+        shortest = values["task"]["input_size"] + values["task"]["h"]
+        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], shortest, key("n_steps"))
         waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
 
 
@@ -110,8 +109,12 @@ def _take_example(name: str) -> None:
 def _sample(values: Draft) -> None:
     sample = values["sources"].setdefault("sample", Sample().model_dump())
     names = list(SAMPLES)
-    known = names.index(sample["name"]) if sample["name"] in names else None
-    chosen = st.selectbox("Sample", names, index=known, key=key("sample"), format_func=lambda n: SAMPLES[n].title)
+    chosen = st.selectbox(
+        "Sample",
+        names,
+        key=start(key("sample"), sample["name"] if sample["name"] in names else None),
+        format_func=lambda n: SAMPLES[n].title,
+    )
     if chosen is None:
         return
     if chosen != sample["name"]:
@@ -177,8 +180,7 @@ def _task(values: Draft) -> None:
     target = st.segmented_control(
         "Forecast",
         targets,
-        default=task["target"],
-        key=key("target"),
+        key=start(key("target"), task["target"]),
         format_func=spoken,
         width="stretch",
         required=True,
@@ -193,8 +195,12 @@ def _task(values: Draft) -> None:
     with st.expander("Split and scaling", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
-        low, high = st.slider(f"Training · validation · test, {by}", 1, 99, shares, 1, key=key("split"), format="%d %%")
-        task["train"], task["valid"] = low / 100, (high - low) / 100
+        shown: Any = start(key("split"), shares)
+        low, high = cast(
+            "tuple[int, int]", st.slider(f"Training · validation · test, {by}", 1, 99, key=shown, format="%d %%")
+        )
+        if (low, high) != shares:  # shares that are no whole percents stay as they came
+            task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
         task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))
 
@@ -210,8 +216,7 @@ def _models(values: Draft) -> None:
         "Models",
         list(MODELS),
         selection_mode="multi",
-        default=["naive", *(name for name in chosen if name != "naive")],
-        key=widget,
+        key=start(widget, ["naive", *(name for name in chosen if name != "naive")]),
         format_func=lambda name: MODELS[name].title,
         label_visibility="collapsed",
         on_change=_keep_naive,
@@ -295,15 +300,14 @@ def _training(values: Draft) -> None:
             training["keep"] = choice(Training, "keep", training["keep"], key("keep"))
         text = st.text_input(
             "Seeds",
-            ", ".join(map(str, values["seeds"])),
-            key=key("seeds"),
+            key=start(key("seeds"), ", ".join(map(str, values["seeds"]))),
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
         values["seeds"] = [int(p) if p.strip().isdigit() else p.strip() for p in text.split(",") if p.strip()]
         training["max_seconds"] = number(Training, "max_seconds", float(training["max_seconds"]), key("limit"), 10)
         devices = sorted({*service.engine().devices, training["device"]})
         training["device"] = st.selectbox(
-            "Device", devices, index=devices.index(training["device"]), key=key("device"), help="Where networks are trained."
+            "Device", devices, key=start(key("device"), training["device"]), help="Where networks are trained."
         )
 
 

@@ -417,8 +417,8 @@ def _queue_again(db: Connection, fit_id: str, attempt: int, reason: str | None) 
     else:
         status = "queued" if attempt < MAX_ATTEMPTS else "lost"
     values = {"status": status, "reason": reason, "holder": None, "stage": None, "fraction": None}
-    values["ended_at"] = None if status == "queued" else time.time()
-    db.execute(update(schema.fit).where(schema.fit.c.id == fit_id).values(**values))
+    ended_at = None if status == "queued" else time.time()
+    db.execute(update(schema.fit).where(schema.fit.c.id == fit_id).values(**values, ended_at=ended_at))
 
 
 def _finite(value: float) -> float | None:

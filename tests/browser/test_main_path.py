@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.state import encode
+from dashboard.words import digits
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves
 from forecasting.runs.store import Store
 from tests.browser.conftest import Dashboard, open_page, shoot
@@ -57,6 +58,27 @@ def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboa
     page.wait_for_url(re.compile(r"e="))
     other = open_page(browser, page.url)
     expect(other.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
+
+
+def test_a_slider_that_is_moved_again_and_again_never_falls_back(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    expect(plot(page, "series")).to_be_visible()
+    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
+    slider.focus()
+    for presses in range(1, 21):
+        slider.press("ArrowRight")
+        floor = digits((0.1 + 0.02 * presses) ** 2 / 12)
+        expect(page.get_by_text(f"Noise floor {floor}: no model can do better.")).to_be_visible()
+
+
+def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, QUICK))
+    expect(plot(page, "series")).to_be_visible()
+    page.get_by_text("All h", exact=True).click()
+    expect(page.get_by_text("Sum of two sines, next 10 steps")).to_be_visible()
+    page.wait_for_timeout(6_000)  # what the page wrote in the last seconds counts as an echo of its own
+    page.go_back()
+    expect(page.get_by_text("Sum of two sines, next step")).to_be_visible()
 
 
 def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dashboard: Dashboard, browser: Browser):
@@ -134,12 +156,10 @@ def test_test_scores_are_covered_until_they_are_revealed(dashboard: Dashboard, b
 def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, dashboard.url)
     page.get_by_text("Upload", exact=True).click()
-    lines = "".join(f"2020-{1 + day // 28:02d}-{1 + day % 28:02d},{(day % 7) * 10}\n" for day in range(56))
     file = {"name": "broken.csv", "mimeType": "text/csv", "buffer": b"ds,y\n2020-01-01,one\n"}
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("Line 2 has the value 'one', which is no number")).to_be_visible()
     steady = "ds,y\n" + "".join(f"2021-01-{day:02d},{(day % 7) * 10}\n" for day in range(1, 32))
-    assert lines
     page.locator("input[type=file]").set_input_files(
         {"name": "daily.csv", "mimeType": "text/csv", "buffer": steady.encode()}
     )

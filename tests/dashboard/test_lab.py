@@ -215,6 +215,15 @@ def test_a_recurrent_fit_is_scored_at_another_look_back(finished):
     assert dict(zip(table["Model"], table["Validation MSE"], strict=True)) == scored
 
 
+def test_settings_that_the_sliders_could_not_make_survive_being_shown():
+    odd = Experiment(
+        source=Waves(n_series=123, amplitude_1=0.137, frequency_1=(3.3, 7.7), noise_width=0.011),
+        task=Task(input_size=9, target="all_h", h=3, train=0.613, valid=0.211),
+        training=Training(learning_rate=0.00137, batch_size=33, max_seconds=61.5),
+    )
+    assert address(open_lab(odd)) == {"e": encode(odd)}
+
+
 def test_examples_and_the_chapters_settings_are_one_click():
     page = open_lab(SMALL)
     button(page, "example-sunscreen").click().run()
