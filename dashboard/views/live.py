@@ -12,7 +12,7 @@ from forecasting.experiment import Experiment, Fit
 from forecasting.runs.views import FitView, RunView
 
 TICK_S = 0.5
-FIRST_EPOCH_WAIT_S = 0.35
+FIRST_EPOCH_WAIT_S = 0.6
 
 
 def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
@@ -22,8 +22,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         return
     st.markdown("#### Learning")
     if run is not None and not run.ended:
-        ended = sum(fit.ended for fit in run.fits)
-        st.fragment(_live, run_every=TICK_S)(experiment, run.id, ended)
+        st.fragment(_live, run_every=TICK_S)(experiment, run.id, _ended(run))
         return
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
         scaled = experiment.task.scaling != "none"
@@ -41,7 +40,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
 def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
     """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
     run = _read(run_id)
-    if run is None or sum(fit.ended for fit in run.fits) != ended_before:
+    if run is None or run.ended or _ended(run) != ended_before:
         st.rerun()
     rows = [row for row in rows_of(experiment, service.windows(experiment.source, experiment.task)) if row.model.trained]
     left, right = st.columns([3, 2], gap="medium")
@@ -51,6 +50,11 @@ def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
         for fit in run.fits:
             if fit.fit.training is not None and fit.fit.look_back is None:
                 _progress(fit, run.id)
+
+
+def _ended(run: RunView) -> int:
+    """How many trained fits have ended; the scores of the others were on the page from the beginning."""
+    return sum(fit.ended for fit in run.fits if fit.fit.training is not None)
 
 
 def _read(run_id: str) -> RunView | None:

@@ -27,7 +27,7 @@ def button(page: Page, name: str):
 
 
 def plot(page: Page, name: str):
-    return page.locator(f".st-key-chart-{name} .js-plotly-plot")
+    return page.locator(f".st-key-chart-{name} .js-plotly-plot").first
 
 
 QUICK = Experiment(source=Waves(n_series=400), training=Training(epochs=3))
