@@ -14,7 +14,7 @@ from forecasting.settings import Settings
 
 _source: TypeAdapter[Source] = TypeAdapter(Source)
 _opening = threading.Lock()
-WARM_UP_AFTER_S = 2.0
+WARM_UP_AFTER_S = 4.0
 """The first page is drawn before the workers import TensorFlow."""
 _store: Store | None = None
 _engine: Engine | None = None

@@ -202,7 +202,7 @@ class Training(Value):
         ge=1,
         le=86_400,
         title="Time limit (s)",
-        description="A fit that takes longer is stopped; its best weights are kept.",
+        description="A fit that trains longer is stopped; its best weights are kept.",
     )
     device: str = Field("CPU", pattern=r"^(CPU|GPU:\d{1,2})$", title="Device", description="Where the networks are trained.")
 

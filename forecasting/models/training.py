@@ -192,7 +192,7 @@ class History:
         self.started = time.monotonic()
 
     def time_is_up(self) -> bool:
-        """Whether the time limit has passed; then the fit ends as it stands.
+        """Whether the time limit has passed since the program was compiled; then the fit ends as it stands.
 
         Raises:
             BadInput: when there is nothing to keep yet.
@@ -247,6 +247,7 @@ def _one_epoch(
         error += program.steps(data, batches, first, last)
         if history.compile_s is None:
             history.compile_s = time.monotonic() - began
+            history.started = time.monotonic()
             control.on_stage("training")
         if last < n_batches:
             control.on_fraction(epoch, last / n_batches)

@@ -10,7 +10,8 @@ import time
 from sqlalchemy.exc import OperationalError
 
 from forecasting.experiment import Fit
-from forecasting.runs.store import LEASE_S, LeaseLost, Store, random_id
+from forecasting.runs.queue import LEASE_S, LeaseLost
+from forecasting.runs.store import Store, random_id
 from forecasting.runs.supervisor import Child, ChildDied, see_through
 
 log = logging.getLogger(__name__)

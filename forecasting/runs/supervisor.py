@@ -15,7 +15,8 @@ from typing import IO, Any
 
 from forecasting.experiment import BadInput, Upload
 from forecasting.models import Progress
-from forecasting.runs.store import Lease, Store, pack
+from forecasting.runs.queue import Lease
+from forecasting.runs.store import Store, pack
 
 ROOT = Path(__file__).parents[2]
 TICK_S = 0.1

@@ -48,13 +48,14 @@ class Dashboard:
     def start(self) -> None:
         """Start it from another directory than the project's, as hosting services do."""
         options = ["--server.headless=true", f"--server.port={self.port}", "--server.address=127.0.0.1"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *options],
-            cwd=self.folder,
-            env={**os.environ, "FORECASTING_DATABASE_URL": self.database},
-            stdout=(self.folder / "server.log").open("a"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *options],
+                cwd=self.folder,
+                env={**os.environ, "FORECASTING_DATABASE_URL": self.database},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         for _ in range(300):
             try:
                 with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:

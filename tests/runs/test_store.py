@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from forecasting import BadInput, Experiment, ModelChoice, Task, Upload
 from forecasting.models import Progress
 from forecasting.runs import schema
-from forecasting.runs.store import LEASE_S, MAX_ATTEMPTS, Lease, LeaseLost, Store, pack, unpack
+from forecasting.runs.queue import LEASE_S, MAX_ATTEMPTS, Lease, LeaseLost
+from forecasting.runs.store import Store, pack, unpack
 
 SUMMARY = {"valid_mse": 0.25, "test_mse": 0.5}
 
