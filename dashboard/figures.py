@@ -64,7 +64,7 @@ def _figure(height: int, x: str, y: str) -> go.Figure:
             "height": height,
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+            "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "xaxis": {"title": x, "automargin": True, "zeroline": False},
@@ -82,10 +82,16 @@ def _floor_line(figure: go.Figure, floor: float, colours: Look) -> None:
 
 def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.ndarray, str]:
     """Positions of the look-back and of the steps ahead, counted from the last value seen (0), and what that is."""
+    title = f"{_whose(part, index)}: steps from the last value seen"
+    return np.arange(-part.x.shape[1] + 1, 1), np.array(steps), title
+
+
+def _whose(part: Windows, index: int) -> str:
+    """The series of a window, and where the series has a calendar the first moment to forecast."""
     first = part.ds[index]
-    since = f", the next is {moment(first)}" if isinstance(first, np.datetime64) else ""
-    name = part.unique_id[index] if since else f"series {part.unique_id[index]}"
-    return np.arange(-part.x.shape[1] + 1, 1), np.array(steps), f"{name}: steps from the last value seen{since}"
+    if isinstance(first, np.datetime64):
+        return f"{part.unique_id[index]}, {moment(first)}"
+    return f"series {part.unique_id[index]}"
 
 
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
@@ -96,16 +102,16 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
     marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
     traces, axes, width = [], {}, 1 / len(indices)
     for i, index in enumerate(indices):
-        seen, ahead, title = _axis(part, index, steps)
+        (seen, ahead, _), title = _axis(part, index, steps), _whose(part, index)
         number = "" if i == 0 else str(i + 1)
         place = {"xaxis": f"x{number}", "showlegend": i == 0}
         traces.append(go.Scatter(x=seen, y=seen_values[index], name="look-back", line=line, mode="lines", **place))
         traces.append(go.Scatter(x=ahead, y=truths[index], name="to forecast", mode="markers", marker=marker, **place))
         domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
-        axes[f"xaxis{number}"] = {"domain": domain, "title": title.split(":")[0], "zeroline": False, "automargin": True}
+        axes[f"xaxis{number}"] = {"domain": domain, "title": title, "zeroline": False, "automargin": True}
     figure = _figure(230, "", unit)
     figure.add_traces(traces)
-    figure.update_layout(legend={"y": -0.35}, hovermode="closest", **axes)
+    figure.update_layout(hovermode="closest", **axes)
     return figure
 
 
@@ -117,24 +123,24 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     for row in scored:
         mse = row.middle("valid_mse") or 0.0
         colour = style_of(rows, row, colours)[0]
-        error = None if row.spread is None else {"type": "data", "array": [row.spread[1]], "thickness": 1}
+        spread = "" if row.spread is None else f" ± {digits(row.spread[1])}"
         figure.add_trace(
             go.Bar(
                 x=[mse],
                 y=[row.label],
                 orientation="h",
                 marker_color=colour,
-                error_x=error,
-                text=f" {digits(mse)}",
+                text=f" {digits(mse)}{spread}",
                 textposition="outside",
                 cliponaxis=False,
-                hovertemplate=f"{row.label}: {digits(mse)}<extra></extra>",
+                hovertemplate=f"{row.label}: {digits(mse)}{spread}<extra></extra>",
             )
         )
     values = [row.middle("valid_mse") or 0.0 for row in scored]
     positive = [value for value in [*values, floor or 0.0] if value > 0]
     if positive:
-        low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive)) + 0.35
+        low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive))
+        high += 0.45 * (high - low)  # room for the numbers behind the bars
         figure.update_xaxes(type="log", range=[low, high], dtick=1 if high - low > 1 else "D2", tickformat="~g")
     if floor:
         figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})

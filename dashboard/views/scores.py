@@ -25,7 +25,7 @@ def headlines(rows: list[Row], split: Split, unit: str) -> None:
         return
     mse = best.middle("valid_mse") or 0.0
     gained = skill(mse, naive)
-    grid = st.grid(4, min_column_width=150)
+    grid = st.grid(4, min_column_width=130)
     grid.metric("Best so far", best.label, border=True, height="stretch")
     grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")
     grid.metric(
