@@ -7,7 +7,7 @@ import annotated_types
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from dashboard.words import spoken
+from dashboard.words import escaped, spoken
 from forecasting.experiment import Value
 
 N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
@@ -78,13 +78,25 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
         return choice(cls, name, value, key)
     if isinstance(value, tuple | list):
         text = st.text_input(str(field.title), key=start(key, ", ".join(map(str, value))), help=field.description)
-        return [_integer(part) for part in text.replace(";", ",").split(",") if part.strip()]
+        return integers(text)
     return number(cls, name, value, key)
 
 
+def integers(text: str) -> list[int | str]:
+    """Whole numbers with commas between; what is none stays text, which the settings class refuses in words."""
+    return [_integer(part.strip()) for part in text.split(",") if part.strip()]
+
+
 def _integer(text: str) -> int | str:
-    """A number where it is one; else the text, which the settings class refuses in words."""
-    return int(text) if text.strip().lstrip("-").isdigit() else text.strip()
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def complain(error: Exception) -> None:
+    """Show why something cannot be used, letter by letter: the text may hold what a stranger wrote."""
+    st.error(escaped(str(error)), icon=":material/report:")
 
 
 def bounds(field: FieldInfo) -> tuple[float, float]:

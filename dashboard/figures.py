@@ -1,5 +1,6 @@
 """The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
 
+import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def _whose(part: Windows, index: int) -> str:
     """The series of a window, and where the series has a calendar the first moment to forecast."""
     first = part.ds[index]
     if isinstance(first, np.datetime64):
-        return f"{part.unique_id[index]}, {moment(first)}"
+        return f"{html.escape(str(part.unique_id[index]))}, {moment(first)}"
     return f"series {part.unique_id[index]}"
 
 

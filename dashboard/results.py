@@ -13,7 +13,7 @@ from forecasting.evaluation.scores import skill
 from forecasting.experiment import Experiment, Fit
 from forecasting.fit import fits_of
 from forecasting.models import MODELS, Model, Shape, resolve
-from forecasting.runs.views import FitView
+from forecasting.runs.views import FitView, RunView
 
 SCORED = ("finished", "stopped")
 
@@ -115,6 +115,18 @@ def rows_of(experiment: Experiment, split: Split) -> list[Row]:
     return list(rows.values())
 
 
+def rows_of_run(run: RunView) -> list[Row]:
+    """The trained models of a run as they stand, from the database alone."""
+    task = run.experiment.task
+    shape = Shape(task.input_size, 1, task.n_outputs)
+    rows: dict[str, Row] = {}
+    for view in run.fits:
+        if view.fit.training is not None and view.fit.look_back is None:
+            row = rows.setdefault(view.fit.model.canonical(), Row(resolve(view.fit.model), [], shape))
+            row.outcomes.append(Outcome(view.fit, view, view.result))
+    return list(rows.values())
+
+
 def _outcome(fit: Fit, model: Model, view: FitView | None) -> Outcome:
     if view is not None and view.status in SCORED:
         return Outcome(fit, view, view.result)
@@ -159,15 +171,19 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
 
 def state_of(row: Row) -> str:
     """The state of a model in words, over all its seeds."""
-    statuses = [outcome.status for outcome in row.outcomes]
-    if all(status in ("finished", "computed") for status in statuses):
-        return "done"
-    if set(statuses) == {"new"}:
-        return "not trained"
+    statuses = [_spoken(outcome) for outcome in row.outcomes]
     counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-    if len(statuses) == 1:
+    if len(counts) == 1:
         return statuses[0]
-    return ", ".join(f"{count} {'not trained' if status == 'new' else status}" for status, count in counts.items())
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def _spoken(outcome: Outcome) -> str:
+    """A status in the visitor's words; what was computed on the page is done, whatever the queue makes of it."""
+    words = {"finished": "done", "new": "not trained", "queued": "training", "running": "training"}
+    if outcome.result is not None and not outcome.fit.training:
+        return "done"
+    return words.get(outcome.status, outcome.status)
 
 
 def verdict(rows: list[Row], floor: float | None) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting.data import Split, load
-from forecasting.experiment import Fit, Source, Task
+from forecasting.experiment import BadInput, Fit, Source, Task, Upload
 from forecasting.fit import Result, run_fit
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
@@ -57,7 +57,8 @@ def split_of(source: str, task: str) -> Split:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def computed(fit: str) -> Result:
     """The result of a model that needs no training, computed here and now."""
-    return run_fit(Fit.model_validate_json(fit), read_upload=store().read_upload)
+    wanted = Fit.model_validate_json(fit)
+    return run_fit(wanted, split=windows(wanted.source, wanted.task))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -70,5 +71,22 @@ def stored_forecasts(fit_id: str, ended_at: float) -> dict:  # noqa: ARG001  # a
 
 
 def windows(source: Source, task: Task) -> Split:
-    """The windows of a source and a task."""
+    """The windows of a source and a task.
+
+    Raises:
+        BadInput: when they do not fit together, or an upload was deleted.
+    """
+    if isinstance(source, Upload) and store().upload(source.upload_id) is None:
+        raise BadInput("The uploaded file of these settings was deleted by its owner: choose another series.")
     return split_of(source.canonical(), task.canonical())
+
+
+def delete_upload(upload_id: str, owner: str) -> None:
+    """Delete an upload with all that was made of it, also what this process still holds in memory.
+
+    Raises:
+        BadInput: when somebody else owns it.
+    """
+    store().delete_upload(upload_id, owner)
+    for cache in (split_of, computed, stored_forecasts):
+        cache.clear()

@@ -25,6 +25,10 @@ MAX_TEXT = 100_000
 Draft = dict[str, Any]
 
 
+class NothingChosen(BadInput):
+    """The visitor has still to choose something: no mistake, but nothing to show."""
+
+
 # --------------------------------------------------------------------------------------------------------- address
 
 
@@ -99,7 +103,7 @@ def experiment_of(values: Draft) -> Experiment:
         BadInput: in one sentence, when a value is out of range or values contradict each other.
     """
     if values["kind"] not in values["sources"]:
-        raise BadInput("Choose a CSV file in the side bar: its series will be drawn here.")
+        raise NothingChosen("Choose a CSV file in the side bar: its series will be drawn here.")
     try:
         return Experiment(
             source=values["sources"][values["kind"]],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasting.data import ReadUpload, Windows, load, no_uploads
+from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
 from forecasting.evaluation.scores import mse, mse_per_step
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.models import Control, Learned, Model, Shape, resolve
@@ -29,7 +29,8 @@ class Result:
         weights: all that was learned.
         parameters: how many numbers the model learns.
         epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
-        fit_s, epoch_s, compile_s: seconds for all, per epoch (median without the first), for the first gradient step.
+        fit_s: seconds to fit and to score.
+        epoch_s, compile_s: seconds per epoch (median, without the first), and for the first gradient step.
         ended_early: None, or what ended it: "stopped", "time limit".
     """
 
@@ -91,13 +92,16 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     return list(fits.values())
 
 
-def run_fit(fit: Fit, control: Control | None = None, read_upload: ReadUpload = no_uploads) -> Result:
+def run_fit(
+    fit: Fit, control: Control | None = None, read_upload: ReadUpload = no_uploads, split: Split | None = None
+) -> Result:
     """Fit a model and score it: on validation, by which models are chosen, and once on test.
 
     Args:
         fit: the settings.
         control: callbacks for progress and stop; training settings and seed are taken from the fit.
         read_upload: gives the content of an upload.
+        split: the fit's windows, where the caller has them already.
 
     Raises:
         BadInput: when source, task and model do not fit together.
@@ -106,10 +110,10 @@ def run_fit(fit: Fit, control: Control | None = None, read_upload: ReadUpload = 
     """
     if fit.look_back is not None:
         raise BadInput("Scoring at another look-back needs the weights of the finished fit: call `score_at`.")
-    control, started = _control(fit, control), time.monotonic()
+    control = _control(fit, control)
     control.on_stage("preparing")
-    split = load(fit.source, fit.task, read_upload)
-    model = resolve(fit.model)
+    split = split or load(fit.source, fit.task, read_upload)
+    model, started = resolve(fit.model), time.monotonic()
     learned = model.fit(split, control)
     control.on_stage("scoring")
     return _result(model, learned, Shape.of(split), (split.valid, split.test), started)
@@ -123,13 +127,12 @@ def score_at(
     Raises:
         BadInput: when the model's look-back is not open, or the series are too short.
     """
-    control, started = _control(fit, control), time.monotonic()
-    model = resolve(fit.model)
+    control, model = _control(fit, control), resolve(fit.model)
     if not model.open_time:
         raise BadInput(f"{model.label} is bound to the look-back that it was fitted with: only open models can change it.")
     control.on_stage("scoring")
     split = load(fit.source, fit.task, read_upload, look_back=fit.look_back)
-    shape = Shape.of(split)
+    shape, started = Shape.of(split), time.monotonic()
     learned = Learned(model.load(weights, shape, control))
     return _result(model, learned, shape, (split.valid, split.test), started)
 

@@ -49,7 +49,7 @@ def test_naive_at_the_first_step_is_better_on_the_longer_grid():
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize(
     ("name", "figure"),
-    [("linear_sgd", 0.00417), ("simple_rnn", 0.014), ("deep_rnn", 0.003), ("deep_rnn_dense", 0.003)],
+    [("linear_sgd", 0.004), ("simple_rnn", 0.014), ("deep_rnn", 0.003), ("deep_rnn_dense", 0.003)],
 )
 def test_the_median_of_five_seeds_is_no_worse_than_the_chapter(name, figure):
     experiment = Experiment(

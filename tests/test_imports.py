@@ -76,6 +76,16 @@ def test_importing_it_loads_no_heavy_library(module):
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_the_dashboard_loads_neither_tensorflow_nor_keras_nor_statsmodels():
+    views = [f"dashboard.{path.stem}" for path in (ROOT / "dashboard").glob("*.py") if path.stem != "app"]
+    views += [f"dashboard.views.{path.stem}" for path in (ROOT / "dashboard" / "views").glob("*.py")]
+    code = f"import sys, {', '.join(views)}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "streamlit" in done.stdout.split()
+    assert set(done.stdout.split()).isdisjoint({"tensorflow", "keras", "statsmodels"})
+
+
 def test_the_readers_of_imports_see_what_there_is():
     """Guards the tests below against looking at nothing."""
     assert len(FILES) > 20

@@ -5,6 +5,7 @@ import time
 import streamlit as st
 
 from dashboard import service
+from dashboard.components import complain
 from dashboard.results import Row, verdict
 from dashboard.state import take, visitor
 from forecasting.data import describe
@@ -16,7 +17,7 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
     """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence."""
     complaint = st.session_state.pop("complaint", None)
     if complaint:
-        st.error(complaint, icon=":material/report:")
+        complain(complaint)
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
         if run is not None:
@@ -28,10 +29,11 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
 
 
 def _pill(run: RunView) -> None:
-    statuses = {fit.status for fit in run.fits}
+    if not run.ended:
+        st.badge("training", color="blue")
+        return
+    statuses = {fit.status for fit in run.fits if fit.fit.look_back is None}
     for status, colour, word in (
-        ("running", "blue", "training"),
-        ("queued", "gray", "waiting"),
         ("failed", "red", "failed"),
         ("lost", "red", "lost"),
         ("stopped", "orange", "stopped"),
@@ -83,7 +85,7 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None)
         return
     waiting = [o for row in rows if row.model.trained for o in row.outcomes if o.status not in ("finished",)]
     known = sum(row.model.trained for row in rows for _ in row.outcomes) - len(waiting)
-    words = f"{len(waiting)} fits to train, {known} already known."
+    words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
     label = "Train" if waiting or run is None else "Trained"
     st.button(
         label,

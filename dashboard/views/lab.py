@@ -5,8 +5,9 @@ import time
 import streamlit as st
 
 from dashboard import figures, service
+from dashboard.components import complain
 from dashboard.results import Row, rows_of
-from dashboard.state import decode, draft, encode, experiment_of, key, take
+from dashboard.state import NothingChosen, decode, draft, encode, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run
 from forecasting.data import Split
@@ -35,8 +36,11 @@ def page() -> None:
         experiment = experiment_of(draft())
         split = service.windows(experiment.source, experiment.task)
         rows = rows_of(experiment, split)
+    except NothingChosen as nothing:
+        st.info(str(nothing), icon=":material/upload_file:")
+        return
     except BadInput as error:
-        st.error(str(error), icon=":material/report:")
+        complain(error)
         if run is not None:
             _offer_way_back(run)
         return
@@ -69,11 +73,11 @@ def _adopt_address() -> None:
                 raise BadInput("There is no run under this address: it was deleted, or the link is incomplete.")
             st.session_state["run_id"] = run.id
             take(run.experiment)
-        elif "e" in asked:
-            take(decode(asked["e"]))
+        else:
+            st.session_state["run_id"] = None
+            take(decode(asked["e"]) if "e" in asked else Experiment())
     except BadInput as error:
-        st.toast(str(error), icon=":material/report:", duration="long")
-        st.session_state["complaint"] = str(error)
+        st.session_state["complaint"] = error
 
 
 def _write_address(run_id: str | None, experiment: Experiment) -> None:
@@ -123,7 +127,7 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     live.learning(rows, run, split, experiment)
     _forecasts(experiment, split, rows, unit)
     _errors(experiment, split, rows, unit)
-    if run is not None and run.ended:
+    if run is not None and not live.trains(run):
         live.other_look_backs(rows, run, experiment)
     st.segmented_control("Charts are saved as", ["png", "svg"], key="picture", default="png", format_func=str.upper)
 

@@ -5,8 +5,8 @@ import time
 import streamlit as st
 
 from dashboard import figures, service
-from dashboard.results import Row, rows_of
-from dashboard.words import digits
+from dashboard.results import Row, rows_of_run
+from dashboard.words import digits, escaped
 from forecasting.data import Split
 from forecasting.experiment import Experiment, Fit
 from forecasting.runs.views import FitView, RunView
@@ -21,8 +21,8 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
     if not trained:
         return
     st.markdown("#### Learning")
-    if run is not None and not run.ended:
-        st.fragment(_live, run_every=TICK_S)(experiment, run.id, _ended(run))
+    if run is not None and trains(run):
+        st.fragment(_live, run_every=TICK_S)(run.id, _ended(run))
         return
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
         scaled = experiment.task.scaling != "none"
@@ -37,19 +37,23 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
                 _say_why(outcome.view)
 
 
-def _live(experiment: Experiment, run_id: str, ended_before: int) -> None:
+def _live(run_id: str, ended_before: int) -> None:
     """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
     run = _read(run_id)
-    if run is None or run.ended or _ended(run) != ended_before:
+    if run is None or not trains(run) or _ended(run) != ended_before:
         st.rerun()
-    rows = [row for row in rows_of(experiment, service.windows(experiment.source, experiment.task)) if row.model.trained]
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.echarts_chart(figures.live_chart(rows, figures.look()), height=330, key="live-chart")
+        st.echarts_chart(figures.live_chart(rows_of_run(run), figures.look()), height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
             if fit.fit.training is not None and fit.fit.look_back is None:
-                _progress(fit, run.id)
+                _progress(fit, run)
+
+
+def trains(run: RunView) -> bool:
+    """Whether a run still waits for one of its models; scores at other look-backs are asked for later."""
+    return any(not fit.ended and fit.id not in run.withdrawn for fit in run.fits if fit.fit.look_back is None)
 
 
 def _ended(run: RunView) -> int:
@@ -63,26 +67,29 @@ def _read(run_id: str) -> RunView | None:
     while True:
         run = service.store().run(run_id)
         begun = run is None or run.ended or any(fit.epochs for fit in run.fits)
-        if begun or time.monotonic() > until:
+        idle = run is None or all(fit.status != "running" for fit in run.fits)
+        if begun or idle or time.monotonic() > until:
             return run
         time.sleep(0.03)
 
 
-def _progress(fit: FitView, run_id: str) -> None:
+def _progress(fit: FitView, run: RunView) -> None:
     """One fit: its state in words, a bar, and a way to stop it."""
     total = fit.fit.training.epochs if fit.fit.training else 1
     done = len(fit.epochs) + (fit.fraction or 0.0)
     seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(min(1.0, done / total), text=f"**{fit.label}**{seed} · {_words(fit, total)}")
-        if not fit.ended:
+        if fit.id in run.withdrawn and not fit.ended:
+            st.caption("goes on for another run")
+        elif not fit.ended:
             st.button(
                 "Stop",
                 key=f"stop-{fit.id}",
                 icon=":material/stop:",
                 type="tertiary",
                 on_click=service.store().stop,
-                args=(run_id, fit.id),
+                args=(run.id, fit.id),
             )
 
 
@@ -90,7 +97,7 @@ def _words(fit: FitView, total: int) -> str:
     if fit.status == "queued":
         return f"waiting, place {fit.queue_place}"
     if fit.status != "running":
-        return fit.status
+        return f"{fit.status}: {escaped(fit.reason)}" if fit.status in ("failed", "lost") and fit.reason else fit.status
     if not fit.epochs:
         return fit.stage or "starting"
     last = fit.epochs[-1]
@@ -107,7 +114,7 @@ def _epoch_seconds(fit: FitView) -> float:
 
 def _say_why(fit: FitView) -> None:
     seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
-    text = f"{fit.label}{seed}: {fit.reason}"
+    text = f"{fit.label}{seed}: {escaped(fit.reason or '')}"
     if fit.status in ("failed", "lost"):
         st.error(f"{text} Press Train to try again.", icon=":material/error:")
     else:
@@ -155,6 +162,14 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
     number = st.column_config.NumberColumn(format="%.3g")
     columns = {"Validation MSE": number, f"… at {experiment.task.input_size}": number}
     st.dataframe(lines, hide_index=True, key="look-backs", column_config=columns)
+    if not run.ended:
+        st.fragment(_await_scores, run_every=TICK_S)(run.id)
+
+
+def _await_scores(run_id: str) -> None:
+    run = service.store().run(run_id)
+    if run is None or run.ended:
+        st.rerun()
 
 
 def _score(run_id: str, parents: list[Fit], look_back: int) -> None:

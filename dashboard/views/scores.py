@@ -1,5 +1,7 @@
 """What is known at once and in the end: headline figures, the series, warnings, the table of scores."""
 
+import math
+
 import streamlit as st
 
 from dashboard import figures
@@ -38,7 +40,7 @@ def headlines(rows: list[Row], split: Split, unit: str) -> None:
     floor = split.noise_floor
     grid.metric(
         "Above the noise floor",
-        f"{mse / floor:.2f} ×" if floor else "not known",
+        f"{mse / floor:.2f} ×" if floor else "not known" if floor is None else "no noise",
         border=True,
         height="stretch",
         help="How many times the variance of the noise; 1 would be perfect, and cannot quite be reached.",
@@ -68,15 +70,18 @@ def _shuffle() -> None:
 
 def warnings(rows: list[Row], split: Split) -> None:
     """Say where a bounded output cannot reach the targets."""
-    largest = max(float(abs(part.y).max()) for part in (split.train, split.valid))
-    bounded = [row.label for row in rows if (reach := row.model.reaches()) is not None and largest > reach]
-    if bounded:
-        after = " after scaling" if float(split.train.scale.max()) != 1.0 else ""
-        st.warning(
-            f"The targets reach {digits(largest)}{after}, but the output of {', '.join(bounded)} cannot leave [-1, 1]: "
-            "choose a dense, linear output, or other amplitudes.",
-            icon=":material/warning:",
-        )
+    parts = (split.train.y, split.valid.y)
+    lowest, highest = min(float(y.min()) for y in parts), max(float(y.max()) for y in parts)
+    after = " after scaling" if float(split.train.scale.max()) != 1.0 else ""
+    for row in rows:
+        low, high = row.model.reaches()
+        if lowest < low or highest > high:
+            reach = f"stays within [{low:g}, {high:g}]" if high < math.inf else f"never falls below {low:g}"
+            st.warning(
+                f"The targets go from {digits(lowest)} to {digits(highest)}{after}, but the output of {row.label} {reach}: "
+                "choose a dense, linear output, or other amplitudes.",
+                icon=":material/warning:",
+            )
 
 
 def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> None:

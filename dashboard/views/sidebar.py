@@ -1,12 +1,26 @@
 """The settings, in the order of thought: series, task, models, training."""
 
+import secrets
 from typing import Any, cast
 
 import streamlit as st
 
 from dashboard import service
-from dashboard.components import BATCHES, N_SERIES, RATES, choice, number, optional, parameter, slider, start, steps
-from dashboard.state import Draft, draft, key, visitor
+from dashboard.components import (
+    BATCHES,
+    N_SERIES,
+    RATES,
+    choice,
+    complain,
+    integers,
+    number,
+    optional,
+    parameter,
+    slider,
+    start,
+    steps,
+)
+from dashboard.state import Draft, draft, key, take, visitor
 from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES
 from forecasting.data.files import read_csv
@@ -71,7 +85,16 @@ def _fresh_widgets() -> None:
 
 def _waves(values: Draft) -> None:
     waves = values["sources"]["waves"]
-    with st.popover("Start from an example", icon=":material/auto_stories:", width="stretch"):
+    st.button(
+        "The chapter's settings",
+        key="chapter",
+        icon=":material/restart_alt:",
+        on_click=take,
+        args=(Experiment(),),
+        width="stretch",
+        help="Series, task, models and training as in the chapter.",
+    )
+    with st.popover("Other examples", icon=":material/auto_stories:", width="stretch"):
         for name, (title, *_) in EXAMPLES.items():
             st.button(title, key=f"example-{name}", on_click=_take_example, args=(name,), width="stretch")
     waves["n_series"] = steps(Waves, "n_series", waves["n_series"], N_SERIES, key("n_series"))
@@ -92,8 +115,8 @@ def _waves(values: Draft) -> None:
             height = float(waves["season_amplitude"])
             waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
             waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
-        shortest = values["task"]["input_size"] + values["task"]["h"]
-        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], shortest, key("n_steps"))
+        task = Task.model_validate(values["task"])
+        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], task.input_size + task.h, key("n_steps"))
         waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
 
 
@@ -127,12 +150,13 @@ def _sample(values: Draft) -> None:
 
 def _upload(values: Draft) -> None:
     limit = service.settings().max_upload_mb
-    file = st.file_uploader("CSV file", type=["csv"], key="upload", max_upload_size=limit, help=ADVICE)
+    widget = f"upload-{st.session_state.get('deleted', 0)}"
+    file = st.file_uploader("CSV file", type=["csv"], key=widget, max_upload_size=limit, help=ADVICE)
     if file is not None and st.session_state.get("taken-file") != file.file_id:
         try:
             _take_file(values, file)
         except BadInput as error:
-            st.error(str(error), icon=":material/report:")
+            complain(error)
             return
     source = values["sources"].get("upload")
     if source is None:
@@ -143,7 +167,9 @@ def _upload(values: Draft) -> None:
 
 
 def _take_file(values: Draft, file: Any) -> None:
-    content = file.getvalue()
+    content, limit = file.getvalue(), service.settings().max_upload_mb
+    if len(content) > limit * 1_000_000:
+        raise BadInput(f"The file has {len(content) / 1e6:.1f} MB, and this server takes {limit} MB: cut it down.")
     frame = read_csv(content)
     st.session_state["taken-file"] = file.file_id
     upload_id = service.store().add_upload(visitor(), file.name, content)
@@ -165,8 +191,9 @@ def _kept_file(values: Draft, upload_id: str) -> None:
         return
     st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
     if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
-        service.store().delete_upload(upload_id, visitor())
+        service.delete_upload(upload_id, visitor())
         del values["sources"]["upload"]
+        st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
         st.rerun()
 
 
@@ -225,7 +252,7 @@ def _models(values: Draft) -> None:
     entries = [entry for entry in values["models"] if entry["name"] in picked]
     for name in MODELS:
         if name in picked and all(entry["name"] != name for entry in entries):
-            entries.append({"uid": f"{name}-{len(values['models'])}", "name": name, "params": {}})
+            entries.append({"uid": secrets.token_hex(3), "name": name, "params": {}})
     order = list(MODELS)
     values["models"] = sorted(entries, key=lambda entry: order.index(entry["name"]))
     st.caption("Naive is in every comparison.")
@@ -252,7 +279,7 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
         try:
             resolve(ModelChoice(name=entry["name"], params=params))
         except BadInput as error:
-            st.error(str(error), icon=":material/report:")
+            complain(error)
         st.button("Add a variant", key=key(entry["uid"], "add"), on_click=_add_variant, args=(entry,))
         if sum(other["name"] == entry["name"] for other in values["models"]) > 1:
             st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
@@ -268,9 +295,14 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
 
 
 def _add_variant(entry: dict[str, Any]) -> None:
-    models = draft()["models"]
-    uid = f"{entry['uid']}x{len(models)}"
-    models.insert(models.index(entry) + 1, {"uid": uid, "name": entry["name"], "params": dict(entry["params"])})
+    """Put a sibling behind a model: twice as wide, or with another activation, so that it is another model at once."""
+    models, params = draft()["models"], dict(entry["params"])
+    if "units" in params:
+        params["units"] = [min(256, 2 * units) if isinstance(units, int) else units for units in params["units"]]
+    else:
+        params["activation"] = "relu" if params["activation"] == "tanh" else "tanh"
+    variant = {"uid": secrets.token_hex(3), "name": entry["name"], "params": params}
+    models.insert(models.index(entry) + 1, variant)
 
 
 def _remove(entry: dict[str, Any]) -> None:
@@ -303,7 +335,7 @@ def _training(values: Draft) -> None:
             key=start(key("seeds"), ", ".join(map(str, values["seeds"]))),
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
-        values["seeds"] = [int(p) if p.strip().isdigit() else p.strip() for p in text.split(",") if p.strip()]
+        values["seeds"] = integers(text)
         training["max_seconds"] = number(Training, "max_seconds", float(training["max_seconds"]), key("limit"), 10)
         devices = sorted({*service.engine().devices, training["device"]})
         training["device"] = st.selectbox(

@@ -13,6 +13,8 @@ from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
 
 __all__ = ["SAMPLES", "ReadUpload", "Split", "Windows", "describe", "floor_of", "grid_length", "load", "read_frame"]
 
+MAX_VALUES = 10_000_000
+"""Values of a synthetic source, at most: about 250 MB while they are made."""
 ReadUpload = Callable[[str], bytes]
 """Gives the content of an upload by its id."""
 
@@ -57,6 +59,11 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     if not isinstance(source, Waves):
         return split_by_time(read_frame(source, read_upload), task, look_back)
     n_steps = grid_length(source, task)
+    if source.n_series * n_steps > MAX_VALUES:
+        raise BadInput(
+            f"{source.n_series:,} series of {n_steps} steps are {source.n_series * n_steps:,} values, and at most "
+            f"{MAX_VALUES:,} are made: take fewer series or a shorter look-back."
+        )
     earlier = max(0, (look_back or 0) - task.input_size)
     values = synthetic.generate(source, n_steps, earlier)
     split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)

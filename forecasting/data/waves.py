@@ -5,7 +5,6 @@ import numpy as np
 from forecasting.experiment import Waves
 
 EXAMPLES: dict[str, tuple[str, dict, dict]] = {
-    "chapter": ("The chapter's settings", {}, {"input_size": 50, "target": "next", "h": 1}),
     "chapter_ten": ("The chapter's ten steps ahead", {}, {"input_size": 50, "target": "all_h", "h": 10}),
     "users": (
         "Hourly users, growing 10 % a month",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting.experiment import BadInput, Task
 
+MAX_CELLS = 20_000_000
 PARTS = ("train", "valid", "test")
 
 
@@ -139,6 +140,11 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
         return None
     start = np.arange(n) + seen
     targets = start[:, None] + np.array(task.steps)[None, :] - 1
+    if n * look_back > MAX_CELLS:
+        raise BadInput(
+            f"{n:,} windows of {look_back} steps are more than one computation holds ({MAX_CELLS:,} values): shorten the "
+            "look-back, or the series."
+        )
     return {
         "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
         "y": y[targets],

@@ -1,5 +1,6 @@
 """What a model is: a name, its parameters, and a way to learn from windows and forecast."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -90,8 +91,8 @@ class Model(Value):
 
     @property
     def label(self) -> str:
-        """The model's name on charts, with the parameters that tell it from its siblings."""
-        return self.title
+        """The model's name on charts, with the parameters that tell it from its siblings: those that are not default."""
+        return ", ".join([self.title, *(str(value) for value in self.model_dump(exclude_defaults=True).values())])
 
     def n_parameters(self, shape: Shape) -> int:
         """How many numbers the model learns."""
@@ -105,9 +106,9 @@ class Model(Value):
         """Return the fitted model that `weights` came from."""
         raise NotImplementedError
 
-    def reaches(self) -> float | None:
-        """The largest absolute value that the output can take, or None when it is unbounded."""
-        return None
+    def reaches(self) -> tuple[float, float]:
+        """The lowest and the highest value that the output can take."""
+        return -math.inf, math.inf
 
 
 class NetworkModel(Model):

@@ -1,5 +1,6 @@
 """Recurrent networks and their parameters. The networks themselves are built in `networks.py`, inside a worker."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -13,8 +14,15 @@ Activation = Literal["tanh", "relu", "elu", "selu", "sigmoid", "linear"]
 Cell = Literal["simple", "lstm", "gru"]
 Units = tuple[Annotated[int, Field(ge=1, le=256)], ...]
 
-REACHES: dict[str, float] = {"tanh": 1.0, "sigmoid": 1.0}
-"""Activations with a bound, and the largest absolute value that they can take."""
+REACHES: dict[str, tuple[float, float]] = {
+    "tanh": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "relu": (0.0, math.inf),
+    "elu": (-1.0, math.inf),
+    "selu": (-1.7581, math.inf),
+    "linear": (-math.inf, math.inf),
+}
+"""The lowest and highest value that each activation can take."""
 
 
 def recurrent_parameters(cell: str, n_in: int, units: int) -> int:
@@ -45,10 +53,13 @@ class RecurrentStack(NetworkModel):
 
     @property
     def label(self) -> str:
-        """Title and sizes: `GRU 2 × 20`."""
-        same = len(set(self.units)) == 1
-        sizes = f"{len(self.units)} × {self.units[0]}" if same else "–".join(str(n) for n in self.units)
-        return self.title if self.units == (20, 20) else f"{self.title} {sizes}"
+        """Title, sizes and activations as far as they are not default: `GRU 2 × 32, relu`."""
+        title = self.title
+        if self.units != (20, 20):
+            same = len(set(self.units)) == 1
+            title += f" {len(self.units)} × {self.units[0]}" if same else " " + "–".join(str(n) for n in self.units)
+        others = self.model_dump(exclude_defaults=True, exclude={"units"})
+        return ", ".join([title, *(f"{value} output" if "output" in name else value for name, value in others.items())])
 
     def n_parameters(self, shape: Shape) -> int:
         """The sum over the layers; it does not depend on the look-back, for all steps share the weights."""
@@ -74,9 +85,9 @@ class DenseOutputStack(RecurrentStack):
         "linear", title="Output activation", description="Of the dense output; only a linear one is unbounded."
     )
 
-    def reaches(self) -> float | None:
-        """The bound of the output's activation."""
-        return REACHES.get(self.output_activation)
+    def reaches(self) -> tuple[float, float]:
+        """The range of the output's activation."""
+        return REACHES[self.output_activation]
 
 
 class SimpleRNN1(NetworkModel):
@@ -102,9 +113,9 @@ class SimpleRNN1(NetworkModel):
 
         return simple_rnn(self, shape)
 
-    def reaches(self) -> float | None:
-        """The bound of the activation."""
-        return REACHES.get(self.activation)
+    def reaches(self) -> tuple[float, float]:
+        """The range of the activation."""
+        return REACHES[self.activation]
 
 
 class DeepRNN(RecurrentStack):
@@ -118,7 +129,7 @@ class DeepRNN(RecurrentStack):
     )
     output: ClassVar[Literal["dense", "recurrent"]] = "recurrent"
 
-    def reaches(self) -> float | None:
+    def reaches(self) -> tuple[float, float]:
         """The output layer is a recurrent one with tanh, Keras' default, whatever the hidden layers use."""
         return REACHES["tanh"]
 

@@ -71,7 +71,7 @@ class Engine:
         return [child.pid for child in self._children if child.pid is not None]
 
     def _serve(self, child: Child, holder: str) -> None:
-        swept_at, warmed_up = 0.0, False
+        swept_at, keep_warm = 0.0, True
         while not self._closing.is_set():
             try:
                 if time.monotonic() - swept_at > LEASE_S / 3:
@@ -79,10 +79,9 @@ class Engine:
                     swept_at = time.monotonic()
                 if self._take_one(child, holder):
                     continue
-                if not warmed_up and time.monotonic() >= self._warm_up_at:
+                if keep_warm and time.monotonic() >= self._warm_up_at:
                     child.start()
-                    warmed_up = True
-                _look_after(child)
+                keep_warm = _is_well(child) and keep_warm
                 with self._work_came:
                     self._work_came.wait(POLL_S)
             except LeaseLost as lost:
@@ -110,11 +109,13 @@ class Engine:
         return fit.program not in child.programs and any(fit.program in other.programs for other in others)
 
 
-def _look_after(child: Child) -> None:
-    """Hear what an idle child has to say; one that ended is started again with the next fit."""
+def _is_well(child: Child) -> bool:
+    """Hear what an idle child has to say; one that ended by itself is not started again before the next fit."""
     if child.started:
         try:
             child.receive(0.0)
         except ChildDied as error:
             log.error("an idle worker ended: %s", error)
             child.kill()
+            return False
+    return True

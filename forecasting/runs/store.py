@@ -88,11 +88,13 @@ class Store(Queue):
             row = db.execute(select(schema.run).where(schema.run.c.id == run_id)).one_or_none()
             if row is None:
                 return None
-            query = select(schema.run_fit.c.fit_id).where(schema.run_fit.c.run_id == run_id)
-            fit_ids = list(db.scalars(query.order_by(schema.run_fit.c.position)))
+            query = select(schema.run_fit).where(schema.run_fit.c.run_id == run_id).order_by(schema.run_fit.c.position)
+            claims = {claim.fit_id: claim.claimed for claim in db.execute(query)}
+            fit_ids = list(claims)
             fits = self._fit_views(db, fit_ids)
         experiment = Experiment.read(row.experiment)
-        return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids])
+        withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed)
+        return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids], withdrawn)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""

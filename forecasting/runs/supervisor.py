@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,10 @@ GRACE_S = 1.6
 """Seconds that a child has to obey a stop before it is killed."""
 
 
+PROGRAMS = 7
+"""So many of the last programs are still with a child: it keeps eight, and its warm-up has one."""
+
+
 class ChildDied(RuntimeError):
     """The child ended in the middle of a fit; the message says how."""
 
@@ -34,7 +39,7 @@ class Child:
 
     def __init__(self) -> None:
         self.devices: list[str] = []
-        self.programs: set[str] = set()
+        self.programs: deque[str] = deque(maxlen=PROGRAMS)
         """The programs that it has compiled, as `Fit.program` names them."""
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -104,7 +109,7 @@ class Child:
     def kill(self) -> None:
         """End the process, whatever it is doing."""
         process, self._process = self._process, None
-        self.programs = set()
+        self.programs.clear()
         if process is None:
             return
         process.kill()
@@ -116,15 +121,19 @@ class Child:
     def _how_it_ended(self) -> str:
         code = self._process.wait(timeout=10) if self._process else None
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        if code == -signal.SIGKILL:
+            return f"The worker process {how}: was memory short? Use fewer series, steps or units."
         last = next((line for line in reversed(self._errors) if line.strip()), "")
         return f"The worker process {how}. {last[:200]}".strip()
 
 
 def _pump(stream: IO[str], lines: "queue.Queue[dict[str, Any]]") -> None:
-    with stream:
-        for line in stream:
-            lines.put(json.loads(line))
-    lines.put({"event": "end"})
+    try:
+        with stream:
+            for line in stream:
+                lines.put(json.loads(line))
+    finally:
+        lines.put({"event": "end"})
 
 
 def _keep(stream: IO[str], errors: "deque[str]") -> None:
@@ -142,7 +151,7 @@ def see_through(store: Store, lease: Lease, child: Child, closing: threading.Eve
     try:
         with tempfile.TemporaryDirectory(prefix="forecasting-") as folder:
             job = _prepare(store, lease, Path(folder))
-            child.programs.add(lease.fit.program)
+            child.programs.append(lease.fit.program)
             child.send(job)
             _follow(store, lease, child, Path(folder), closing)
     except BadInput as error:
@@ -192,7 +201,7 @@ def _follow(store: Store, lease: Lease, child: Child, folder: Path, closing: thr
             told_stop_at = now
         if told_stop_at is not None and now - told_stop_at > GRACE_S:
             child.kill()
-            store.give_up(lease, "cancelled", "Stopped before there was anything to keep.")
+            store.give_up(lease, "cancelled", "Stopped; the worker did not answer in time, so no weights are kept.")
             return
 
 

@@ -59,11 +59,13 @@ class RunView:
     experiment: Experiment
     created_at: float
     fits: list[FitView]
+    withdrawn: frozenset[str] = frozenset()
+    """Ids of fits that this run does not want any more; they may go on for another."""
 
     @property
     def ended(self) -> bool:
-        """Whether all fits have ended."""
-        return all(fit.ended for fit in self.fits)
+        """Whether this run waits for nothing any more."""
+        return all(fit.ended or fit.id in self.withdrawn for fit in self.fits)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def _warm_up() -> None:
 
 def work(wire: Wire, job: dict[str, Any]) -> None:
     """Do one job and tell how it ended: `done`, `stopped` before anything was worth keeping, or `failed`."""
+    from tensorflow.errors import ResourceExhaustedError
+
     from forecasting.experiment import BadInput
     from forecasting.models.training import Diverged, Stopped
 
@@ -86,7 +88,7 @@ def work(wire: Wire, job: dict[str, Any]) -> None:
         wire.tell("stopped", job=name)
     except (BadInput, Diverged) as error:
         wire.tell("failed", job=name, reason=str(error))
-    except MemoryError:
+    except (MemoryError, ResourceExhaustedError):
         wire.tell("failed", job=name, reason="The worker ran out of memory: use fewer series, steps or units.")
     except Exception as error:  # a fit that fails must not take the worker along; the reason reaches the visitor
         traceback.print_exc()

@@ -71,8 +71,9 @@ def test_a_slider_that_is_moved_again_and_again_never_falls_back(dashboard: Dash
         expect(page.get_by_text(f"Noise floor {floor}: no model can do better.")).to_be_visible()
 
 
-def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard, browser: Browser):
-    page = open_page(browser, link(dashboard, QUICK))
+@pytest.mark.parametrize("start", ["plain", "link"])
+def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard, browser: Browser, start: str):
+    page = open_page(browser, dashboard.url if start == "plain" else link(dashboard, QUICK))
     expect(plot(page, "series")).to_be_visible()
     page.get_by_text("All h", exact=True).click()
     expect(page.get_by_text("Sum of two sines, next 10 steps")).to_be_visible()
@@ -174,7 +175,8 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
     button(page, "Delete file and its runs").click()
     expect(page.get_by_text("Choose a CSV file in the side bar")).to_be_visible()
     guest.reload()
-    expect(guest.get_by_text("was deleted by its owner").first).to_be_visible()
+    expect(guest.get_by_text("was deleted by its owner: choose another series")).to_be_visible()
+    expect(guest.locator(".js-plotly-plot")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 1024), ("dark", 390)])

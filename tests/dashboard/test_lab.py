@@ -1,6 +1,8 @@
 """The Lab by Streamlit's own test harness: a real script run, without a browser."""
 
+import base64
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,7 +58,8 @@ def address(page: AppTest) -> dict:
 
 
 def errors(page: AppTest) -> str:
-    return " ".join(found.value for found in page.error)
+    """The complaints on the page, without the marks that keep Markdown from reading them."""
+    return " ".join(found.value.replace("\\", "") for found in page.error)
 
 
 @pytest.fixture
@@ -167,6 +170,9 @@ def test_a_parameter_of_a_model_changes_its_count_and_its_name():
         (lambda page: next(b for b in page.text_input if b.label == "Units per layer").set_value("20, many"), "units"),
         (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("1, 1"), "listed twice"),
         (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("one"), "seeds"),
+        (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("²"), "seeds"),
+        (lambda page: next(b for b in page.text_input if b.label == "Seeds").set_value("9" * 5_000), "seeds"),
+        (lambda page: next(b for b in page.text_input if b.label == "Units per layer").set_value("--5"), "units"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_nothing_is_lost(change, says: str):
@@ -183,7 +189,8 @@ def test_a_look_back_that_is_longer_than_the_series_is_refused_in_words():
 
 def test_a_bounded_output_that_cannot_reach_the_targets_is_warned_about():
     page = open_lab(SMALL.model_copy(update={"source": Waves(n_series=100, level=3.0)}))
-    assert "cannot leave [-1, 1]" in page.warning[0].value
+    assert [("SimpleRNN(1)" in w.value, "Deep RNN" in w.value) for w in page.warning] == [(True, False), (False, True)]
+    assert "stays within [-1, 1]" in page.warning[0].value
     assert not open_lab(SMALL).warning
 
 
@@ -224,10 +231,49 @@ def test_settings_that_the_sliders_could_not_make_survive_being_shown():
     assert address(open_lab(odd)) == {"e": encode(odd)}
 
 
+def test_variants_of_a_model_stand_side_by_side_whatever_is_added_and_removed_between():
+    page = open_lab(SMALL)
+    for _ in range(2):
+        next(b for b in page.button if b.label == "Add a variant" and "deep" not in (b.key or "")).click().run()
+        assert not page.exception
+    pills = next(group for group in page.get("button_group") if "models" in (group.key or ""))
+    pills.set_value(["naive", "simple_rnn", "deep_rnn"]).run()
+    next(b for b in page.button if b.label == "Add a variant").click().run()
+    assert not page.exception
+    labels = list(page.dataframe[0].value["Model"])
+    assert len(labels) == len(set(labels)) and "SimpleRNN(1), relu" in labels
+
+
+def test_what_a_link_says_is_shown_letter_by_letter():
+    page = open_lab()
+    content = {"models": [{"name": "[click](https://example.org)"}]}
+    page = open_lab(e=base64.urlsafe_b64encode(zlib.compress(json.dumps(content).encode())).rstrip(b"=").decode())
+    assert "[click](https://example.org)" in errors(page)
+    assert r"\[click\]\(https" in page.error[0].value
+
+
+def test_a_grid_is_fixed_at_the_length_that_it_has():
+    page = open_lab()
+    next(t for t in page.toggle if t.label == "Grid length").set_value(True).run()
+    assert metric(page, "Validation MSE") == "0.00298"
+
+
+def test_too_many_values_are_refused_before_they_are_made():
+    page = open_lab(Experiment(source=Waves(n_series=50_000), task=Task(input_size=300)))
+    assert "at most 10,000,000 are made" in errors(page)
+
+
+def test_an_empty_upload_is_no_mistake():
+    page = open_lab()
+    next(group for group in page.get("button_group") if "kind" in (group.key or "")).set_value("upload").run()
+    assert not page.exception and not page.error
+    assert "Choose a CSV file" in page.info[0].value
+
+
 def test_examples_and_the_chapters_settings_are_one_click():
     page = open_lab(SMALL)
     button(page, "example-sunscreen").click().run()
     assert not page.exception and not page.error
     assert metric(page, "Best so far") == "Linear, least squares"
-    button(page, "example-chapter").click().run()
+    button(page, "chapter").click().run()
     assert metric(page, "Validation MSE") == "0.00298"

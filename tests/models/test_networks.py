@@ -1,10 +1,14 @@
 """Recurrent networks, against loops written from their formulas."""
 
+from typing import get_args
+
+import keras
 import numpy as np
 import pytest
 
 from forecasting.experiment import ModelChoice
 from forecasting.models import Control, Shape, resolve
+from forecasting.models.neural import REACHES, Activation
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 9, 1)).astype("float32")
@@ -128,12 +132,36 @@ def test_more_windows_than_one_call_holds_are_forecast_one_by_one_alike():
 @pytest.mark.parametrize(
     ("name", "params", "reach"),
     [
-        ("simple_rnn", {}, 1),
-        ("simple_rnn", {"activation": "relu"}, None),
-        ("deep_rnn", {"activation": "relu"}, 1),
-        ("deep_rnn_dense", {}, None),
-        ("lstm", {"output_activation": "sigmoid"}, 1),
+        ("simple_rnn", {}, (-1, 1)),
+        ("simple_rnn", {"activation": "relu"}, (0, np.inf)),
+        ("deep_rnn", {"activation": "relu"}, (-1, 1)),
+        ("deep_rnn_dense", {}, (-np.inf, np.inf)),
+        ("lstm", {"output_activation": "tanh"}, (-1, 1)),
+        ("gru", {"output_activation": "sigmoid"}, (0, 1)),
     ],
 )
 def test_networks_know_how_far_their_forecasts_can_reach(name, params, reach):
     assert resolve(ModelChoice(name=name, params=params)).reaches() == reach
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_every_activation_stays_within_the_range_that_is_given_for_it(activation):
+    low, high = REACHES[activation]
+    values = np.asarray(keras.activations.get(activation)(np.linspace(-50, 50, 2_001, dtype="float32")))
+    assert values.min() >= low and values.max() <= high
+    assert low == -np.inf or values.min() == pytest.approx(low, abs=1e-3)
+    assert high == np.inf or values.max() == pytest.approx(high, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "label"),
+    [
+        ("gru", {}, "GRU"),
+        ("gru", {"units": [32, 32]}, "GRU 2 × 32"),
+        ("deep_rnn", {"units": [3, 4], "activation": "relu"}, "Deep RNN 3–4, relu"),
+        ("lstm", {"output_activation": "tanh"}, "LSTM, tanh output"),
+        ("simple_rnn", {"activation": "elu"}, "SimpleRNN(1), elu"),
+    ],
+)
+def test_a_label_tells_a_model_from_its_siblings(name, params, label):
+    assert resolve(ModelChoice(name=name, params=params)).label == label

@@ -154,6 +154,15 @@ def test_a_fit_that_another_run_claims_goes_on_when_one_run_is_stopped(store, sm
     assert store.stop_wanted(lease)
 
 
+def test_a_run_that_was_stopped_has_ended_though_its_fit_goes_on_for_another(store, small):
+    experiment = small()
+    first, second = store.start_run(experiment, "ann"), store.start_run(experiment, "bob")
+    store.lease("worker")
+    store.stop(second)
+    assert store.run(second).ended and store.run(second).withdrawn == {fit.id for fit in store.run(second).fits}
+    assert not store.run(first).ended and not store.run(first).withdrawn
+
+
 def test_a_run_that_starts_before_the_stop_was_heard_keeps_the_fit_going(store, small):
     experiment = small("naive")
     first = store.start_run(experiment, "one")
