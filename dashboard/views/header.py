@@ -32,7 +32,7 @@ def _pill(run: RunView) -> None:
     if not run.ended:
         st.badge("training", color="blue")
         return
-    statuses = {fit.status for fit in run.fits if fit.fit.look_back is None}
+    statuses = {"stopped" if fit.id in run.withdrawn else fit.status for fit in run.fits if fit.fit.look_back is None}
     for status, colour, word in (
         ("failed", "red", "failed"),
         ("lost", "red", "lost"),

@@ -91,9 +91,10 @@ class Store(Queue):
             query = select(schema.run_fit).where(schema.run_fit.c.run_id == run_id).order_by(schema.run_fit.c.position)
             claims = {claim.fit_id: claim.claimed for claim in db.execute(query)}
             fit_ids = list(claims)
+            wanted = set(db.scalars(select(schema.run_fit.c.fit_id).where(_claims_on(fit_ids))))
             fits = self._fit_views(db, fit_ids)
         experiment = Experiment.read(row.experiment)
-        withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed)
+        withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids], withdrawn)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
@@ -241,6 +242,10 @@ def _new_fit(fit: Fit, place: int) -> dict:
         "place": place,
         **dict.fromkeys(("reason", "stage", "fraction", "result", "holder", "heartbeat_at", "started_at", "ended_at")),
     }
+
+
+def _claims_on(fit_ids: Sequence[str]):  # type: ignore[no-untyped-def]  # SQLAlchemy's condition types are internal
+    return and_(schema.run_fit.c.fit_id.in_(fit_ids), schema.run_fit.c.claimed)
 
 
 def _upload_id(source: object) -> str | None:

@@ -60,7 +60,7 @@ class RunView:
     created_at: float
     fits: list[FitView]
     withdrawn: frozenset[str] = frozenset()
-    """Ids of fits that this run does not want any more; they may go on for another."""
+    """Ids of fits that this run does not want any more and another run still wants: they go on without it."""
 
     @property
     def ended(self) -> bool:

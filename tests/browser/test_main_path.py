@@ -55,7 +55,7 @@ def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboa
     for _ in range(5):
         slider.press("ArrowRight")
     expect(page.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
-    page.wait_for_url(re.compile(r"e="))
+    page.wait_for_url(link(dashboard, Experiment(source=Waves(noise_width=0.2))))
     other = open_page(browser, page.url)
     expect(other.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
 

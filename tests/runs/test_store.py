@@ -161,6 +161,8 @@ def test_a_run_that_was_stopped_has_ended_though_its_fit_goes_on_for_another(sto
     store.stop(second)
     assert store.run(second).ended and store.run(second).withdrawn == {fit.id for fit in store.run(second).fits}
     assert not store.run(first).ended and not store.run(first).withdrawn
+    store.stop(first)
+    assert not store.run(first).ended, "it waits until its last fit has heard the stop"
 
 
 def test_a_run_that_starts_before_the_stop_was_heard_keeps_the_fit_going(store, small):
