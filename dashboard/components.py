@@ -15,15 +15,16 @@ BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
 RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
-def start(key: str, value: Any) -> str:
-    """Let a widget start from a value, and return its key.
+def start(key: str, value: Any) -> Any:
+    """The value that a widget starts from: the one it was first drawn with, as long as it stays on the page.
 
-    The value goes into the widget's state and not into its arguments: a widget whose default changes with every run is
-    given back older values by the browser when it is moved quickly.
+    It must neither change from run to run, or a widget that is moved quickly is given back an older value by the browser,
+    nor be put into the session's state alone, or a widget whose first message the browser has missed comes up empty.
     """
-    if key not in st.session_state:
-        st.session_state[key] = value
-    return key
+    starts = st.session_state.setdefault("starts", {})
+    if key not in st.session_state or key not in starts:
+        starts[key] = value
+    return starts[key]
 
 
 def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
@@ -32,15 +33,18 @@ def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None
     low, high = bounds(field)
     number = type(value[0]) if isinstance(value, tuple | list) else type(value)
     options = {"min_value": number(low), "max_value": number(high), "step": number(step or 1), "help": field.description}
-    return st.slider(str(field.title), key=start(key, tuple(value) if isinstance(value, list) else value), **options)
+    return st.slider(
+        str(field.title), value=start(key, tuple(value) if isinstance(value, list) else value), key=key, **options
+    )
 
 
 def steps(cls: type[Value], name: str, value: Any, choices: tuple, key: str) -> Any:
     """A slider over chosen values of a field; a value that came from elsewhere joins them."""
     field = cls.model_fields[name]
-    options = sorted({*choices, value})
     shown: Callable[[Any], str] = lambda v: f"{v:,}" if isinstance(v, int) else f"{v:g}"  # noqa: E731
-    return st.select_slider(str(field.title), options, key=start(key, value), format_func=shown, help=field.description)
+    first = start(key, value)
+    options = sorted({*choices, value, first})
+    return st.select_slider(str(field.title), options, value=first, key=key, format_func=shown, help=field.description)
 
 
 def number(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
@@ -51,24 +55,25 @@ def number(cls: type[Value], name: str, value: Any, key: str, step: float | None
     options: dict[str, Any] = {"min_value": kind(low), "max_value": kind(high), "step": kind(step or 1)}
     if kind is float:
         options["format"] = "%g"
-    return st.number_input(str(field.title), key=start(key, value), help=field.description, **options)
+    return st.number_input(str(field.title), value=start(key, value), key=key, help=field.description, **options)
 
 
 def choice(cls: type[Value], name: str, value: str, key: str) -> str:
     """A box to choose one of a field's words."""
     field = cls.model_fields[name]
     options = list(get_args(field.annotation))
-    return st.selectbox(str(field.title), options, key=start(key, value), format_func=spoken, help=field.description)
+    index = options.index(start(key, value))
+    return st.selectbox(str(field.title), options, index, key=key, format_func=spoken, help=field.description)
 
 
 def optional(cls: type[Value], name: str, value: int | None, first: int, key: str) -> int | None:
     """A switch, and a box for the number when it is on."""
     field = cls.model_fields[name]
-    if not st.toggle(str(field.title), key=start(f"{key}-on", value is not None), help=field.description):
+    if not st.toggle(str(field.title), start(f"{key}-on", value is not None), f"{key}-on", help=field.description):
         return None
     low, high = bounds(field)
     shown = start(key, value or first)
-    return st.number_input(str(field.title), int(low), int(high), key=shown, label_visibility="collapsed")
+    return st.number_input(str(field.title), int(low), int(high), shown, key=key, label_visibility="collapsed")
 
 
 def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
@@ -77,7 +82,7 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
     if get_origin(field.annotation) is Literal:
         return choice(cls, name, value, key)
     if isinstance(value, tuple | list):
-        text = st.text_input(str(field.title), key=start(key, ", ".join(map(str, value))), help=field.description)
+        text = st.text_input(str(field.title), start(key, ", ".join(map(str, value))), key=key, help=field.description)
         return integers(text)
     return number(cls, name, value, key)
 

@@ -89,6 +89,7 @@ def take(experiment: Experiment) -> None:
     }
     # New keys for all widgets, so that they start from the draft again.
     st.session_state["generation"] = st.session_state.get("generation", 0) + 1
+    st.session_state["starts"] = {}
 
 
 def key(*parts: str) -> str:

@@ -1,7 +1,7 @@
 """The settings, in the order of thought: series, task, models, training."""
 
 import secrets
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
@@ -50,7 +50,8 @@ def _series(values: Draft) -> None:
     kind = st.segmented_control(
         "Source",
         kinds,
-        key=start(key("kind"), values["kind"]),
+        default=start(key("kind"), values["kind"]),
+        key=key("kind"),
         format_func=spoken,
         label_visibility="collapsed",
         width="stretch",
@@ -132,12 +133,9 @@ def _take_example(name: str) -> None:
 def _sample(values: Draft) -> None:
     sample = values["sources"].setdefault("sample", Sample().model_dump())
     names = list(SAMPLES)
-    chosen = st.selectbox(
-        "Sample",
-        names,
-        key=start(key("sample"), sample["name"] if sample["name"] in names else None),
-        format_func=lambda n: SAMPLES[n].title,
-    )
+    first = start(key("sample"), sample["name"] if sample["name"] in names else None)
+    index = None if first is None else names.index(first)
+    chosen = st.selectbox("Sample", names, index, key=key("sample"), format_func=lambda name: SAMPLES[name].title)
     if chosen is None:
         return
     if chosen != sample["name"]:
@@ -207,7 +205,8 @@ def _task(values: Draft) -> None:
     target = st.segmented_control(
         "Forecast",
         targets,
-        key=start(key("target"), task["target"]),
+        default=start(key("target"), task["target"]),
+        key=key("target"),
         format_func=spoken,
         width="stretch",
         required=True,
@@ -222,10 +221,8 @@ def _task(values: Draft) -> None:
     with st.expander("Split and scaling", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
-        shown: Any = start(key("split"), shares)
-        low, high = cast(
-            "tuple[int, int]", st.slider(f"Training · validation · test, {by}", 1, 99, key=shown, format="%d %%")
-        )
+        first: tuple[int, int] = start(key("split"), shares)
+        low, high = st.slider(f"Training · validation · test, {by}", 1, 99, first, key=key("split"), format="%d %%")
         if (low, high) != shares:  # shares that are no whole percents stay as they came
             task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
@@ -237,32 +234,26 @@ def _task(values: Draft) -> None:
 
 def _models(values: Draft) -> None:
     st.subheader("Models")
-    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
-    widget = key("models")
+    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"] if entry["name"] != "naive"))
     picked = st.pills(
         "Models",
-        list(MODELS),
+        [name for name in MODELS if name != "naive"],
         selection_mode="multi",
-        key=start(widget, ["naive", *(name for name in chosen if name != "naive")]),
+        default=start(key("models"), chosen),
+        key=key("models"),
         format_func=lambda name: MODELS[name].title,
         label_visibility="collapsed",
-        on_change=_keep_naive,
-        args=(widget,),
     )
+    picked = ["naive", *picked]
     entries = [entry for entry in values["models"] if entry["name"] in picked]
     for name in MODELS:
         if name in picked and all(entry["name"] != name for entry in entries):
             entries.append({"uid": secrets.token_hex(3), "name": name, "params": {}})
     order = list(MODELS)
     values["models"] = sorted(entries, key=lambda entry: order.index(entry["name"]))
-    st.caption("Naive is in every comparison.")
+    st.caption("Naive is in every comparison, and cannot be switched off.")
     for entry in values["models"]:
         _parameters(values, entry)
-
-
-def _keep_naive(widget: str) -> None:
-    if "naive" not in st.session_state[widget]:
-        st.session_state[widget] = ["naive", *st.session_state[widget]]
 
 
 def _parameters(values: Draft, entry: dict[str, Any]) -> None:
@@ -332,14 +323,19 @@ def _training(values: Draft) -> None:
             training["keep"] = choice(Training, "keep", training["keep"], key("keep"))
         text = st.text_input(
             "Seeds",
-            key=start(key("seeds"), ", ".join(map(str, values["seeds"]))),
+            start(key("seeds"), ", ".join(map(str, values["seeds"]))),
+            key=key("seeds"),
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
         values["seeds"] = integers(text)
         training["max_seconds"] = number(Training, "max_seconds", float(training["max_seconds"]), key("limit"), 10)
-        devices = sorted({*service.engine().devices, training["device"]})
+        devices = sorted({*service.engine().devices, training["device"], start(key("device"), training["device"])})
         training["device"] = st.selectbox(
-            "Device", devices, key=start(key("device"), training["device"]), help="Where networks are trained."
+            "Device",
+            devices,
+            devices.index(start(key("device"), training["device"])),
+            key=key("device"),
+            help="Where networks are trained.",
         )
 
 

@@ -79,7 +79,6 @@ def test_the_page_opens_with_the_chapters_baselines_computed():
     assert "85%" in page.markdown[0].value or any("below Naive" in m.value for m in page.markdown)
     assert address(page) == {}
     assert next(pill for pill in page.get("button_group") if "models" in (pill.key or "")).value == [
-        "naive",
         "linear",
         "simple_rnn",
         "deep_rnn",
@@ -237,7 +236,7 @@ def test_variants_of_a_model_stand_side_by_side_whatever_is_added_and_removed_be
         next(b for b in page.button if b.label == "Add a variant" and "deep" not in (b.key or "")).click().run()
         assert not page.exception
     pills = next(group for group in page.get("button_group") if "models" in (group.key or ""))
-    pills.set_value(["naive", "simple_rnn", "deep_rnn"]).run()
+    pills.set_value(["simple_rnn", "deep_rnn"]).run()
     next(b for b in page.button if b.label == "Add a variant").click().run()
     assert not page.exception
     labels = list(page.dataframe[0].value["Model"])
