@@ -109,7 +109,12 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
         traces.append(go.Scatter(x=seen, y=seen_values[index], name="look-back", line=line, mode="lines", **place))
         traces.append(go.Scatter(x=ahead, y=truths[index], name="to forecast", mode="markers", marker=marker, **place))
         domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
-        axes[f"xaxis{number}"] = {"domain": domain, "title": title, "zeroline": False, "automargin": True}
+        axes[f"xaxis{number}"] = {
+            "domain": domain,
+            "title": title.replace(", ", "<br>"),
+            "zeroline": False,
+            "automargin": True,
+        }
     figure = _figure(230, "", unit)
     figure.add_traces(traces)
     figure.update_layout(hovermode="closest", **axes)
@@ -120,7 +125,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
     colours = look()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
-    figure = _figure(max(190, 60 + 34 * len(scored)), f"validation MSE ({unit}², log scale)", "")
+    figure = _figure(max(190, 60 + 34 * len(scored)), f"MSE ({unit}², log scale)", "")
     for row in scored:
         mse = row.middle("valid_mse") or 0.0
         colour = style_of(rows, row, colours)[0]
@@ -141,7 +146,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     positive = [value for value in [*values, floor or 0.0] if value > 0]
     if positive:
         low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive))
-        high += 0.45 * (high - low)  # room for the numbers behind the bars
+        high += (0.9 if any(row.spread for row in scored) else 0.45) * (high - low)  # room for the numbers behind the bars
         figure.update_xaxes(type="log", range=[low, high], dtick=1 if high - low > 1 else "D2", tickformat="~g")
     if floor:
         figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})

@@ -18,7 +18,7 @@ from forecasting.runs.views import RunView
 CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
-[data-testid="stMetricValue"], [data-testid="stMetricValue"] * {white-space: normal; overflow-wrap: anywhere}
+[data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
 """
 
 

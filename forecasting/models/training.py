@@ -53,8 +53,9 @@ class Program:
             self.optimizer = keras.optimizers.get(training.optimizer)
             self.optimizer.build(self.network.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
-        self._steps = tf.function(self._take_steps, jit_compile=True)
-        self._forward = tf.function(lambda x: self.network(x, training=False), jit_compile=True)
+        # The loop is written out, so that nothing hangs on AutoGraph, which does not read the newest Pythons.
+        self._steps = tf.function(self._take_steps, jit_compile=True, autograph=False)
+        self._forward = tf.function(lambda x: self.network(x, training=False), jit_compile=True, autograph=False)
 
     def reset(self, seed: int, learning_rate: float) -> None:
         """Draw the weights that a fresh network of this seed has, and forget what the optimiser has seen."""
@@ -72,8 +73,7 @@ class Program:
             return float(self._steps(data.x, data.y, rows, weights, tf.constant(first), tf.constant(last)))
 
     def _take_steps(self, x, y, rows, weights, first, last):  # type: ignore[no-untyped-def]  # traced by TensorFlow
-        seen, i = tf.constant(0.0), first
-        while i < last:  # not tf.range: XLA would compile its bounds in, and so compile anew for every block
+        def step(i, seen):  # type: ignore[no-untyped-def]
             xb, yb, weight = tf.gather(x, rows[i]), tf.gather(y, rows[i]), weights[i]
             with tf.GradientTape() as tape:
                 squares = tf.reduce_mean(tf.square(self.network(xb, training=True) - yb), axis=1)
@@ -81,9 +81,10 @@ class Program:
                 loss = error / tf.reduce_sum(weight)
             gradients = tape.gradient(loss, self.network.trainable_variables)
             self.optimizer.apply(gradients, self.network.trainable_variables)
-            seen += error
-            i += 1
-        return seen
+            return i + 1, seen + error
+
+        # Not over tf.range: XLA would compile its bounds in, and so compile anew for every block.
+        return tf.while_loop(lambda i, _: i < last, step, (first, tf.constant(0.0)))[1]
 
     def predict(self, x: np.ndarray, control: Control | None = None) -> np.ndarray:
         """Forecast `(n_windows, n_outputs)`, float32, in calls of one fixed size.
