@@ -281,7 +281,8 @@ def live_chart(rows: list[Row], colours: Look) -> dict:
     """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
     series = []
     for row in rows:
-        colour = style_of(rows, row, colours)[0]
+        colour, dash, _ = style_of(rows, row, colours)
+        dashes = {"solid": "solid", "dash": "dashed"}.get(dash, "dotted")
         for outcome in row.outcomes:
             points = outcome.view.epochs if outcome.view else []
             for width, values in (
@@ -295,7 +296,7 @@ def live_chart(rows: list[Row], colours: Look) -> dict:
                         "data": [point for point in values if np.isfinite(point[1])],
                         "showSymbol": len(points) == 1,
                         "color": colour,
-                        "lineStyle": {"width": width},
+                        "lineStyle": {"width": width, "type": dashes},
                         "animation": False,
                     }
                 )
@@ -305,6 +306,6 @@ def live_chart(rows: list[Row], colours: Look) -> dict:
         "legend": {"bottom": 0, "data": [row.label for row in rows if row.model.trained]},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 24, "min": 0, "max": most},
-        "yAxis": {"type": "log", "name": "", "axisLabel": {}},
+        "yAxis": {"type": "log", "name": "loss: MSE", "nameLocation": "middle", "nameGap": 44},
         "series": series,
     }
