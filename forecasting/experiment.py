@@ -158,11 +158,6 @@ class Task(Value):
         return self
 
     @property
-    def test(self) -> float:
-        """Share of the data that is scored once, at the end."""
-        return 1 - self.train - self.valid
-
-    @property
     def n_outputs(self) -> int:
         """How many values one forecast holds."""
         return self.h if self.target == "all_h" else 1

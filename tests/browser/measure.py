@@ -82,7 +82,7 @@ def _train(browser: Browser, server: Dashboard, seed: int, note: Callable[[str, 
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
     page.goto(f"{server.url}/?e={encode(experiment)}")
     page.wait_for_selector(CHART)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(3_000)  # the page has settled
     began = time.monotonic()
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_selector(EPOCH)
