@@ -88,11 +88,11 @@ def _write_address(run_id: str | None, experiment: Experiment) -> None:
         address = {}
     else:
         address = {"e": encode(experiment)}
+    written, left = st.session_state["written"], st.session_state.get("address", {})
     st.session_state["address"] = address
-    written = st.session_state["written"]
     for old in [text for text, at in written.items() if time.monotonic() - at >= ECHO_S]:
         del written[old]
-    written[str(address)] = time.monotonic()
+    written[str(left)] = written[str(address)] = time.monotonic()  # an address just left still comes back as an echo
     if {name: st.query_params[name] for name in st.query_params} != address:
         st.query_params.from_dict(address)
 
