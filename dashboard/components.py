@@ -1,14 +1,18 @@
 """Widgets for fields of a settings class: labels, help and bounds come from the class."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args, get_origin
+from functools import wraps
+from typing import Any, Literal, ParamSpec, get_args, get_origin
 
 import annotated_types
 import streamlit as st
 from pydantic.fields import FieldInfo
 
 from dashboard.words import escaped, spoken
-from forecasting.experiment import Value
+from forecasting.experiment import BadInput, Value
+from forecasting.runs.database import Unavailable
+
+P = ParamSpec("P")
 
 N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
 BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
@@ -27,10 +31,11 @@ def start(key: str, value: Any) -> Any:
     return starts[key]
 
 
-def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
-    """A slider over the whole range of a field."""
+def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None, most: float | None = None) -> Any:
+    """A slider over the whole range of a field, as far as the server allows; a value that came from elsewhere widens it."""
     field = cls.model_fields[name]
     low, high = bounds(field)
+    high = high if most is None else max(min(high, most), value)
     number = type(value[0]) if isinstance(value, tuple | list) else type(value)
     options = {"min_value": number(low), "max_value": number(high), "step": number(step or 1), "help": field.description}
     return st.slider(
@@ -97,6 +102,19 @@ def _integer(text: str) -> int | str:
         return int(text)
     except ValueError:
         return text
+
+
+def told(action: Callable[P, None]) -> Callable[P, None]:
+    """Let what a button does fail in words: they stand at the head of the page that is drawn next."""
+
+    @wraps(action)
+    def attempt(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            action(*args, **kwargs)
+        except (BadInput, Unavailable) as error:
+            st.session_state["complaint"] = error
+
+    return attempt
 
 
 def complain(error: Exception) -> None:

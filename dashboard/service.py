@@ -1,12 +1,15 @@
 """What all visitors of this server share: the store, the engine, and data that were just computed."""
 
 import threading
+from collections.abc import Sequence
+from functools import cache
 
 import streamlit as st
 from pydantic import TypeAdapter
 
+from forecasting import logs
 from forecasting.data import Split, load
-from forecasting.experiment import BadInput, Fit, Source, Task, Upload
+from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload
 from forecasting.fit import Result, run_fit
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
@@ -20,9 +23,14 @@ _store: Store | None = None
 _engine: Engine | None = None
 
 
+@cache
 def settings() -> Settings:
-    """The settings of this deployment."""
-    return Settings()
+    """The settings of this deployment, read once.
+
+    Raises:
+        BadInput: when a variable of the environment cannot be used.
+    """
+    return Settings.read()
 
 
 def store() -> Store:
@@ -43,7 +51,9 @@ def engine() -> Engine:
     opened = store()
     with _opening:
         if _engine is None:
-            _engine = Engine(opened, settings().slots)
+            chosen = settings()
+            logs.set_up(chosen.log_level, chosen.log_format)
+            _engine = Engine(opened, chosen.n_slots, guard=chosen.guard, keep_days=chosen.keep_days)
             _engine.start(WARM_UP_AFTER_S)
         return _engine
 
@@ -81,6 +91,49 @@ def windows(source: Source, task: Task) -> Split:
     return split_of(source.canonical(), task.canonical())
 
 
+def refuse_too_large(experiment: Experiment) -> None:
+    """Refuse an experiment that is larger than this server allows.
+
+    Raises:
+        BadInput: with what is allowed.
+    """
+    settings().size.refuse_too_large(experiment, windows(experiment.source, experiment.task))
+
+
+def start_run(experiment: Experiment, owner: str) -> str:
+    """Start a run within the limits of this server; return its id.
+
+    Raises:
+        BadInput: when it is larger, or the owner has too much waiting.
+    """
+    refuse_too_large(experiment)
+    run_id = store().start_run(experiment, owner, settings().quota)
+    engine().wake()
+    return run_id
+
+
+def add_to_run(run_id: str, fits: Sequence[Fit], owner: str) -> None:
+    """Add fits to a run within the limits of this server.
+
+    Raises:
+        BadInput: when the run was deleted, or the owner has too much waiting.
+    """
+    store().add_to_run(run_id, fits, owner, settings().quota)
+    engine().wake()
+
+
+def add_upload(owner: str, name: str, content: bytes) -> str:
+    """Keep a file; return its id.
+
+    Raises:
+        BadInput: when it is too large, or no more can be stored.
+    """
+    limit = settings().max_upload_mb
+    if len(content) > limit * 1_000_000:
+        raise BadInput(f"The file has {len(content) / 1e6:.1f} MB, and this server takes {limit} MB: cut it down.")
+    return store().add_upload(owner, name, content, settings().quota)
+
+
 def delete_upload(upload_id: str, owner: str) -> None:
     """Delete an upload with all that was made of it, also what this process still holds in memory.
 
@@ -88,5 +141,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for cache in (split_of, computed, stored_forecasts):
-        cache.clear()
+    for kept in (split_of, computed, stored_forecasts):
+        kept.clear()

@@ -19,6 +19,8 @@ WORDS = {
     "waves": "Waves",
     "sample": "Samples",
     "upload": "Upload",
+    "epochs": "Epochs",
+    "seconds": "Seconds",
     "sgd": "SGD",
     "rmsprop": "RMSprop",
     "adam": "Adam",

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +13,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
+from forecasting import logs
 from forecasting.data import describe, floor_of
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
+from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView, RunView
@@ -23,7 +26,10 @@ from forecasting.settings import Settings
 
 app = typer.Typer(help="Train and compare forecasters without a browser.", no_args_is_help=True, add_completion=False)
 LOOK_S = 0.2
+OWNER = "command line"
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="SQLAlchemy URL; FORECASTING_DATABASE_URL by default.")]
+Slots = Annotated[int | None, typer.Option(min=1, help="Fits at the same time; FORECASTING_SLOTS by default.")]
 
 
 @app.command()
@@ -47,20 +53,52 @@ def models() -> None:
 @app.command()
 def run(
     experiment: Annotated[Path, typer.Argument(help="A file as `example` prints it; - for standard input.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
     database: DatabaseUrl = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Fits at the same time; FORECASTING_SLOTS by default.")] = None,
+    slots: Slots = None,
 ) -> None:
     """Run an experiment with the workers and the database of the dashboard; exit status 0 only if every fit finished."""
-    try:
+    with _refusals():
         wanted = Experiment.read(sys.stdin.read() if str(experiment) == "-" else _text(experiment))
-        settings = Settings()
-        store = _open(database or settings.database_url)
-        run_id = store.start_run(wanted, owner="command line")
-    except BadInput as error:
+        settings, store = _open(database)
+        run_id = store.start_run(wanted, OWNER)
+        _see_through(store, run_id, settings, slots, as_json)
+
+
+@app.command("continue")
+def go_on(
+    run_id: Annotated[str, typer.Argument(help="The id of a run, as its address or `run` tells it.")],
+    epochs: Annotated[int, typer.Option(min=1, help="How many further epochs.")] = 20,
+    as_json: AsJson = False,
+    database: DatabaseUrl = None,
+    slots: Slots = None,
+) -> None:
+    """Train the networks of a run for further epochs, from where they ended, as a new run."""
+    with _refusals():
+        settings, store = _open(database)
+        new_id = store.continue_run(run_id, epochs, OWNER)
+        _see_through(store, new_id, settings, slots, as_json)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Print what cannot be used to standard error, and end with status 2."""
+    try:
+        yield
+    except (BadInput, Unavailable) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
-    engine = Engine(store, slots or settings.slots, only_run=run_id)
+
+
+def _open(database: str | None) -> tuple[Settings, Store]:
+    settings = Settings.read()
+    logs.set_up("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
+    return settings, Store(database or settings.database_url)
+
+
+def _see_through(store: Store, run_id: str, settings: Settings, slots: int | None, as_json: bool) -> None:
+    """Work on a run until all its fits have ended, print them, and end with the status that says how."""
+    engine = Engine(store, slots or settings.n_slots, only_run=run_id, guard=settings.guard)
     engine.start()
     try:
         done = _watch(store, run_id)
@@ -69,7 +107,7 @@ def run(
         raise
     finally:
         engine.close()
-    floor = floor_of(wanted.source)
+    floor = floor_of(done.experiment.source)
     if as_json:
         print(json.dumps({"run": run_id, "noise_floor": floor, "fits": [_row(fit) for fit in done.fits]}, indent=2))
     else:
@@ -86,32 +124,34 @@ def _text(path: Path) -> str:
         raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None
 
 
-def _open(url: str) -> Store:
-    try:
-        return Store(url)
-    except (OSError, SQLAlchemyError) as error:
-        why = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).splitlines()[0]
-        raise BadInput(f"The database {url} cannot be opened ({why}): give a URL such as sqlite:///lab.db.") from None
-
-
 def _watch(store: Store, run_id: str) -> RunView:
     """Draw progress bars on standard error until every fit has ended."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[status]}"), console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
         while True:
-            view = store.run(run_id)
+            time.sleep(LOOK_S)
+            try:
+                view = store.run(run_id)
+            except Unavailable as error:  # the workers try again too
+                bars.console.print(error)
+                continue
             if view is None:
                 raise BadInput(f"Run {run_id} was deleted while it ran.")
             for fit in view.fits:
-                total = fit.fit.training.epochs if fit.fit.training else 1
                 if fit.id not in tasks:
-                    tasks[fit.id] = bars.add_task(_name(fit), total=total, status="")
+                    tasks[fit.id] = bars.add_task(_name(fit), total=_total(fit), status="")
                 done = len(fit.epochs) if fit.fit.training else int(fit.status == "finished")
                 bars.update(tasks[fit.id], completed=done, status=fit.stage or fit.status)
             if view.ended:
                 return view
-            time.sleep(LOOK_S)
+
+
+def _total(fit: FitView) -> int | None:
+    """How many epochs a fit will do; None where its time budget decides."""
+    if fit.fit.training is None:
+        return 1
+    return fit.fit.training.epochs if fit.fit.training.budget_s is None else None
 
 
 def _name(fit: FitView) -> str:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-NUMERICS = 1
-"""Version of everything that computes. Raise it when a change moves results: it is part of every fit's id."""
+NUMERICS = 2
+"""Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
+fit's id, beside the settings that differ from their defaults."""
 
 
 class BadInput(ValueError):
@@ -26,6 +27,14 @@ class Value(BaseModel):
     def canonical(self) -> str:
         """Return the one JSON text of this value: sorted keys, no blanks."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+MOST_EPOCHS_IN_A_BUDGET = 100_000
+
+
+def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A copy of a mapping that lacks some of its keys."""
+    return {key: value for key, value in data.items() if key not in names}
 
 
 def plain(error: ValidationError) -> BadInput:
@@ -175,6 +184,14 @@ class Training(Value):
     """How the models that learn by gradient descent are trained."""
 
     epochs: int = Field(20, ge=1, le=500, title="Epochs", description="Passes over the training part.")
+    budget_s: float | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        title="Time budget (s)",
+        description="Train for so many seconds, compilation included, instead of a number of epochs. The whole epochs that "
+        "it allows are recorded.",
+    )
     batch_size: int = Field(32, ge=1, le=4_096, title="Batch size", description="Windows per gradient step.")
     learning_rate: float = Field(
         0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
@@ -192,14 +209,20 @@ class Training(Value):
         title="Early stopping",
         description="Stop after so many epochs without a better validation loss and keep the best weights.",
     )
-    max_seconds: float = Field(
-        600,
-        ge=1,
-        le=86_400,
-        title="Time limit (s)",
-        description="A fit that trains longer is stopped; its best weights are kept.",
-    )
     device: str = Field("CPU", pattern=r"^(CPU|GPU:\d{1,2})$", title="Device", description="Where the networks are trained.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way_to_end(cls, data: Any) -> Any:
+        """A budget takes the place of epochs; `max_seconds` is in the first links, and became a limit of the server."""
+        if not isinstance(data, dict):
+            return data
+        return without(data, "max_seconds", *(["epochs"] if data.get("budget_s") is not None else []))
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs after which a fit ends at the latest."""
+        return self.epochs if self.budget_s is None else MOST_EPOCHS_IN_A_BUDGET
 
 
 # ------------------------------------------------------------------------------------------------- models, experiment
@@ -264,8 +287,21 @@ class Fit(Value):
 
     @property
     def id(self) -> str:
-        """A hash of everything that decides the result; the time limit does not decide a result that finished."""
-        content = self.model_dump(mode="json", exclude={"training": {"max_seconds"}})
+        """A hash of everything that decides the result."""
+        return self._hash(self.training)
+
+    @property
+    def trunk(self) -> str:
+        """A hash of everything that decides the result of each epoch, however many there are.
+
+        Fits of one trunk walk the same way: the one with more epochs goes on from where the one with fewer ended.
+        """
+        training = self.training
+        return self._hash(training and Training.model_validate(without(training.model_dump(), "epochs", "budget_s")))
+
+    def _hash(self, training: Training | None) -> str:
+        content = self.model_copy(update={"training": training}).model_dump(mode="json", exclude_defaults=True)
+        content["source"] = content.get("source", {}) | {"kind": self.source.kind}
         text = json.dumps([NUMERICS, content], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -1,14 +1,14 @@
 """One fit from its settings to its result: what a worker runs, and what a notebook can call."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
 from forecasting.evaluation.scores import mse, mse_per_step
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.models import Control, Learned, Model, Shape, resolve
+from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ class Result:
         valid, test: scores of the weights kept.
         y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32.
         weights: all that was learned.
+        state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
         epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
-        fit_s: seconds to fit and to score.
+        fit_s: seconds to fit and to score, also those of the fit whose state it went on from.
         epoch_s, compile_s: seconds per epoch (median, without the first), and for the first gradient step.
-        ended_early: None, or what ended it: "stopped", "time limit".
+        ended_early: None, or what ended it: "stopped".
     """
 
     valid: Scores
@@ -39,6 +40,7 @@ class Result:
     y_hat_valid: np.ndarray
     y_hat_test: np.ndarray
     weights: list[np.ndarray]
+    state: Arrays
     parameters: int
     epochs: int | None
     best_epoch: int | None
@@ -67,8 +69,8 @@ class Result:
 def fits_of(experiment: Experiment) -> list[Fit]:
     """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order.
 
-    Naive is in every comparison: it is put first when it was not chosen. Parameters are filled in with their defaults, so
-    that a fit has one id however it was written down.
+    Naive is in every comparison: it is put first when it was not chosen. Parameters are left out where they are the default,
+    so that a fit has one id however it was written down.
 
     Raises:
         BadInput: when a model or a parameter is unknown or out of range.
@@ -79,12 +81,12 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     fits: dict[str, Fit] = {}
     for choice in choices:
         model = resolve(choice)
-        whole = ModelChoice(name=choice.name, params=model.model_dump(mode="json"))
+        shortest = ModelChoice(name=choice.name, params=model.model_dump(mode="json", exclude_defaults=True))
         for seed in experiment.seeds if model.trained else (None,):
             fit = Fit(
                 source=experiment.source,
                 task=experiment.task,
-                model=whole,
+                model=shortest,
                 training=experiment.training if model.trained else None,
                 seed=seed,
             )
@@ -106,7 +108,7 @@ def run_fit(
     Raises:
         BadInput: when source, task and model do not fit together.
         Diverged: when a loss turns NaN.
-        Stopped: when it was stopped before its first epoch ended.
+        Stopped: when it was stopped before its first epoch had ended.
     """
     if fit.look_back is not None:
         raise BadInput("Scoring at another look-back needs the weights of the finished fit: call `score_at`.")
@@ -138,15 +140,8 @@ def score_at(
 
 
 def _control(fit: Fit, control: Control | None) -> Control:
-    control = control or Control()
-    return Control(
-        training=fit.training or control.training,
-        seed=fit.seed or 0,
-        on_stage=control.on_stage,
-        on_epoch=control.on_epoch,
-        on_fraction=control.on_fraction,
-        should_stop=control.should_stop,
-    )
+    started = control or Control()
+    return replace(started, training=fit.training or started.training, seed=fit.seed or 0)
 
 
 def _result(model: Model, learned: Learned, shape: Shape, parts: tuple[Windows, Windows], started: float) -> Result:
@@ -162,10 +157,11 @@ def _result(model: Model, learned: Learned, shape: Shape, parts: tuple[Windows, 
         y_hat_valid=y_hats[0],
         y_hat_test=y_hats[1],
         weights=learned.fitted.weights,
+        state=learned.state,
         parameters=model.n_parameters(shape),
         epochs=learned.epochs if trained else None,
         best_epoch=learned.best_epoch if trained else None,
-        fit_s=time.monotonic() - started,
+        fit_s=learned.before_s + time.monotonic() - started,
         epoch_s=learned.epoch_s,
         compile_s=learned.compile_s,
         ended_early=learned.ended_early,

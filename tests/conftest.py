@@ -1,10 +1,15 @@
 """Fixtures that several test modules share."""
 
+import os
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -52,6 +57,30 @@ def small() -> MakeExperiment:
     return make
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """A real PostgreSQL server of its own; each call makes an empty database and returns its URL."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        why = "No PostgreSQL on this machine: install it (Debian: apt-get install postgresql) to run these tests."
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    with TemporaryDirectory(prefix="postgresql-") as folder:
+        server = Postgresql(programs[-1], Path(folder))
+        server.start()
+        try:
+            yield server.new_database
+        finally:
+            server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'lab.db'}"
+    return request.getfixturevalue("postgresql")()
+
+
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
     """The address of a database that does not exist yet."""
@@ -62,6 +91,41 @@ def database_url(tmp_path: Path) -> str:
 def store(database_url: str) -> Store:
     """A fresh, empty store."""
     return Store(database_url)
+
+
+class Postgresql:
+    """A server in a folder; root, whom PostgreSQL refuses, starts it as the user that Debian's package makes."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.programs, self.folder, self._count = programs, folder, count(1)
+        self._user = "postgres" if os.getuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+
+    def start(self) -> None:
+        """Make its folder and start it; what is written need not survive a power cut."""
+        self._call("initdb", "-D", str(self.folder / "data"), "-U", "lab", "-A", "trust", "--no-sync")
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        self._call("pg_ctl", "start", "-w", "-D", str(self.folder / "data"), "-l", log, "-o", options)
+
+    def new_database(self) -> str:
+        """Make an empty database; return its URL."""
+        name = f"lab{next(self._count)}"
+        self._call("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "lab", name)
+        return f"postgresql://lab@127.0.0.1:{self._port}/{name}"
+
+    def stop(self) -> None:
+        """End it."""
+        self._call("pg_ctl", "stop", "-m", "immediate", "-D", str(self.folder / "data"))
+
+    def _call(self, program: str, *args: str) -> None:
+        command = [str(self.programs / program), *args]
+        done = subprocess.run(command, user=self._user, cwd=self.folder, stdout=subprocess.DEVNULL, check=False)
+        assert done.returncode == 0, f"{program} ended with {done.returncode}"
 
 
 @dataclass

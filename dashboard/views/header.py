@@ -5,11 +5,11 @@ import time
 import streamlit as st
 
 from dashboard import service
-from dashboard.components import complain
+from dashboard.components import complain, told
 from dashboard.results import Row, verdict
 from dashboard.state import take, visitor
 from forecasting.data import describe
-from forecasting.experiment import Experiment
+from forecasting.experiment import BadInput, Experiment
 from forecasting.runs.views import RunView
 
 
@@ -18,13 +18,14 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
     complaint = st.session_state.pop("complaint", None)
     if complaint:
         complain(complaint)
+    small_enough = _within_limits(experiment)
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
         if run is not None:
             _pill(run)
         _recent()
         _share(run)
-        _train_or_stop(experiment, rows, run)
+        _train_or_stop(experiment, rows, run, small_enough)
     st.markdown(verdict(rows, floor))
 
 
@@ -63,6 +64,7 @@ def _ago(seconds: float) -> str:
     return "just now"
 
 
+@told
 def open_run(run_id: str) -> None:
     """Show a run with its settings."""
     run = service.store().run(run_id)
@@ -79,13 +81,23 @@ def _share(run: RunView | None) -> None:
         st.code(f"{base}?{address}" if address else base, language=None, wrap_lines=True)
 
 
-def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None) -> None:
+def _within_limits(experiment: Experiment) -> bool:
+    try:
+        service.refuse_too_large(experiment)
+    except BadInput as error:
+        complain(error)
+        return False
+    return True
+
+
+def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None, small_enough: bool) -> None:
     if run is not None and not run.ended:
-        st.button("Stop", key="stop-all", icon=":material/stop:", on_click=service.store().stop, args=(run.id,))
+        stop_button(run)
         return
     waiting = [o for row in rows if row.model.trained for o in row.outcomes if o.status not in ("finished",)]
     known = sum(row.model.trained for row in rows for _ in row.outcomes) - len(waiting)
     words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
+    words += f" {service.settings().max_waiting} of your fits may wait at a time."
     label = "Train" if waiting or run is None else "Trained"
     st.button(
         label,
@@ -94,13 +106,24 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None)
         icon=":material/play_arrow:",
         on_click=_train,
         args=(experiment,),
-        disabled=run is not None and not waiting,
+        disabled=not small_enough or (run is not None and not waiting),
         help=words,
     )
 
 
+def stop_button(run: RunView) -> None:
+    """The button that ends a run."""
+    st.button("Stop", key="stop-all", icon=":material/stop:", on_click=stop, args=(run.id,))
+
+
+@told
+def stop(run_id: str, fit_id: str | None = None) -> None:
+    """Withdraw a run's claim on one fit or on all."""
+    service.store().stop(run_id, fit_id)
+
+
+@told
 def _train(experiment: Experiment) -> None:
     """Start a run; fits that are known or under way are shared, not repeated."""
     titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
-    st.session_state["run_id"] = service.store().start_run(titled, visitor())
-    service.engine().wake()
+    st.session_state["run_id"] = service.start_run(titled, visitor())

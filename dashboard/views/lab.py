@@ -9,10 +9,11 @@ from dashboard.components import complain
 from dashboard.results import Row, rows_of
 from dashboard.state import NothingChosen, decode, draft, encode, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
-from dashboard.views.header import header, open_run
+from dashboard.views.header import header, open_run, stop_button
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment
 from forecasting.fit import fits_of
+from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
 CSS = """
@@ -27,10 +28,23 @@ BELOW_THE_FOLD_S = 2.0
 
 
 def page() -> None:
-    """Draw the page from its address, the settings and what is known about them."""
+    """Draw the page; where the server itself has trouble, say so in words."""
     st.html(f"<style>{CSS}</style>")
+    try:
+        _page()
+    except Unavailable as error:
+        complain(error)
+        st.button("Try again", key="again", icon=":material/refresh:")
+
+
+def _page() -> None:
+    """Draw the page from its address, the settings and what is known about them."""
     _adopt_address()
-    service.engine()
+    try:
+        service.engine()
+    except BadInput as error:  # a wrong setting of the server, or a database that cannot be opened: nothing works without
+        complain(error)
+        return
     sidebar.settings()
     run = _current_run()
     try:
@@ -104,12 +118,18 @@ def _same(one: Experiment, other: Experiment) -> bool:
 
 def _current_run() -> RunView | None:
     run_id = st.session_state.get("run_id")
-    return None if run_id is None else service.store().run(run_id)
+    try:
+        return None if run_id is None else service.store().run(run_id)
+    except BadInput as error:
+        st.session_state["run_id"], st.session_state["complaint"] = None, error
+        return None
 
 
 def _offer_way_back(run: RunView) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("The settings have changed since the last run. Its results are kept.", width="stretch")
+        if not run.ended:
+            stop_button(run)
         st.button("Back to them", key="back", icon=":material/undo:", on_click=open_run, args=(run.id,))
 
 

@@ -5,10 +5,15 @@ import time
 import streamlit as st
 
 from dashboard import figures, service
+from dashboard.components import complain, told
 from dashboard.results import Row, rows_of_run
+from dashboard.state import take, visitor
+from dashboard.views.header import stop
 from dashboard.words import digits, escaped
 from forecasting.data import Split
-from forecasting.experiment import Experiment, Fit
+from forecasting.experiment import Experiment, Fit, Training
+from forecasting.runs.database import Unavailable
+from forecasting.runs.store import further
 from forecasting.runs.views import FitView, RunView
 
 TICK_S = 0.5
@@ -29,6 +34,8 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
         figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption("Thin: training loss. Thick: validation loss.")
+        if run is not None:
+            _offer_to_continue(run)
     else:
         st.caption("Press Train: the loss of every network appears here, epoch by epoch.")
     for row in trained:
@@ -37,9 +44,35 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
                 _say_why(outcome.view)
 
 
+def _offer_to_continue(run: RunView) -> None:
+    """A way to train the networks of a run for further epochs, from where they are."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        most = min(service.settings().max_epochs, 500)
+        epochs = st.number_input("Further epochs", 1, most, min(20, most), key="further-epochs", width=150)
+        st.button(
+            "Continue",
+            key="continue",
+            icon=":material/resume:",
+            on_click=_continue,
+            args=(run, int(epochs)),
+            help="Trains on from the last epoch of every network, as if it had never ended. This run keeps its results.",
+        )
+
+
+@told
+def _continue(run: RunView, epochs: int) -> None:
+    experiment = further(run, epochs)
+    st.session_state["run_id"] = service.start_run(experiment, visitor())
+    take(experiment)
+
+
 def _live(run_id: str, ended_before: int) -> None:
     """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
-    run = _read(run_id)
+    try:
+        run = _read(run_id)
+    except Unavailable as error:  # the next tick asks again
+        complain(error)
+        return
     if run is None or not trains(run) or _ended(run) != ended_before:
         st.rerun()
     left, right = st.columns([3, 2], gap="medium")
@@ -75,11 +108,9 @@ def _read(run_id: str) -> RunView | None:
 
 def _progress(fit: FitView, run: RunView) -> None:
     """One fit: its state in words, a bar, and a way to stop it."""
-    total = fit.fit.training.epochs if fit.fit.training else 1
-    done = len(fit.epochs) + (fit.fraction or 0.0)
     seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(min(1.0, done / total), text=f"**{fit.label}**{seed} · {_words(fit, total)}")
+        st.progress(_share_done(fit), text=f"**{fit.label}**{seed} · {_words(fit)}")
         if fit.id in run.withdrawn and not fit.ended:
             st.caption("goes on for another run")
         elif not fit.ended:
@@ -88,22 +119,32 @@ def _progress(fit: FitView, run: RunView) -> None:
                 key=f"stop-{fit.id}",
                 icon=":material/stop:",
                 type="tertiary",
-                on_click=service.store().stop,
+                on_click=stop,
                 args=(run.id, fit.id),
             )
 
 
-def _words(fit: FitView, total: int) -> str:
+def _share_done(fit: FitView) -> float:
+    """How much of a fit is done, from 0 to 1: of its epochs, or of its time."""
+    training = fit.fit.training or Training()
+    if training.budget_s is not None:
+        return min(1.0, (fit.epochs[-1].elapsed_s if fit.epochs else 0.0) / training.budget_s)
+    return min(1.0, (len(fit.epochs) + (fit.fraction or 0.0)) / training.epochs)
+
+
+def _words(fit: FitView) -> str:
     if fit.status == "queued":
         return f"waiting, place {fit.queue_place}"
     if fit.status != "running":
         return f"{fit.status}: {escaped(fit.reason)}" if fit.status in ("failed", "lost") and fit.reason else fit.status
     if not fit.epochs:
         return fit.stage or "starting"
-    last = fit.epochs[-1]
-    left = (total - last.epoch) * _epoch_seconds(fit)
-    done = f"epoch {last.epoch} of {total} · validation {digits(last.valid_loss)}"
-    return f"{done} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
+    last, training = fit.epochs[-1], fit.fit.training or Training()
+    validation = f"validation {digits(last.valid_loss)}"
+    if training.budget_s is not None:
+        return f"epoch {last.epoch} · {validation} · {last.elapsed_s:.0f} of {training.budget_s:g} s"
+    left = (training.epochs - last.epoch) * _epoch_seconds(fit)
+    return f"epoch {last.epoch} of {training.epochs} · {validation} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
 
 
 def _epoch_seconds(fit: FitView) -> float:
@@ -118,7 +159,7 @@ def _say_why(fit: FitView) -> None:
     if fit.status in ("failed", "lost"):
         st.error(f"{text} Press Train to try again.", icon=":material/error:")
     else:
-        st.info(f"{text} Press Train to train it anew.", icon=":material/stop_circle:")
+        st.info(f"{text} Press Train to go on.", icon=":material/stop_circle:")
 
 
 def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> None:
@@ -167,12 +208,16 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
 
 
 def _await_scores(run_id: str) -> None:
-    run = service.store().run(run_id)
+    try:
+        run = service.store().run(run_id)
+    except Unavailable as error:  # the next tick asks again
+        complain(error)
+        return
     if run is None or run.ended:
         st.rerun()
 
 
+@told
 def _score(run_id: str, parents: list[Fit], look_back: int) -> None:
     fits = [parent.model_copy(update={"look_back": look_back}) for parent in parents]
-    service.store().add_to_run(run_id, fits)
-    service.engine().wake()
+    service.add_to_run(run_id, fits, visitor())

@@ -27,6 +27,7 @@ from forecasting.data.files import read_csv
 from forecasting.data.waves import EXAMPLES, noise_floor
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Task, Training, Waves
 from forecasting.models import MODELS, Model, Shape, resolve
+from forecasting.runs.database import Unavailable
 
 ADVICE = "The file needs the columns `ds, y` or `unique_id, ds, y`, ISO dates and a decimal point."
 
@@ -153,7 +154,7 @@ def _upload(values: Draft) -> None:
     if file is not None and st.session_state.get("taken-file") != file.file_id:
         try:
             _take_file(values, file)
-        except BadInput as error:
+        except (BadInput, Unavailable) as error:
             complain(error)
             return
     source = values["sources"].get("upload")
@@ -165,12 +166,10 @@ def _upload(values: Draft) -> None:
 
 
 def _take_file(values: Draft, file: Any) -> None:
-    content, limit = file.getvalue(), service.settings().max_upload_mb
-    if len(content) > limit * 1_000_000:
-        raise BadInput(f"The file has {len(content) / 1e6:.1f} MB, and this server takes {limit} MB: cut it down.")
+    content = file.getvalue()
     frame = read_csv(content)
+    upload_id = service.add_upload(visitor(), file.name, content)
     st.session_state["taken-file"] = file.file_id
-    upload_id = service.store().add_upload(visitor(), file.name, content)
     values["sources"]["upload"] = {"kind": "upload", "upload_id": upload_id}
     longest = int(frame.groupby("unique_id").size().max())
     if values["task"]["input_size"] + values["task"]["h"] > longest // 5:
@@ -313,7 +312,7 @@ def _training(values: Draft) -> None:
         on_click=_as_in_the_chapter,
         help="20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept.",
     )
-    training["epochs"] = slider(Training, "epochs", training["epochs"], key("epochs"))
+    _until(training)
     with st.expander("Batch, rate, optimiser, seeds, limits", key=key("more-training")):
         training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key("batch_size"))
         training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key("rate"))
@@ -328,7 +327,6 @@ def _training(values: Draft) -> None:
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
         values["seeds"] = integers(text)
-        training["max_seconds"] = number(Training, "max_seconds", float(training["max_seconds"]), key("limit"), 10)
         devices = sorted({*service.engine().devices, training["device"], start(key("device"), training["device"])})
         training["device"] = st.selectbox(
             "Device",
@@ -337,6 +335,29 @@ def _training(values: Draft) -> None:
             key=key("device"),
             help="Where networks are trained.",
         )
+
+
+def _until(training: dict[str, Any]) -> None:
+    """For how long networks are trained: so many epochs, or so many seconds."""
+    limits = service.settings()
+    by_time = training["budget_s"] is not None
+    ends = st.segmented_control(
+        "Train for",
+        ["epochs", "seconds"],
+        default=start(key("ends"), "seconds" if by_time else "epochs"),
+        key=key("ends"),
+        format_func=spoken,
+        label_visibility="collapsed",
+        width="stretch",
+        required=True,
+    )
+    if ends == "seconds":
+        budget = float(training["budget_s"] or min(30, limits.max_fit_s))
+        training["budget_s"] = number(Training, "budget_s", budget, key("budget"), 10)
+    else:
+        training["budget_s"] = None
+        training["epochs"] = slider(Training, "epochs", training["epochs"], key("epochs"), most=limits.max_epochs)
+    st.caption(f"This server ends a fit after {limits.max_fit_s:,} s and keeps its best weights.")
 
 
 def _as_in_the_chapter() -> None:

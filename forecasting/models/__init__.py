@@ -3,12 +3,12 @@
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
-from forecasting.models.base import Control, Fitted, Learned, Model, NetworkModel, Progress, Shape
+from forecasting.models.base import Arrays, Control, Fitted, Learned, Model, NetworkModel, Progress, Shape
 from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Naive
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
 
-__all__ = ["MODELS", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
+__all__ = ["MODELS", "Arrays", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
 
 MODELS: dict[str, type[Model]] = {
     model.name: model for model in (Naive, Linear, LinearTrained, SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU)

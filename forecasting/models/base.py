@@ -1,7 +1,8 @@
 """What a model is: a name, its parameters, and a way to learn from windows and forecast."""
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -42,15 +43,28 @@ def _nobody(*_: object) -> None:
     """Nobody listens."""
 
 
+Arrays = Mapping[str, np.ndarray]
+"""Named arrays, as they are stored."""
+
+
 @dataclass(frozen=True)
 class Control:
-    """What a fit is given beside the data: settings, seed, and the lines to whoever waits for it."""
+    """What a fit is given beside the data: settings, seed, and the lines to whoever waits for it.
+
+    Attributes:
+        state: where an earlier fit of the same trunk has got to; the fit goes on from there.
+        on_state: is given a function that returns where the fit has got to, after every epoch.
+        started: when the fit began, on the monotonic clock; a time budget counts from here.
+    """
 
     training: Training = field(default_factory=Training)
     seed: int = 0
+    state: Arrays | None = None
+    started: float = field(default_factory=time.monotonic)
     on_stage: Callable[[str], None] = _nobody
     on_epoch: Callable[[Progress], None] = _nobody
     on_fraction: Callable[[int, float], None] = _nobody
+    on_state: Callable[[Callable[[], Arrays]], None] = _nobody
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -67,10 +81,15 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True)
 class Learned:
-    """What `Model.fit` returns: the fitted model and how it came about."""
+    """What `Model.fit` returns: the fitted model, how it came about, and where it has got to.
+
+    `before_s` are the seconds that the fit had spent whose state it went on from.
+    """
 
     fitted: Fitted
     epochs: int = 0
+    state: Arrays = field(default_factory=dict)
+    before_s: float = 0.0
     best_epoch: int | None = None
     epoch_s: float | None = None
     compile_s: float | None = None
@@ -98,6 +117,10 @@ class Model(Value):
         """How many numbers the model learns."""
         raise NotImplementedError
 
+    def width(self, shape: Shape) -> int:
+        """How many units work at each step of the look-back: what an epoch costs; 0 without gradient descent."""
+        return 0
+
     def fit(self, split: Split, control: Control) -> Learned:
         """Learn from the training part; the validation part only selects."""
         raise NotImplementedError
@@ -115,6 +138,10 @@ class NetworkModel(Model):
     """A model that is a Keras network, trained by gradient descent. Only a worker loads Keras."""
 
     trained: ClassVar[bool] = True
+
+    def width(self, shape: Shape) -> int:
+        """One unit per output."""
+        return shape.n_outputs
 
     def network(self, shape: Shape) -> "keras.Model":
         """Build the network, freshly initialised."""

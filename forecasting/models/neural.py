@@ -71,6 +71,10 @@ class RecurrentStack(NetworkModel):
             return total + recurrent_parameters("simple", n_in, shape.n_outputs)
         return total + (n_in + 1) * shape.n_outputs
 
+    def width(self, shape: Shape) -> int:
+        """The units of all layers."""
+        return sum(self.units) + (shape.n_outputs if self.output == "recurrent" else 0)
+
     def network(self, shape: Shape) -> "keras.Model":
         """Build the stack."""
         from forecasting.models.networks import recurrent_stack

@@ -6,6 +6,7 @@ the first and the last batch as arguments, so one compilation serves blocks of a
 of about a quarter of a second, after each of which progress is reported and a wish to stop is heard.
 """
 
+import logging
 import math
 import time
 from collections import OrderedDict
@@ -19,6 +20,9 @@ import tensorflow as tf
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, Training
 from forecasting.models.base import Control, Fitted, Learned, NetworkModel, Progress, Shape
+from forecasting.models.history import BudgetSpent, History, Stopped
+
+log = logging.getLogger(__name__)
 
 BLOCK_S = 0.25
 """Aim for the length of a block of steps, in seconds."""
@@ -31,10 +35,6 @@ _programs: OrderedDict[tuple, "Program"] = OrderedDict()
 
 class Diverged(ArithmeticError):
     """The loss left the real numbers."""
-
-
-class Stopped(Exception):
-    """Somebody asked the fit to end while it was forecasting."""
 
 
 def devices() -> list[str]:
@@ -65,6 +65,12 @@ class Program:
         for variable, start in zip(self.optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(start)
         self.optimizer.learning_rate.assign(learning_rate)
+
+    def go_on(self, weights: list[np.ndarray], optimizer: list[np.ndarray]) -> None:
+        """Take the place of a fit that ended with these weights and variables of the optimiser."""
+        self.network.set_weights(weights)
+        for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
+            variable.assign(value)
 
     def steps(self, data: "Tensors", batches: tuple[tf.Tensor, tf.Tensor], first: int, last: int) -> float:
         """Take the gradient steps `first` … `last - 1` and return the sum of squared errors that they saw."""
@@ -147,111 +153,75 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
     """Train a network by gradient descent on the mean squared error.
 
     Batches are drawn anew for every epoch from `numpy.random.default_rng(seed)`; the last, smaller batch counts with its
-    own size. The same settings and seed give the same weights on the same machine.
+    own size. The same settings and seed give the same weights on the same machine, also when the fit goes on from a state
+    that an earlier one of the same trunk has left.
 
     Raises:
         Diverged: when a loss turns NaN or infinite; the message says what to change.
+        Stopped: when it was stopped before its first epoch had ended.
     """
-    training, started = control.training, time.monotonic()
-    shape = Shape.of(split)
-    program = program_for(model, shape, training, len(split.train))
-    program.reset(control.seed, training.learning_rate)
+    shape, history = Shape.of(split), History(control)
+    program = program_for(model, shape, control.training, len(split.train))
+    program.reset(control.seed, control.training.learning_rate)
+    rng = np.random.default_rng(control.seed)
+    if history.epochs:
+        program.go_on(history.last, history.optimizer)
+        for _ in range(history.epochs):
+            rng.permutation(len(split.train))  # what the epochs before have drawn
     with tf.device(program.device):
         data = Tensors(tf.constant(split.train.x), tf.constant(split.train.y))
-    rng = np.random.default_rng(control.seed)
-    history = History(training)
     control.on_stage("compiling")
-    for epoch in range(1, training.epochs + 1):
-        epoch_started = time.monotonic()
-        loss = _one_epoch(program, data, rng, epoch, control, history)
-        valid_loss = _loss(program, split.valid, control) if loss is not None else None
-        if loss is None or valid_loss is None:
-            history.ended_early = history.ended_early or "stopped"
-            break
-        progress = Progress(epoch, loss, valid_loss, time.monotonic() - started)
-        control.on_epoch(progress)
-        _refuse_divergence(progress, training)
-        history.add(progress, program.network.get_weights(), time.monotonic() - epoch_started)
-        if history.patience_is_over():
-            break
-        if epoch < training.epochs and history.time_is_up():
-            break
-    return history.learned(program)
-
-
-class History:
-    """What a fit remembers from epoch to epoch."""
-
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        self.epochs, self.best_epoch, self.best_loss = 0, 0, math.inf
-        self.best: list[np.ndarray] = []
-        self.last: list[np.ndarray] = []
-        self.seconds: list[float] = []
-        self.compile_s: float | None = None
-        self.ended_early: str | None = None
-        self.started = time.monotonic()
-
-    def time_is_up(self) -> bool:
-        """Whether the time limit has passed since the program was compiled; then the fit ends as it stands.
-
-        Raises:
-            BadInput: when there is nothing to keep yet.
-        """
-        if time.monotonic() - self.started <= self.training.max_seconds:
-            return False
-        if not self.epochs:
-            raise BadInput(
-                f"The time limit of {self.training.max_seconds:g} s was reached before the first epoch had ended: raise it, "
-                "or take fewer series, steps or units."
-            )
-        self.ended_early = "time limit"
-        return True
-
-    def add(self, progress: Progress, weights: list[np.ndarray], seconds: float) -> None:
-        """Take in a finished epoch."""
-        self.epochs, self.last = progress.epoch, weights
-        self.seconds.append(seconds)
-        if progress.valid_loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.best = progress.valid_loss, progress.epoch, weights
-
-    def patience_is_over(self) -> bool:
-        """Whether validation has not improved for as many epochs as early stopping allows."""
-        patience = self.training.patience
-        return patience is not None and self.epochs - self.best_epoch >= patience
-
-    def learned(self, program: Program) -> Learned:
-        """Choose the weights: the best ones wherever the fit ended early or asks for them, else the last ones."""
-        if not self.epochs:
-            raise Stopped
-        best = self.training.keep == "best" or self.training.patience is not None or self.ended_early is not None
-        return Learned(
-            fitted=Network(program, self.best if best else self.last),
-            epochs=self.epochs,
-            best_epoch=self.best_epoch,
-            epoch_s=float(np.median(self.seconds[1:])) if len(self.seconds) > 1 else self.seconds[0],
-            compile_s=self.compile_s,
-            ended_early=self.ended_early,
-        )
+    try:
+        while not history.is_over():
+            _one_epoch(program, data, split.valid, rng, control, history)
+    except Stopped:
+        history.ended_early = "stopped"
+    except BudgetSpent:
+        log.info("the budget was spent in the middle of epoch %d", history.epochs + 1)
+    return Learned(
+        fitted=Network(program, history.kept()),
+        epochs=history.epochs,
+        state=history.state(),
+        before_s=history.before_s,
+        best_epoch=history.best_epoch,
+        epoch_s=history.epoch_s,
+        compile_s=history.compile_s,
+        ended_early=history.ended_early,
+    )
 
 
 def _one_epoch(
-    program: Program, data: Tensors, rng: np.random.Generator, epoch: int, control: Control, history: History
-) -> float | None:
-    """Train one epoch in blocks; return its training loss, or None when it was stopped."""
+    program: Program, data: Tensors, valid: Windows, rng: np.random.Generator, control: Control, history: History
+) -> None:
+    """Train and validate one epoch, and tell of it."""
+    began, epoch = time.monotonic(), history.epochs + 1
+    loss = _train_epoch(program, data, rng, control, history)
+    trained_at = time.monotonic()
+    valid_loss = _loss(program, valid, control)
+    ended_at = time.monotonic()
+    progress = Progress(epoch, loss, valid_loss, history.elapsed_s)
+    control.on_epoch(progress)
+    _refuse_divergence(progress, control.training)
+    weights, optimizer = program.network.get_weights(), [variable.numpy() for variable in program.optimizer.variables]
+    history.add(progress, weights, optimizer, ended_at - began, ended_at - trained_at)
+    control.on_state(history.state)
+
+
+def _train_epoch(program: Program, data: Tensors, rng: np.random.Generator, control: Control, history: History) -> float:
+    """Train one epoch in blocks; return its training loss."""
     batches, n = _shuffled(rng, len(data.x), control.training.batch_size)
     n_batches, error = len(batches[0]), 0.0
-    for first, last in _blocks(n_batches, first_epoch=epoch == 1):
-        if control.should_stop() or history.time_is_up():
-            return None
+    for first, last in _blocks(n_batches, to_compile=history.compile_s is None):
+        if control.should_stop():
+            raise Stopped
+        history.check_budget()
         began = time.monotonic()
         error += program.steps(data, batches, first, last)
         if history.compile_s is None:
             history.compile_s = time.monotonic() - began
-            history.started = time.monotonic()
             control.on_stage("training")
         if last < n_batches:
-            control.on_fraction(epoch, last / n_batches)
+            control.on_fraction(history.epochs + 1, last / n_batches)
     return error / n
 
 
@@ -265,25 +235,22 @@ def _shuffled(rng: np.random.Generator, n: int, batch_size: int) -> tuple[tuple[
     return (tf.constant(rows.reshape(shape)), tf.constant(weights.reshape(shape))), n
 
 
-def _blocks(n_batches: int, first_epoch: bool) -> Iterator[tuple[int, int]]:
+def _blocks(n_batches: int, to_compile: bool) -> Iterator[tuple[int, int]]:
     """Cut an epoch into blocks of about `BLOCK_S`; the very first one is a single step, for it is spent compiling."""
-    first, size = 0, 1 if first_epoch else max(1, n_batches // 50)
+    first, size = 0, 1 if to_compile else max(1, n_batches // 50)
     while first < n_batches:
         last = min(n_batches, first + size)
         began = time.monotonic()
         yield first, last
         took = time.monotonic() - began
-        warm = not (first_epoch and first == 0)
+        warm = not (to_compile and first == 0)
         size = max(1, min(int(size * BLOCK_S / max(took, 1e-6)), 8 * size)) if warm else 4
         first = last
 
 
-def _loss(program: Program, part: Windows, control: Control) -> float | None:
-    """Mean squared error on a part, in the scale that the network sees; None when it was stopped."""
-    try:
-        y_hat = program.predict(part.x, control)
-    except Stopped:
-        return None
+def _loss(program: Program, part: Windows, control: Control) -> float:
+    """Mean squared error on a part, in the scale that the network sees."""
+    y_hat = program.predict(part.x, control)
     return float(np.mean(np.square(y_hat.astype("float64") - part.y)))
 
 

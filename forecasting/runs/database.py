@@ -1,7 +1,15 @@
-"""Opening the database: one engine per URL, SQLite tuned for several processes, the schema brought up to date."""
+"""Opening the database: SQLite or PostgreSQL by URL, one writer at a time on both, the schema brought up to date.
 
+One writer at a time is what makes the queue easy to think about: a transaction that writes sees all that others wrote
+before it, and nobody writes until it ends. SQLite works so by itself; on PostgreSQL every writer takes the same lock.
+"""
+
+import logging
 import sqlite3
 import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +17,132 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Float, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from forecasting.experiment import BadInput
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_S = 5
+"""Seconds that a transaction waits for another writer."""
+WRITERS = 7_036_402
+"""The number of the lock that writers take on PostgreSQL."""
 
 
-def open_database(url: str) -> Engine:
-    """Return an engine on an up-to-date schema; a SQLite file and its folder are made when missing."""
-    parsed = make_url(url)
-    sqlite = parsed.get_backend_name() == "sqlite"
-    if sqlite and parsed.database:
-        Path(parsed.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_pre_ping=not sqlite)
-    if sqlite:
+class Unavailable(RuntimeError):
+    """The database cannot be read or written at the moment; nothing of the transaction was kept."""
+
+
+class now_s(GenericFunction[float]):  # noqa: N801  # named as it is called
+    """The database's own clock, in seconds since 1970: processes on several machines agree on it."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now_s, "sqlite")
+def _now_on_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now_s, "postgresql")
+def _now_on_postgresql(*_: Any, **__: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::float8"
+
+
+class Database:
+    """A database on the newest schema.
+
+    Args:
+        url: SQLAlchemy's; a SQLite file and its folder are made when missing.
+
+    Raises:
+        BadInput: when the URL is none, or the database cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.engine = _engine(make_url(url))
+            weakref.finalize(self, self.engine.dispose)  # connections are closed when nobody needs them any more
+            self._readers = self.engine.execution_options(only_reads=True)
+            _migrate(self)
+        except (OSError, SQLAlchemyError, Unavailable, ImportError) as error:
+            raise BadInput(
+                f"The database {_without_password(url)} cannot be opened ({_why(error)}): give a URL such as "
+                "sqlite:///lab.db or postgresql://user:password@host/name, and look whether it can be reached and written."
+            ) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes, alone.
+
+        Raises:
+            Unavailable: when the database is locked for long, read-only, full or gone.
+        """
+        with _plainly(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads and never waits for a writer.
+
+        Raises:
+            Unavailable: when the database cannot be read.
+        """
+        with _plainly(), self._readers.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # a mistake of ours, not a state of the database
+    except DBAPIError as error:
+        raise Unavailable(
+            f"The database does not answer ({_why(error)}): what it holds is not touched. Try again in a moment."
+        ) from error
+
+
+def _why(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+    return (str(cause).splitlines() or [type(error).__name__])[0]
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return repr(url[:60])
+
+
+def _engine(url: URL) -> Engine:
+    if url.drivername in ("postgres", "postgresql"):  # as hosting services write it
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url)
         event.listen(engine, "connect", _tune)
-        event.listen(engine, "begin", _begin)
-    _migrate(engine)
+        event.listen(engine, "begin", _begin_on_sqlite)
+        return engine
+    if url.get_backend_name() != "postgresql":
+        raise BadInput(f"The database may be SQLite or PostgreSQL, not {url.get_backend_name()}.")
+    options = {"connect_timeout": BUSY_S, "options": f"-c lock_timeout={BUSY_S * 1000}"}
+    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=options)
+    event.listen(engine, "begin", _begin_on_postgresql)
     return engine
 
 
-def reading(engine: Engine) -> Engine:
-    """The same engine for transactions that only read: on SQLite they never wait for a writer."""
-    return engine.execution_options(only_reads=True)
-
-
 def _tune(connection: Any, record: Any) -> None:  # noqa: ARG001  # the signature that SQLAlchemy calls
-    connection.isolation_level = None  # transactions are begun in `_begin`, not by the driver
+    connection.isolation_level = None  # transactions are begun in `_begin_on_sqlite`, not by the driver
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
     _use_wal(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -55,24 +161,34 @@ def _use_wal(cursor: Any) -> None:
             time.sleep(0.02)
 
 
-def _begin(connection: Connection) -> None:
+def _begin_on_sqlite(connection: Connection) -> None:
     """Take the write lock at once: a transaction that starts by reading could not get it later."""
-    reads = connection.get_execution_options().get("only_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _only_reads(connection) else "BEGIN IMMEDIATE")
 
 
-def _config() -> Config:
+def _begin_on_postgresql(connection: Connection) -> None:
+    if not _only_reads(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+
+
+def _only_reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("only_reads"))
+
+
+def migrations() -> Config:
+    """Alembic's settings."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
 
 
-def _migrate(engine: Engine) -> None:
-    config = _config()
+def _migrate(database: Database) -> None:
+    config = migrations()
     head = ScriptDirectory.from_config(config).get_current_head()
-    with reading(engine).connect() as connection:
+    with database.reading() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
-    with engine.begin() as connection:  # on SQLite this waits for another process that does the same
+    with database.writing() as connection:  # waits for another process that does the same
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        log.info("the database is at revision %s", head)

@@ -7,17 +7,22 @@ import socket
 import threading
 import time
 
-from sqlalchemy.exc import OperationalError
-
 from forecasting.experiment import Fit
-from forecasting.runs.queue import LEASE_S, LeaseLost
+from forecasting.runs.child import Child, ChildDied, Guard
+from forecasting.runs.database import Unavailable
+from forecasting.runs.queue import LEASE_S, Lease, LeaseLost
+from forecasting.runs.shift import see_through
 from forecasting.runs.store import Store, random_id
-from forecasting.runs.supervisor import Child, ChildDied, see_through
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How often an idle slot looks for fits that another process has queued."""
+SWEEP_S = LEASE_S / 3
+FORGET_S = 3_600.0
+DAY_S = 86_400.0
+WARM = 2
+"""So many children warm up before they are needed; those of further slots start with their first fit."""
 
 
 class Engine:
@@ -27,21 +32,26 @@ class Engine:
         store: the database.
         slots: fits that train at the same time.
         only_run: work on the fits of this run alone.
+        guard: what children may take.
+        keep_days: days after which runs are deleted; 0 for never.
     """
 
-    def __init__(self, store: Store, slots: int, only_run: str | None = None) -> None:
-        self.store, self.slots, self.only_run = store, slots, only_run
-        self._children = [Child() for _ in range(slots)]
+    def __init__(
+        self, store: Store, slots: int, only_run: str | None = None, guard: Guard | None = None, keep_days: int = 0
+    ) -> None:
+        self.store, self.slots, self.only_run, self.keep_days = store, slots, only_run, keep_days
+        self._children = [Child(guard or Guard()) for _ in range(slots)]
         self._closing, self._work_came = threading.Event(), threading.Condition()
         self._threads: list[threading.Thread] = []
         self._idle: set[Child] = set()
+        self._sweep_at, self._forget_at = 0.0, 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}-{random_id(4)}"[:60]
 
     def start(self, warm_up_after_s: float = 0.0) -> None:
         """Start the slots; their children warm up after a while, or with the first fit."""
         self._warm_up_at = time.monotonic() + warm_up_after_s
-        for i, child in enumerate(self._children):
-            thread = threading.Thread(target=self._serve, args=(child, f"{self._name}/{i}"), daemon=True)
+        for i in range(self.slots):
+            thread = threading.Thread(target=self._serve, args=(i,), daemon=True)
             thread.start()
             self._threads.append(thread)
         atexit.register(self.close)
@@ -70,14 +80,15 @@ class Engine:
         """The process ids of the living children."""
         return [child.pid for child in self._children if child.pid is not None]
 
-    def _serve(self, child: Child, holder: str) -> None:
-        swept_at, keep_warm = 0.0, True
+    # ---------------------------------------------------------------------------------------------------------- slots
+
+    def _serve(self, slot: int) -> None:
+        child, keep_warm = self._children[slot], slot < WARM
         while not self._closing.is_set():
             try:
-                if time.monotonic() - swept_at > LEASE_S / 3:
-                    self.store.sweep()
-                    swept_at = time.monotonic()
-                if self._take_one(child, holder):
+                self._tidy_store()
+                if self._take_one(child, f"{self._name}/{slot}"):
+                    _replace_if_grown(child)
                     continue
                 if keep_warm and time.monotonic() >= self._warm_up_at:
                     child.start()
@@ -86,12 +97,22 @@ class Engine:
                     self._work_came.wait(POLL_S)
             except LeaseLost as lost:
                 log.warning("%s", lost)
-            except OperationalError as error:
-                log.error("the database does not answer, trying again: %s", error)
+            except Unavailable as error:
+                log.error("%s", error)
+                self._sweep_at = time.monotonic() + SWEEP_S  # first those write again who hold a fit
                 self._closing.wait(1.0)
             except Exception:  # a slot must outlive whatever one fit does; its lease expires, and the sweep takes it up
                 log.exception("a fit failed in an unforeseen way")
                 self._closing.wait(1.0)
+
+    def _tidy_store(self) -> None:
+        now = time.monotonic()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_S
+            self.store.sweep()
+        if self.keep_days and now >= self._forget_at:
+            self._forget_at = now + FORGET_S
+            self.store.forget(before=time.time() - self.keep_days * DAY_S)
 
     def _take_one(self, child: Child, holder: str) -> bool:
         self._idle.add(child)
@@ -99,14 +120,31 @@ class Engine:
         if lease is None:
             return False
         self._idle.discard(child)
-        log.info("fit %s attempt %s starts on %s", lease.fit.id, lease.attempt, holder)
+        began = time.monotonic()
+        _log(lease, "starts")
         see_through(self.store, lease, child, self._closing)
+        _log(lease, f"ended after {time.monotonic() - began:.1f} s; its worker holds {child.mb} MB")
         return True
 
     def _another_is_prepared(self, fit: Fit, child: Child) -> bool:
         """Whether an idle child has compiled what this fit needs, and this one has not."""
         others = (other for other in self._idle.copy() if other is not child and other.pid is not None)
         return fit.program not in child.programs and any(fit.program in other.programs for other in others)
+
+
+def _log(lease: Lease, what: str) -> None:
+    ids = {"fit": lease.fit.id, "run": ",".join(lease.runs), "attempt": lease.attempt, "holder": lease.holder}
+    message = "fit %s of run %s: %s, attempt %d, %s"
+    log.info(message, ids["fit"], ids["run"], lease.fit.model.name, lease.attempt, what, extra=ids)
+
+
+def _replace_if_grown(child: Child) -> None:
+    """End an idle child that holds too much; compiled programs are never given back by TensorFlow."""
+    mb = child.mb
+    if child.guard.has_grown(mb):
+        log.info("worker %s has grown to %d MB and is replaced", child.pid, mb)
+        child.kill()
+        child.start()
 
 
 def _is_well(child: Child) -> bool:

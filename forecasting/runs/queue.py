@@ -1,31 +1,38 @@
-"""The queue: fits are leased, worked on, and ended, in the database.
+"""The queue: fits wait, are leased, worked on, and ended, in the database.
 
 A fit is worked on under a lease (holder, attempt, heartbeat). Whoever writes for a fit names its lease; a writer whose
 lease has gone to somebody else is refused. Statuses are written, never inferred.
+
+Turns are fair: each fit that a visitor queues gets a turn, one after the visitor's last, and the first of a newcomer stands
+beside those that wait at the front (start-time fair queueing; Goyal, Vin and Cheng, 1996). So fifty fits of one visitor do
+not hold up another's first.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, literal, select, tuple_, update
 
 from forecasting.experiment import Fit
 from forecasting.models import Progress
 from forecasting.runs import schema
-from forecasting.runs.blobs import write_blob
-from forecasting.runs.database import open_database, reading
+from forecasting.runs.blobs import delete_blob, read_blob, write_blob
+from forecasting.runs.database import Database, now_s
 
 LEASE_S = 15.0
 """Seconds without a heartbeat after which a lease has expired."""
 LOOK_AT = 20
 """So many waiting fits are looked at for one that a holder is well prepared for."""
 MAX_ATTEMPTS = 2
-"""A fit whose worker died is taken up once more, then lost."""
+"""A fit whose worker died is taken up once more."""
+
+FIT, CLAIM, EPOCH = schema.fit.c, schema.run_fit.c, schema.epoch.c
+ORDER = (FIT.turn, FIT.queued_at, FIT.place)
 
 
 class LeaseLost(RuntimeError):
@@ -39,56 +46,76 @@ class Lease:
     fit: Fit
     holder: str
     attempt: int
+    runs: tuple[str, ...] = ()
+    """The ids of the runs that want it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker brought back.
+
+    Attributes:
+        summary: `Result.summary()` as JSON.
+        arrays: `forecasts`, `weights`, and `state` where there is one.
+        epochs: how many epochs the state has behind it.
+        stopped: why the fit ended before it was done; None when it is finished.
+        by_wish: whether it ended because somebody asked; it goes on when meanwhile somebody else wants it.
+    """
+
+    summary: str
+    arrays: Mapping[str, bytes]
+    epochs: int | None = None
+    stopped: str | None = None
+    by_wish: bool = False
 
 
 class Queue:
     """Waiting and running fits. Safe to share between threads; every process opens its own."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_database(url)
-        self._reader = reading(self._engine)
+        self._database = Database(url)
+        self._writing, self._reading = self._database.writing, self._database.reading
+
+    # ------------------------------------------------------------------------------------------------------- leasing
 
     def lease(self, holder: str, run_id: str | None = None, leave: Callable[[Fit], bool] = lambda _: False) -> Lease | None:
-        """Take the fit that has waited longest, or None when none waits.
+        """Take the fit whose turn it is, or None when none waits.
 
         Args:
             holder: who takes it.
             run_id: take a fit of this run alone.
             leave: which of the first that wait are left to another holder, who is better prepared for them.
         """
-        waiting = select(schema.fit.c.id, schema.fit.c.settings).where(schema.fit.c.status == "queued")
+        waiting = select(FIT.id, FIT.settings).where(FIT.status == "queued").order_by(*ORDER).limit(LOOK_AT)
         if run_id is not None:
-            of_run = select(schema.run_fit.c.fit_id).where(schema.run_fit.c.run_id == run_id)
-            waiting = waiting.where(schema.fit.c.id.in_(of_run))
-        waiting = waiting.order_by(schema.fit.c.queued_at, schema.fit.c.place).limit(LOOK_AT)
-        with self._reader.connect() as db:
+            waiting = waiting.where(FIT.id.in_(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
+        with self._reading() as db:
             if db.execute(waiting).first() is None:
                 return None
-        with self._engine.begin() as db:
+        with self._writing() as db:
             first = next((row for row in db.execute(waiting) if not _left(row.settings, leave)), None)
             if first is None:
                 return None
-            fit_id = first.id
-            now, attempt = time.time(), schema.fit.c.attempt + 1
-            values: dict[str, Any] = {
-                "status": "running",
-                "holder": holder,
-                "attempt": attempt,
-                "stage": "starting",
-                "fraction": None,
-            }
-            values |= {"heartbeat_at": now, "started_at": now, "ended_at": None, "stop_requested": False}
-            taken = update(schema.fit).where(schema.fit.c.id == fit_id).values(**values)
-            db.execute(taken)
-            db.execute(delete(schema.epoch).where(schema.epoch.c.fit_id == fit_id))
-            row = db.execute(select(schema.fit).where(schema.fit.c.id == fit_id)).one()
-            try:
-                return Lease(Fit.model_validate_json(row.settings), holder, row.attempt)
-            except ValidationError:
-                reason = "These settings were written by another version and cannot be read any more: set them anew."
-                failed = update(schema.fit).where(schema.fit.c.id == fit_id)
-                db.execute(failed.values(status="failed", reason=reason, holder=None, **_ended()))
-        return self.lease(holder, run_id, leave)
+            lease = _take(db, first, holder)
+        return lease or self.lease(holder, run_id, leave)
+
+    def resume(self, lease: Lease) -> bytes | None:
+        """Return the state from which the fit can go on, its own or that of another fit of its trunk, or None.
+
+        The learning curve up to there becomes the fit's own.
+        """
+        fit, training = lease.fit, lease.fit.training
+        with self._held(lease) as db:
+            db.execute(update(schema.fit).where(FIT.id == fit.id).values(parent_id=None, epochs_before=None))
+            found = None if training is None or training.budget_s is not None else _furthest(db, fit, training.epochs)
+            state = None if found is None else read_blob(db, f"fit/{found.id}/state")
+            if found is None or state is None:
+                return None
+            if found.id != fit.id:
+                _copy_curve(db, found.id, fit.id, found.epochs_done)
+            taken = update(schema.fit).where(FIT.id == fit.id)
+            db.execute(taken.values(parent_id=found.id, epochs_before=found.epochs_done))
+        return state
 
     @contextmanager
     def _held(self, lease: Lease) -> Iterator[Connection]:
@@ -97,11 +124,13 @@ class Queue:
         Raises:
             LeaseLost: when it does not.
         """
-        with self._engine.begin() as db:
-            beat = update(schema.fit).where(_is_held(lease)).values(heartbeat_at=time.time())
+        with self._writing() as db:
+            beat = update(schema.fit).where(_is_held(lease)).values(heartbeat_at=now_s())
             if db.execute(beat).rowcount != 1:
                 raise LeaseLost(f"Fit {lease.fit.id}, attempt {lease.attempt}, is no longer held by {lease.holder}.")
             yield db
+
+    # ------------------------------------------------------------------------------------------------- while it runs
 
     def beat(self, lease: Lease) -> None:
         """Say that the fit is still being worked on."""
@@ -110,8 +139,8 @@ class Queue:
 
     def stop_wanted(self, lease: Lease) -> bool:
         """Whether somebody asked this fit to end."""
-        with self._reader.connect() as db:
-            return bool(db.scalar(select(schema.fit.c.stop_requested).where(schema.fit.c.id == lease.fit.id)))
+        with self._reading() as db:
+            return _stop_wanted(db, lease)
 
     def report(self, lease: Lease, stage: str, fraction: float | None, epochs: Iterable[Progress]) -> None:
         """Write what a fit is at, and the epochs that it has finished since the last report."""
@@ -125,42 +154,124 @@ class Queue:
             if rows:
                 db.execute(insert(schema.epoch), rows)
 
-    def finish(self, lease: Lease, summary: str, arrays: Mapping[str, bytes], stopped: str | None = None) -> None:
-        """Write the result of a fit: finished, or stopped with the reason."""
-        values = {"status": "stopped" if stopped else "finished", "reason": stopped, "result": summary}
+    def keep_state(self, lease: Lease, state: bytes, epochs: int) -> None:
+        """Store how far a fit has got, so that it can go on from there."""
         with self._held(lease) as db:
-            for name, content in arrays.items():
+            write_blob(db, f"fit/{lease.fit.id}/state", state)
+            db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=epochs))
+
+    # ---------------------------------------------------------------------------------------------------------- ends
+
+    def finish(self, lease: Lease, done: Done) -> None:
+        """Write the result of a fit: finished, or stopped with the reason."""
+        status = "stopped" if done.stopped else "finished"
+        values: dict[str, Any] = {"status": status, "reason": done.stopped, "result": done.summary}
+        with self._held(lease) as db:
+            for name, content in done.arrays.items():
                 write_blob(db, f"fit/{lease.fit.id}/{name}", content)
-            db.execute(update(schema.fit).where(_is_held(lease)).values(**values, **_ended()))
+            if "state" in done.arrays:
+                values["epochs_done"] = done.epochs
+            if done.by_wish and not _stop_wanted(db, lease):
+                db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=done.epochs))
+                _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
+            else:
+                db.execute(update(schema.fit).where(_is_held(lease)).values(**values, **_ended()))
 
     def give_up(self, lease: Lease, status: str, reason: str) -> None:
-        """Write that a fit ended without a result: `failed` or `cancelled`."""
+        """Write that a fit ended without a result: `failed`, and then its state is not to be trusted, or `cancelled`."""
+        values: dict[str, Any] = {"status": status, "reason": reason, "result": None}
         with self._held(lease) as db:
-            values = {"status": status, "reason": reason, "result": None}
+            if status == "failed":
+                delete_blob(db, f"fit/{lease.fit.id}/state")
+                values["epochs_done"] = None
+            elif not _stop_wanted(db, lease):  # meanwhile another run wants the fit
+                _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
+                return
             db.execute(update(schema.fit).where(_is_held(lease)).values(**values, **_ended()))
 
     def put_back(self, lease: Lease, reason: str) -> None:
-        """Queue a fit whose worker died once more, or call it lost when that was its last attempt."""
+        """Queue a fit whose worker died once more; when that was its last attempt it has failed."""
         with self._held(lease) as db:
-            _queue_again(db, lease.fit.id, lease.attempt, reason)
+            _queue_again(db, lease.fit.id, lease.attempt, "failed", reason)
 
     def release(self, lease: Lease) -> None:
         """Queue a fit again whose holder goes away in an orderly manner; it does not count as an attempt."""
         with self._held(lease) as db:
-            attempt = lease.attempt - 1
-            db.execute(update(schema.fit).where(_is_held(lease)).values(attempt=attempt))
-            _queue_again(db, lease.fit.id, attempt, None)
+            _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
 
     def sweep(self) -> None:
         """Take up fits whose lease has expired; leases that are kept alive are not touched."""
-        expired = and_(schema.fit.c.status == "running", schema.fit.c.heartbeat_at < time.time() - LEASE_S)
-        query = select(schema.fit.c.id, schema.fit.c.attempt).where(expired)
-        with self._reader.connect() as db:
+        expired = and_(FIT.status == "running", FIT.heartbeat_at < now_s() - LEASE_S)
+        query = select(FIT.id, FIT.attempt).where(expired)
+        with self._reading() as db:
             if db.execute(query).first() is None:
                 return
-        with self._engine.begin() as db:
+        with self._writing() as db:
             for row in db.execute(query).all():
-                _queue_again(db, row.id, row.attempt, "The process that trained it went away.")
+                _queue_again(db, row.id, row.attempt, "lost", "The process that trained it went away.")
+
+
+# ---------------------------------------------------------------------------------------------------------------- turns
+
+
+def next_turn(db: Connection, owner: str) -> int:
+    """The turn of the next fit that a visitor queues."""
+    waiting = FIT.status == "queued"
+    front = db.scalar(select(func.min(FIT.turn)).where(waiting)) or 0
+    last = db.scalar(select(func.max(FIT.turn)).where(waiting, FIT.owner == owner))
+    return front if last is None else max(front, last + 1)
+
+
+def places(db: Connection, fits: Sequence[Row]) -> dict[str, int]:
+    """The places of waiting fits among all that wait, from 1."""
+    found = {}
+    for fit in fits:
+        if fit.status == "queued":
+            mine = tuple_(*(literal(value) for value in (fit.turn, fit.queued_at, fit.place)))
+            before = select(func.count()).where(FIT.status == "queued", tuple_(*ORDER) < mine)
+            found[fit.id] = (db.scalar(before) or 0) + 1
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- curves
+
+
+def trim_curve(db: Connection, fit_id: str) -> None:
+    """Drop the epochs that a fit has done since its last state: they will be done again."""
+    done = select(func.coalesce(FIT.epochs_done, 0)).where(FIT.id == fit_id).scalar_subquery()
+    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id, EPOCH.epoch > done))
+
+
+def _copy_curve(db: Connection, parent_id: str, fit_id: str, epochs: int) -> None:
+    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id))
+    columns = (EPOCH.epoch, EPOCH.loss, EPOCH.valid_loss, EPOCH.elapsed_s)
+    curve = select(literal(fit_id), *columns).where(EPOCH.fit_id == parent_id, EPOCH.epoch <= epochs)
+    db.execute(insert(schema.epoch).from_select(["fit_id", *(column.name for column in columns)], curve))
+
+
+# ---------------------------------------------------------------------------------------------------------------- parts
+
+
+def _take(db: Connection, row: Row, holder: str) -> Lease | None:
+    """Lease a waiting fit; None when its settings cannot be read any more."""
+    try:
+        fit = Fit.model_validate_json(row.settings)
+    except ValidationError:
+        reason = "These settings were written by another version and cannot be read any more: set them anew."
+        db.execute(update(schema.fit).where(FIT.id == row.id).values(status="failed", reason=reason, **_ended()))
+        return None
+    values: dict[str, Any] = {
+        "status": "running",
+        "holder": holder,
+        "attempt": FIT.attempt + 1,
+        "stage": "starting",
+        "fraction": None,
+    }
+    values |= {"heartbeat_at": now_s(), "started_at": time.time(), "ended_at": None, "stop_requested": False}
+    db.execute(update(schema.fit).where(FIT.id == row.id).values(**values))
+    trim_curve(db, row.id)
+    runs = db.scalars(select(CLAIM.run_id).where(CLAIM.fit_id == row.id, CLAIM.claimed).order_by(CLAIM.run_id))
+    return Lease(fit, holder, db.scalar(select(FIT.attempt).where(FIT.id == row.id)) or 0, tuple(runs))
 
 
 def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
@@ -170,26 +281,35 @@ def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
         return False
 
 
+def _furthest(db: Connection, fit: Fit, epochs: int) -> Row | None:
+    """The fit of the same trunk that has got furthest, within so many epochs."""
+    query = select(FIT.id, FIT.epochs_done).where(FIT.trunk == fit.trunk, FIT.epochs_done <= epochs)
+    return db.execute(query.order_by(FIT.epochs_done.desc()).limit(1)).first()
+
+
+def _stop_wanted(db: Connection, lease: Lease) -> bool:
+    return bool(db.scalar(select(FIT.stop_requested).where(FIT.id == lease.fit.id)))
+
+
 def _is_held(lease: Lease):  # type: ignore[no-untyped-def]  # SQLAlchemy's condition types are internal
-    table = schema.fit.c
-    held = and_(table.status == "running", table.holder == lease.holder, table.attempt == lease.attempt)
-    return and_(table.id == lease.fit.id, held)
+    held = and_(FIT.status == "running", FIT.holder == lease.holder, FIT.attempt == lease.attempt)
+    return and_(FIT.id == lease.fit.id, held)
 
 
 def _ended() -> dict:
-    return {"stage": None, "fraction": None, "ended_at": time.time()}
+    return {"stage": None, "fraction": None, "holder": None, "ended_at": time.time()}
 
 
-def _queue_again(db: Connection, fit_id: str, attempt: int, reason: str | None) -> None:
+def _queue_again(db: Connection, fit_id: str, attempt: int, at_last: str, reason: str | None) -> None:
     """Queue a fit whose holder is gone, unless nobody claims it any more or it has used up its attempts."""
-    wanted = db.scalar(select(exists().where(schema.run_fit.c.fit_id == fit_id, schema.run_fit.c.claimed)))
+    wanted = db.scalar(select(exists().where(CLAIM.fit_id == fit_id, CLAIM.claimed)))
     if not wanted:
         status, reason = "cancelled", "Stopped before there was anything to keep."
     else:
-        status = "queued" if attempt < MAX_ATTEMPTS else "lost"
-    values = {"status": status, "reason": reason, "holder": None, "stage": None, "fraction": None}
-    ended_at = None if status == "queued" else time.time()
-    db.execute(update(schema.fit).where(schema.fit.c.id == fit_id).values(**values, ended_at=ended_at))
+        status = "queued" if attempt < MAX_ATTEMPTS else at_last
+    values = {"status": status, "reason": reason, "attempt": attempt} | _ended()
+    values["ended_at"] = None if status == "queued" else values["ended_at"]
+    db.execute(update(schema.fit).where(FIT.id == fit_id).values(**values))
 
 
 def _finite(value: float) -> float | None:

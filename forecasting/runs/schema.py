@@ -27,6 +27,12 @@ fit = Table(
     Column("fraction", Float),
     Column("result", Text),
     Column("upload_id", String(40)),
+    Column("owner", String(64), nullable=False, default=""),
+    Column("turn", Integer, nullable=False, default=0),
+    Column("trunk", String(24), nullable=False, default=""),
+    Column("epochs_done", Integer),
+    Column("parent_id", String(24)),
+    Column("epochs_before", Integer),
     Column("attempt", Integer, nullable=False, default=0),
     Column("holder", String(64)),
     Column("heartbeat_at", Float),
@@ -35,7 +41,8 @@ fit = Table(
     Column("place", Integer, nullable=False),
     Column("started_at", Float),
     Column("ended_at", Float),
-    Index("ix_fit_queue", "status", "queued_at", "place"),
+    Index("ix_fit_queue", "status", "turn", "queued_at", "place"),
+    Index("ix_fit_trunk", "trunk", "epochs_done"),
 )
 
 run_fit = Table(
@@ -74,5 +81,6 @@ blob = Table(
     metadata,
     Column("key", String(80), primary_key=True),
     Column("chunk", Integer, primary_key=True),
+    Column("size", Integer, nullable=False, default=0),
     Column("content", LargeBinary, nullable=False),
 )

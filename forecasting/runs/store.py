@@ -1,22 +1,30 @@
 """The store: runs and their fits, uploads and arrays, on top of the queue, in one database."""
 
 import hashlib
-import io
+import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
-from forecasting.experiment import BadInput, Experiment, Fit, Upload
-from forecasting.fit import Result, fits_of
+from forecasting.experiment import BadInput, Experiment, Fit, Training, Upload, plain
+from forecasting.fit import fits_of
 from forecasting.models import Progress
 from forecasting.runs import schema
-from forecasting.runs.blobs import delete_blob, read_blob, write_blob
-from forecasting.runs.queue import Queue
+from forecasting.runs.arrays import unpack
+from forecasting.runs.blobs import delete_blob, delete_blobs, read_blob, stored_bytes, write_blob
+from forecasting.runs.limits import Quota
+from forecasting.runs.queue import CLAIM, FIT, Queue, next_turn, places, trim_curve
 from forecasting.runs.views import FitView, RunView, UploadView, fit_view
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+RUN = schema.run.c
 TRY_AGAIN = ("failed", "stopped", "cancelled", "lost")
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -31,14 +39,21 @@ class Store(Queue):
 
     # -------------------------------------------------------------------------------------------------------- runs
 
-    def start_run(self, experiment: Experiment, owner: str) -> str:
+    def start_run(self, experiment: Experiment, owner: str, quota: Quota | None = None) -> str:
         """Write down a run and queue those of its fits that are not known or under way; return its id.
 
+        Args:
+            experiment: what to run.
+            owner: whose turns its fits take.
+            quota: what the owner may have waiting and the store may hold; None for no bounds.
+
         Raises:
-            BadInput: when a model or parameter is unknown.
+            BadInput: when a model or parameter is unknown, or a quota is used up; then nothing is written.
         """
         fits, run_id, now = fits_of(experiment), random_id(10), time.time()
-        with self._engine.begin() as db:
+        with self._writing() as db:
+            if quota is not None:
+                quota.refuse_when_full(stored_bytes(db))
             db.execute(
                 insert(schema.run).values(
                     id=run_id,
@@ -49,29 +64,46 @@ class Store(Queue):
                     created_at=now,
                 )
             )
-            self._claim(db, run_id, fits)
+            self._claim(db, run_id, fits, owner)
+            if quota is not None:
+                quota.refuse_too_many(_waiting(db, owner))
+        ids = {"run": run_id, "fits": [fit.id for fit in fits]}
+        log.info("run %s of %d fits was asked for", run_id, len(fits), extra=ids)
         return run_id
 
-    def add_to_run(self, run_id: str, fits: Sequence[Fit]) -> None:
-        """Queue further fits for a run."""
-        with self._engine.begin() as db:
-            self._claim(db, run_id, fits)
+    def add_to_run(self, run_id: str, fits: Sequence[Fit], owner: str, quota: Quota | None = None) -> None:
+        """Queue further fits for a run.
 
-    def _claim(self, db: Connection, run_id: str, fits: Sequence[Fit]) -> None:
-        taken = db.scalar(select(func.count()).where(schema.run_fit.c.run_id == run_id)) or 0
+        Raises:
+            BadInput: when there is no such run, or a quota is used up.
+        """
+        with self._writing() as db:
+            if db.scalar(select(RUN.id).where(RUN.id == run_id)) is None:
+                raise BadInput("This run was deleted: nothing can be added to it.")
+            self._claim(db, run_id, fits, owner)
+            if quota is not None:
+                quota.refuse_too_many(_waiting(db, owner))
+
+    def _claim(self, db: Connection, run_id: str, fits: Sequence[Fit], owner: str) -> None:
+        taken = db.scalar(select(func.count()).where(CLAIM.run_id == run_id)) or 0
         known = self._statuses(db, [fit.id for fit in fits])
-        claimed = set(db.scalars(select(schema.run_fit.c.fit_id).where(schema.run_fit.c.run_id == run_id)))
+        claimed = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
+        turn = next_turn(db, owner)
         for place, fit in enumerate(fits):
+            values = _new_fit(fit, place) | {"owner": owner, "turn": turn}
             if fit.id not in known:
-                db.execute(insert(schema.fit).values(**_new_fit(fit, place)))
+                db.execute(insert(schema.fit).values(**values, epochs_done=None))
+                turn += 1
             elif known[fit.id] in TRY_AGAIN:
-                db.execute(delete(schema.epoch).where(schema.epoch.c.fit_id == fit.id))
-                db.execute(update(schema.fit).where(schema.fit.c.id == fit.id).values(**_new_fit(fit, place)))
+                db.execute(update(schema.fit).where(FIT.id == fit.id).values(**values))
+                trim_curve(db, fit.id)
+                turn += 1
             else:
-                keep_going = update(schema.fit).where(schema.fit.c.id == fit.id)
-                db.execute(keep_going.values(stop_requested=False))
+                sooner = update(schema.fit).where(FIT.id == fit.id, FIT.status == "queued", FIT.turn > turn)
+                db.execute(sooner.values(turn=turn))
+                db.execute(update(schema.fit).where(FIT.id == fit.id).values(stop_requested=False))
             if fit.id in claimed:
-                mine = and_(schema.run_fit.c.run_id == run_id, schema.run_fit.c.fit_id == fit.id)
+                mine = and_(CLAIM.run_id == run_id, CLAIM.fit_id == fit.id)
                 db.execute(update(schema.run_fit).where(mine).values(claimed=True))
             else:
                 row = {"run_id": run_id, "fit_id": fit.id, "position": taken + place, "claimed": True}
@@ -79,27 +111,44 @@ class Store(Queue):
 
     @staticmethod
     def _statuses(db: Connection, fit_ids: Sequence[str]) -> dict[str, str]:
-        rows = db.execute(select(schema.fit.c.id, schema.fit.c.status).where(schema.fit.c.id.in_(fit_ids)))
+        rows = db.execute(select(FIT.id, FIT.status).where(FIT.id.in_(fit_ids)))
         return {row.id: row.status for row in rows}
 
+    def continue_run(self, run_id: str, epochs: int, owner: str, quota: Quota | None = None) -> str:
+        """Start a run of the same experiment with so many further epochs; return its id.
+
+        Its fits go on from where those of the first one ended.
+
+        Raises:
+            BadInput: when there is no such run, none of its fits has learned anything, or there would be too many epochs.
+        """
+        run = self.run(run_id)
+        if run is None:
+            raise BadInput("This run was deleted: nothing can go on from it.")
+        return self.start_run(further(run, epochs), owner, quota)
+
     def run(self, run_id: str) -> RunView | None:
-        """Return a run with its fits, or None."""
-        with self._reader.connect() as db:
-            row = db.execute(select(schema.run).where(schema.run.c.id == run_id)).one_or_none()
+        """Return a run with its fits, or None.
+
+        Raises:
+            BadInput: when it was written by another version and cannot be read any more.
+        """
+        with self._reading() as db:
+            row = db.execute(select(schema.run).where(RUN.id == run_id)).one_or_none()
             if row is None:
                 return None
-            query = select(schema.run_fit).where(schema.run_fit.c.run_id == run_id).order_by(schema.run_fit.c.position)
+            query = select(schema.run_fit).where(CLAIM.run_id == run_id).order_by(CLAIM.position)
             claims = {claim.fit_id: claim.claimed for claim in db.execute(query)}
             fit_ids = list(claims)
-            wanted = set(db.scalars(select(schema.run_fit.c.fit_id).where(_claims_on(fit_ids))))
-            fits = self._fit_views(db, fit_ids)
-        experiment = Experiment.read(row.experiment)
+            wanted = set(db.scalars(select(CLAIM.fit_id).where(_claims_on(fit_ids))))
+            fits = _readable(self._fit_views, db, fit_ids)
+        experiment = _readable(Experiment.model_validate_json, row.experiment)
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids], withdrawn)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""
-        with self._reader.connect() as db:
+        with self._reading() as db:
             return self._fit_views(db, fit_ids)
 
     @staticmethod
@@ -108,47 +157,54 @@ class Store(Queue):
         for row in db.execute(select(schema.epoch).where(schema.epoch.c.fit_id.in_(fit_ids)).order_by(schema.epoch.c.epoch)):
             point = Progress(row.epoch, _number(row.loss), _number(row.valid_loss), row.elapsed_s)
             epochs.setdefault(row.fit_id, []).append(point)
-        queue = list(
-            db.scalars(
-                select(schema.fit.c.id)
-                .where(schema.fit.c.status == "queued")
-                .order_by(schema.fit.c.queued_at, schema.fit.c.place)
-            )
-        )
-        places = {fit_id: i + 1 for i, fit_id in enumerate(queue)}
-        rows = db.execute(select(schema.fit).where(schema.fit.c.id.in_(fit_ids)))
-        return {row.id: fit_view(row, epochs.get(row.id, []), places.get(row.id)) for row in rows}
+        rows = db.execute(select(schema.fit).where(FIT.id.in_(fit_ids))).all()
+        waiting = places(db, rows)
+        return {row.id: fit_view(row, epochs.get(row.id, []), waiting.get(row.id)) for row in rows}
+
+    def forget(self, before: float) -> None:
+        """Delete the runs that were created before a time, and the fits and uploads that no run needs any more."""
+        unused = ~exists().where(CLAIM.fit_id == FIT.id)
+        with self._writing() as db:
+            db.execute(delete(schema.run).where(RUN.created_at < before))
+            for fit_id in list(db.scalars(select(FIT.id).where(unused, FIT.status != "running", FIT.queued_at < before))):
+                delete_blobs(db, f"fit/{fit_id}/")
+                db.execute(delete(schema.fit).where(FIT.id == fit_id))
+            upload = schema.upload.c
+            needed = exists().where(RUN.upload_id == upload.id)
+            for upload_id in list(db.scalars(select(upload.id).where(~needed, upload.created_at < before))):
+                delete_blob(db, f"upload/{upload_id}")
+                db.execute(delete(schema.upload).where(upload.id == upload_id))
 
     def recent_runs(self, owner: str, limit: int = 8) -> list[tuple[str, str, float]]:
         """Return `(id, title, created_at)` of an owner's latest runs, newest first."""
-        query = select(schema.run.c.id, schema.run.c.title, schema.run.c.created_at).where(schema.run.c.owner == owner)
-        with self._reader.connect() as db:
-            rows = db.execute(query.order_by(schema.run.c.created_at.desc()).limit(limit)).all()
+        query = select(RUN.id, RUN.title, RUN.created_at).where(RUN.owner == owner)
+        with self._reading() as db:
+            rows = db.execute(query.order_by(RUN.created_at.desc()).limit(limit)).all()
         return [(row.id, row.title, row.created_at) for row in rows]
 
     def stop(self, run_id: str, fit_id: str | None = None) -> None:
         """Withdraw a run's claim on one fit or on all; fits that nobody claims any more end."""
-        mine = schema.run_fit.c.run_id == run_id
+        mine = CLAIM.run_id == run_id
         if fit_id is not None:
-            mine = and_(mine, schema.run_fit.c.fit_id == fit_id)
-        still_claimed = exists().where(schema.run_fit.c.fit_id == schema.fit.c.id, schema.run_fit.c.claimed)
-        with self._engine.begin() as db:
-            ids = list(db.scalars(select(schema.run_fit.c.fit_id).where(mine)))
+            mine = and_(mine, CLAIM.fit_id == fit_id)
+        still_claimed = exists().where(CLAIM.fit_id == FIT.id, CLAIM.claimed)
+        with self._writing() as db:
+            ids = list(db.scalars(select(CLAIM.fit_id).where(mine)))
             db.execute(update(schema.run_fit).where(mine).values(claimed=False))
-            unwanted = and_(schema.fit.c.id.in_(ids), ~still_claimed)
+            unwanted = and_(FIT.id.in_(ids), ~still_claimed)
             db.execute(
                 update(schema.fit)
-                .where(unwanted, schema.fit.c.status == "queued")
+                .where(unwanted, FIT.status == "queued")
                 .values(status="cancelled", reason="Stopped before it began.", ended_at=time.time())
             )
-            running = update(schema.fit).where(unwanted, schema.fit.c.status == "running")
+            running = update(schema.fit).where(unwanted, FIT.status == "running")
             db.execute(running.values(stop_requested=True))
 
     # ------------------------------------------------------------------------------------------- arrays and uploads
 
     def arrays(self, fit_id: str, name: str) -> dict[str, np.ndarray]:
         """Return stored arrays of a fit: `forecasts` (`valid`, `test`) or `weights` (`0`, `1`, …)."""
-        with self._reader.connect() as db:
+        with self._reading() as db:
             content = read_blob(db, f"fit/{fit_id}/{name}")
         if content is None:
             raise BadInput(f"The {name} of fit {fit_id} are no longer stored: train it again.")
@@ -159,13 +215,19 @@ class Store(Queue):
         arrays = self.arrays(fit_id, "weights")
         return [arrays[str(i)] for i in range(len(arrays))]
 
-    def add_upload(self, owner: str, name: str, content: bytes) -> str:
-        """Keep a file; the same content of the same owner is kept once. Return its random id."""
+    def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None) -> str:
+        """Keep a file; the same content of the same owner is kept once. Return its random id.
+
+        Raises:
+            BadInput: when the store is full.
+        """
         digest = hashlib.sha256(content).hexdigest()
         known = select(schema.upload.c.id).where(schema.upload.c.owner == owner, schema.upload.c.digest == digest)
-        with self._engine.begin() as db:
+        with self._writing() as db:
             upload_id = db.scalar(known)
             if upload_id is None:
+                if quota is not None:
+                    quota.refuse_when_full(stored_bytes(db) + len(content))
                 upload_id = random_id(20)
                 row = {"id": upload_id, "owner": owner, "name": name[:200], "digest": digest, "created_at": time.time()}
                 db.execute(insert(schema.upload).values(**row))
@@ -174,7 +236,7 @@ class Store(Queue):
 
     def upload(self, upload_id: str) -> UploadView | None:
         """Return what is known of an upload, or None."""
-        with self._reader.connect() as db:
+        with self._reading() as db:
             row = db.execute(select(schema.upload).where(schema.upload.c.id == upload_id)).one_or_none()
         return None if row is None else UploadView(row.id, row.owner, row.name, row.created_at)
 
@@ -184,7 +246,7 @@ class Store(Queue):
         Raises:
             BadInput: when it was deleted.
         """
-        with self._reader.connect() as db:
+        with self._reading() as db:
             content = read_blob(db, f"upload/{upload_id}")
         if content is None:
             raise BadInput("The uploaded file of these settings was deleted by its owner: choose another series.")
@@ -196,38 +258,40 @@ class Store(Queue):
         Raises:
             BadInput: when somebody else owns it.
         """
-        with self._engine.begin() as db:
+        with self._writing() as db:
             mine = and_(schema.upload.c.id == upload_id, schema.upload.c.owner == owner)
             if db.execute(delete(schema.upload).where(mine)).rowcount != 1:
                 raise BadInput("Only the browser that uploaded this file can delete it.")
             delete_blob(db, f"upload/{upload_id}")
-            fit_ids = list(db.scalars(select(schema.fit.c.id).where(schema.fit.c.upload_id == upload_id)))
+            fit_ids = list(db.scalars(select(FIT.id).where(FIT.upload_id == upload_id)))
             for fit_id in fit_ids:
-                delete_blob(db, f"fit/{fit_id}/forecasts")
-                delete_blob(db, f"fit/{fit_id}/weights")
-            db.execute(delete(schema.run).where(schema.run.c.upload_id == upload_id))
-            db.execute(delete(schema.fit).where(schema.fit.c.upload_id == upload_id))
+                delete_blobs(db, f"fit/{fit_id}/")
+            db.execute(delete(schema.run).where(RUN.upload_id == upload_id))
+            db.execute(delete(schema.fit).where(FIT.upload_id == upload_id))
 
 
-def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as bytes, in NumPy's own format."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes names for the flag allow_pickle
-    return buffer.getvalue()
+def further(run: RunView, epochs: int) -> Experiment:
+    """The experiment of a run with so many epochs more than its longest fit has done.
+
+    Raises:
+        BadInput: when none of its fits has learned anything, or there would be more epochs than a fit may have.
+    """
+    done = max((len(fit.epochs) for fit in run.fits), default=0)
+    if not done:
+        raise BadInput("No fit of this run has finished an epoch: there is nothing to go on from.")
+    settings = run.experiment.training.model_dump() | {"epochs": done + epochs, "budget_s": None}
+    try:
+        training = Training.model_validate(settings)
+    except ValidationError as error:
+        raise plain(error) from None
+    return run.experiment.model_copy(update={"training": training})
 
 
-def unpack(content: bytes) -> dict[str, np.ndarray]:
-    """Arrays from bytes; pickles are refused."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def packed(result: Result) -> dict[str, bytes]:
-    """The arrays of a result, as they are stored."""
-    return {
-        "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test}),
-        "weights": pack({str(i): weight for i, weight in enumerate(result.weights)}),
-    }
+def _readable(read: Callable[..., T], *args: Any) -> T:
+    try:
+        return read(*args)
+    except ValidationError:
+        raise BadInput("This run was written by another version and cannot be read any more: set it anew.") from None
 
 
 def _new_fit(fit: Fit, place: int) -> dict:
@@ -236,6 +300,7 @@ def _new_fit(fit: Fit, place: int) -> dict:
         "settings": fit.canonical(),
         "status": "queued",
         "upload_id": _upload_id(fit.source),
+        "trunk": fit.trunk,
         "attempt": 0,
         "stop_requested": False,
         "queued_at": time.time(),
@@ -244,8 +309,12 @@ def _new_fit(fit: Fit, place: int) -> dict:
     }
 
 
+def _waiting(db: Connection, owner: str) -> int:
+    return db.scalar(select(func.count()).where(FIT.status == "queued", FIT.owner == owner)) or 0
+
+
 def _claims_on(fit_ids: Sequence[str]):  # type: ignore[no-untyped-def]  # SQLAlchemy's condition types are internal
-    return and_(schema.run_fit.c.fit_id.in_(fit_ids), schema.run_fit.c.claimed)
+    return and_(CLAIM.fit_id.in_(fit_ids), CLAIM.claimed)
 
 
 def _upload_id(source: object) -> str | None:

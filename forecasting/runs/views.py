@@ -21,6 +21,7 @@ class FitView:
         queue_place: its place among all that wait, from 1.
         result: `Result.summary()`, or None.
         epochs: the learning curve.
+        epochs_before: how many of them it took over from the fit `parent_id` (or from its own, earlier attempt).
     """
 
     fit: Fit
@@ -33,6 +34,8 @@ class FitView:
     epochs: list[Progress]
     started_at: float | None
     ended_at: float | None
+    parent_id: str | None = None
+    epochs_before: int = 0
 
     @property
     def id(self) -> str:
@@ -91,4 +94,6 @@ def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitVi
         epochs=epochs,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        parent_id=row.parent_id,
+        epochs_before=row.epochs_before or 0,
     )

@@ -1,10 +1,12 @@
 """The child that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop as lines of JSON from standard
 input, writes progress and results as lines of JSON to standard output, and knows nothing of the database.
 
-A job is `{"job": id, "fit": …, "folder": …}`: the folder holds the upload's content and a parent's weights, where needed,
-and takes the arrays of the result. When standard input ends, its supervisor is gone, and so is the child, at once.
+A job is `{"job": id, "fit": …, "folder": …}`: the folder holds what the fit needs (the upload's content, a parent's weights,
+a state to go on from), and takes a checkpoint from time to time and in the end the arrays of the result. When standard input
+ends, its supervisor is gone, and so is the child, at once.
 """
 
+import errno
 import json
 import os
 import queue
@@ -12,10 +14,32 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 NICE = 10
+FIRST_TO_DIE = "600"
+"""When the machine's memory is short, the kernel ends a worker and not the dashboard."""
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+CHECKPOINT_S = 2.0
+ALIVE_S = 2.0
+"""How often a fit that has nothing else to say says that it is alive."""
+
+
+class Now:
+    """A moment on the clock that can be taken again."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def again(self) -> None:
+        """Take the present moment."""
+        self._at = time.monotonic()
+
+    def ago(self) -> float:
+        """Seconds since it was taken."""
+        return time.monotonic() - self._at
 
 
 class Wire:
@@ -42,17 +66,19 @@ class Wire:
         self._out.write(json.dumps({"event": event, **content}) + "\n")
 
 
-def main() -> None:
+def main(threads: int = 1) -> None:
     """Warm up, then work through jobs until standard input ends."""
     os.nice(NICE)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if sys.platform == "linux":
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
     wire = Wire()
 
     import tensorflow as tf
 
-    # One thread per worker: for these small networks two are no faster, and several workers share the cores.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     from forecasting.models.training import devices
 
     for gpu in tf.config.list_physical_devices("GPU"):
@@ -92,7 +118,10 @@ def work(wire: Wire, job: dict[str, Any]) -> None:
         wire.tell("failed", job=name, reason="The worker ran out of memory: use fewer series, steps or units.")
     except Exception as error:  # a fit that fails must not take the worker along; the reason reaches the visitor
         traceback.print_exc()
-        wire.tell("failed", job=name, reason=f"{type(error).__name__}: {error}"[:500])
+        reason = f"{type(error).__name__}: {error}"[:500]
+        if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+            reason = f"The server cannot keep the result at the moment ({error.strerror}): try again later."
+        wire.tell("failed", job=name, reason=reason)
     else:
         wire.tell("done", job=name, summary=result)
 
@@ -100,26 +129,40 @@ def work(wire: Wire, job: dict[str, Any]) -> None:
 def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
     from forecasting.experiment import Fit
     from forecasting.fit import run_fit, score_at
-    from forecasting.models import Control, Progress
-    from forecasting.runs.store import packed, unpack
+    from forecasting.models import Arrays, Control, Progress
+    from forecasting.runs.arrays import pack, packed, unpack
 
     name, folder = job["job"], Path(job["folder"])
-    told_at = 0.0
+    told, checkpointed = Now(), Now()
 
     def on_epoch(progress: Progress) -> None:
+        told.again()
         wire.tell("epoch", job=name, **vars(progress))
 
     def on_fraction(epoch: int, fraction: float) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at > 0.4:
-            told_at = time.monotonic()
+        if told.ago() > 0.4:
+            told.again()
             wire.tell("fraction", job=name, epoch=epoch, fraction=fraction)
 
+    def should_stop() -> bool:
+        if told.ago() > ALIVE_S:
+            told.again()
+            wire.tell("alive", job=name)
+        return name in wire.stopped
+
+    def on_state(state: Callable[[], Arrays]) -> None:
+        if checkpointed.ago() > CHECKPOINT_S:
+            arrays = state()
+            _checkpoint(folder, int(arrays["epoch"]), pack(arrays))
+            checkpointed.again()
+
     control = Control(
+        state=unpack((folder / "resume").read_bytes()) if (folder / "resume").exists() else None,
         on_stage=lambda stage: wire.tell("stage", job=name, stage=stage),
         on_epoch=on_epoch,
         on_fraction=on_fraction,
-        should_stop=lambda: name in wire.stopped,
+        on_state=on_state,
+        should_stop=should_stop,
     )
     fit = Fit.model_validate(job["fit"])
 
@@ -136,5 +179,14 @@ def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
     return result.summary()
 
 
+def _checkpoint(folder: Path, epochs: int, content: bytes) -> None:
+    """Keep a state in one file, whole or not at all, and drop the one before."""
+    earlier = list(folder.glob("checkpoint-*"))
+    (folder / "unfinished").write_bytes(content)
+    (folder / "unfinished").replace(folder / f"checkpoint-{epochs}")
+    for path in earlier:
+        path.unlink()
+
+
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -1,6 +1,6 @@
 """The training loop, against Keras' own `fit`; and how it ends."""
 
-import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
-from forecasting.models import Control, Shape, resolve, training
+from forecasting.models import Control, Shape, history, resolve, training
 from forecasting.models.training import Diverged, Stopped
 
 LINEAR = resolve(ModelChoice(name="linear_sgd"))
@@ -22,18 +22,16 @@ def valid_loss(fitted):
     return float(np.mean((fitted.predict(SPLIT.valid.x).astype("float64") - SPLIT.valid.y) ** 2))
 
 
-def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch=lambda _: None, **settings):
+def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch=None, state=None, started=0.0, **settings):
     """Train; return what was learned and the progress of every epoch. `should_stop` is asked with that progress."""
     curve = []
-
-    def listen(progress):
-        curve.append(progress)
-        on_epoch(progress)
 
     control = Control(
         Training(**{"epochs": 2, "batch_size": 16, **settings}),
         seed=seed,
-        on_epoch=listen,
+        state=state,
+        started=started,
+        on_epoch=on_epoch or curve.append,
         should_stop=lambda: should_stop(curve),
     )
     return model.fit(split, control), curve
@@ -149,17 +147,78 @@ def test_early_stopping_waits_so_many_epochs_and_keeps_the_best_weights():
     assert [progress.valid_loss for progress in patient] == losses
 
 
-def test_a_fit_that_takes_too_long_ends_by_its_time_limit_with_the_best_weights():
-    learned, curve = fit(epochs=200, learning_rate=0.3, max_seconds=1, on_epoch=lambda _: time.sleep(0.1))
-    losses = [progress.valid_loss for progress in curve]
-    assert learned.ended_early == "time limit" and learned.epochs == len(curve) < 200
-    assert learned.best_epoch == int(np.argmin(losses)) + 1
-    assert np.isclose(valid_loss(learned.fitted), min(losses), rtol=1e-6)
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the training loop, which stands still unless it is told to go on."""
+    now = SimpleNamespace(at=1_000.0, monotonic=lambda: now.at)
+    monkeypatch.setattr(training, "time", now)
+    monkeypatch.setattr(history, "time", now)
+    return now
 
 
-def test_the_time_limit_leaves_a_fit_that_is_done_alone():
-    slow = Control(Training(epochs=1, max_seconds=1), on_stage=lambda _: time.sleep(0.6))  # two stages: 1.2 s
-    assert LINEAR.fit(SPLIT, slow).ended_early is None
+def spend(clock, budget_s, check_s):
+    """Fit for a while; every look at whether it should stop takes so many seconds. Return the fit and the seconds."""
+
+    def check(_):
+        clock.at += check_s
+        return False
+
+    began = clock.at
+    learned, curve = fit(budget_s=budget_s, should_stop=check, started=began)
+    return learned, curve, clock.at - began
+
+
+@pytest.mark.parametrize("check_s", [0.05, 0.3, 1.0])
+def test_a_time_budget_is_held_and_gives_what_as_many_epochs_would_have_given(clock, check_s):
+    learned, curve, took = spend(clock, 60, check_s)
+    assert abs(took - 60) <= 6
+    assert learned.ended_early is None and learned.epochs == len(curve) > 10
+    by_epochs, same = fit(epochs=learned.epochs)
+    assert [progress.valid_loss for progress in same] == [progress.valid_loss for progress in curve]
+    assert valid_loss(by_epochs.fitted) == valid_loss(learned.fitted)
+
+
+def test_an_epoch_for_which_a_budget_has_no_time_is_not_begun(clock):
+    learned, _, took = spend(clock, 60, 6.0)
+    assert took <= 66 and 1 <= learned.epochs <= 6
+
+
+def test_an_epoch_that_is_too_slow_for_its_budget_is_broken_off_and_does_not_count(clock):
+    checks = []
+
+    def check(done):
+        checks.append(0)
+        clock.at += 100.0 if len(done) == 3 else 0.01
+        return False
+
+    learned, curve = fit(budget_s=60, batch_size=1, should_stop=check, started=clock.at)
+    assert learned.epochs == len(curve) == learned.state["epoch"] == 3
+    assert learned.ended_early is None
+
+
+def test_a_budget_that_ends_before_the_first_epoch_is_refused_in_words(clock):
+    with pytest.raises(BadInput, match="budget of 60 s was spent before the first epoch"):
+        spend(clock, 60, 70.0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"keep": "best"}, {"patience": 3, "learning_rate": 0.3}, {"optimizer": "sgd"}])
+def test_a_fit_that_goes_on_from_a_state_ends_where_one_long_fit_does(settings):
+    whole, curve = fit(epochs=12, **settings)
+    first, _ = fit(epochs=5, **settings)
+    rest, further = fit(epochs=12, state=first.state, **settings)
+    assert [(p.epoch, p.loss, p.valid_loss) for p in further] == [(p.epoch, p.loss, p.valid_loss) for p in curve[5:]]
+    assert (rest.epochs, rest.best_epoch) == (whole.epochs, whole.best_epoch)
+    for one, other in zip(rest.fitted.weights, whole.fitted.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert all(point.elapsed_s > first.state["elapsed_s"] for point in further)
+
+
+def test_a_state_with_all_the_epochs_trains_nothing_more():
+    first, _ = fit(epochs=5)
+    again, curve = fit(epochs=5, state=first.state)
+    assert curve == [] and again.epochs == 5 and again.epoch_s == first.epoch_s
+    for one, other in zip(again.fitted.weights, first.fitted.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_stop_ends_within_the_epoch_and_keeps_the_best_weights():

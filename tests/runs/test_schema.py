@@ -1,21 +1,21 @@
 """The tables in `schema.py` and the revisions in `migrations/` say the same."""
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from forecasting.runs import schema
-from forecasting.runs.database import MIGRATIONS, open_database
+from forecasting.runs.database import Database, migrations
 from forecasting.runs.store import Store
 
 
-def revisions() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config
+@pytest.fixture
+def database_url(each_database_url: str) -> str:
+    """Every test of this file runs on SQLite and on PostgreSQL."""
+    return each_database_url
 
 
 def tables(engine: sa.Engine) -> set[str]:
@@ -23,7 +23,8 @@ def tables(engine: sa.Engine) -> set[str]:
 
 
 def test_the_newest_revision_makes_exactly_the_tables_of_the_schema(database_url):
-    engine = open_database(database_url)
+    database = Database(database_url)
+    engine = database.engine
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
@@ -31,15 +32,17 @@ def test_the_newest_revision_makes_exactly_the_tables_of_the_schema(database_url
 
 
 def test_a_database_is_at_the_newest_revision_once_it_is_opened_and_there_is_only_one_newest(database_url):
-    heads = ScriptDirectory.from_config(revisions()).get_heads()
+    heads = ScriptDirectory.from_config(migrations()).get_heads()
     assert len(heads) == 1
-    with open_database(database_url).connect() as connection:
+    database = Database(database_url)
+    with database.engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_heads() == tuple(heads)
 
 
 def test_all_revisions_can_be_taken_back_and_applied_again(database_url, small):
-    engine = open_database(database_url)
-    config = revisions()
+    database = Database(database_url)
+    engine = database.engine
+    config = migrations()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -69,7 +72,8 @@ def test_deleting_a_fit_takes_its_epochs_along(store, database_url, small):
     store.start_run(small("naive"), "somebody")
     lease = store.lease("worker")
     store.report(lease, "training", None, [Progress(1, 0.5, 0.5, 0.1)])
-    engine = open_database(database_url)
+    database = Database(database_url)
+    engine = database.engine
     with engine.begin() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.epoch)) == 1
         connection.execute(sa.delete(schema.fit))

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from forecasting import BadInput, Experiment, ModelChoice, Task, Upload
 from forecasting.models import Progress
 from forecasting.runs import schema
-from forecasting.runs.queue import LEASE_S, MAX_ATTEMPTS, Lease, LeaseLost
-from forecasting.runs.store import Store, pack, unpack
+from forecasting.runs.arrays import pack, unpack
+from forecasting.runs.database import Database
+from forecasting.runs.queue import LEASE_S, MAX_ATTEMPTS, Done, Lease, LeaseLost
+from forecasting.runs.store import Store
 
 SUMMARY = {"valid_mse": 0.25, "test_mse": 0.5}
 
@@ -24,9 +26,15 @@ def statuses(store: Store, run_id: str) -> list[str]:
     return [fit.status for fit in store.run(run_id).fits]
 
 
+@pytest.fixture
+def database_url(each_database_url: str) -> str:
+    """Every test of this file runs on SQLite and on PostgreSQL."""
+    return each_database_url
+
+
 def finish(store: Store, lease: Lease, stopped: str | None = None) -> None:
     arrays = {"forecasts": pack({"valid": np.zeros((2, 1), "float32")}), "weights": pack({"0": np.ones(3)})}
-    store.finish(lease, json.dumps(SUMMARY), arrays, stopped)
+    store.finish(lease, Done(json.dumps(SUMMARY), arrays, stopped=stopped))
 
 
 def lease_all(store: Store, holder: str = "worker", run_id: str | None = None) -> list[Lease]:
@@ -43,10 +51,10 @@ def epochs(*losses: float) -> list[Progress]:
 @pytest.fixture
 def let_expire(database_url):
     """Set the heartbeat of a fit back, as if its holder had been silent."""
-    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+    database = Database(database_url)
 
     def set_back(fit_id: str, seconds: float = LEASE_S + 1) -> None:
-        with engine.begin() as db:
+        with database.writing() as db:
             values = {"heartbeat_at": time.time() - seconds}
             assert db.execute(sa.update(schema.fit).where(schema.fit.c.id == fit_id).values(**values)).rowcount == 1
 
@@ -119,8 +127,8 @@ def test_adding_a_model_trains_that_model_alone(store, small):
 def test_fits_can_be_added_to_a_run_and_come_last(store, small):
     run_id = store.start_run(small("naive", "simple_rnn"), "one")
     parent = store.run(run_id).fits[-1].fit
-    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (5, 6)])
-    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (6, 7)])
+    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (5, 6)], "one")
+    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (6, 7)], "one")
     assert [fit.fit.look_back for fit in store.run(run_id).fits] == [None, None, 5, 6, 7]
     assert [lease.fit.look_back for lease in lease_all(store)] == [None, None, 5, 6, 7]
 
@@ -182,28 +190,38 @@ def test_stop_leaves_finished_fits_as_they_are(store, small):
     assert statuses(store, run_id) == ["finished", "cancelled", "cancelled"]
 
 
-def end_failed(store, lease, _run_id):
+def end_failed(store, lease, _run_id, _let_expire):
     store.give_up(lease, "failed", "The loss is no longer a number.")
 
 
-def end_stopped(store, lease, _run_id):
+def end_stopped(store, lease, _run_id, _let_expire):
     finish(store, lease, stopped="Stopped: 2 epochs were done.")
 
 
-def end_cancelled(store, lease, _run_id):
+def end_cancelled(store, lease, run_id, _let_expire):
+    store.stop(run_id)
     store.give_up(lease, "cancelled", "Stopped.")
 
 
-def end_cancelled_while_queued(store, lease, run_id):
+def end_cancelled_while_queued(store, lease, run_id, _let_expire):
     store.release(lease)
     store.stop(run_id)
 
 
-def end_lost(store, lease, _run_id):
+def end_died(store, lease, _run_id, _let_expire):
     store.put_back(lease, "The worker died.")
     again = store.lease("worker")
     store.report(again, "training", None, epochs(0.3))
     store.put_back(again, "The worker died.")
+
+
+def end_lost(store, lease, _run_id, let_expire):
+    let_expire(lease.fit.id)
+    store.sweep()
+    again = store.lease("worker")
+    store.report(again, "training", None, epochs(0.3))
+    let_expire(lease.fit.id)
+    store.sweep()
 
 
 @pytest.mark.parametrize(
@@ -213,15 +231,16 @@ def end_lost(store, lease, _run_id):
         ("stopped", end_stopped),
         ("cancelled", end_cancelled),
         ("cancelled", end_cancelled_while_queued),
+        ("failed", end_died),
         ("lost", end_lost),
     ],
 )
-def test_a_fit_that_did_not_finish_can_be_tried_again_under_the_same_id(store, small, status, end):
+def test_a_fit_that_did_not_finish_can_be_tried_again_under_the_same_id(store, small, let_expire, status, end):
     experiment = small("naive")
     first = store.start_run(experiment, "one")
     lease = store.lease("worker")
     store.report(lease, "training", 0.5, epochs(0.5, 0.4))
-    end(store, lease, first)
+    end(store, lease, first, let_expire)
     before = store.run(first).fits[0]
     assert before.status == status
     assert before.reason
@@ -251,7 +270,7 @@ def test_recent_runs_are_the_owners_own_and_newest_first(store, small):
 
 def test_what_has_waited_longest_is_leased_first(store, small):
     first = store.start_run(small("naive", "linear"), "one")
-    second = store.start_run(small("naive", "linear"), "two")
+    second = store.start_run(small("naive", "linear"), "one")
     waiting = [fit.id for run_id in (first, second) for fit in store.run(run_id).fits]
     assert [lease.fit.id for lease in lease_all(store)] == waiting
     assert store.lease("worker") is None
@@ -494,7 +513,7 @@ def test_arrays_and_weights_come_back_as_they_were(store, small):
     store.start_run(small("naive"), "one")
     lease = store.lease("worker")
     packed = {"forecasts": pack(forecasts), "weights": pack({str(i): w for i, w in enumerate(weights)})}
-    store.finish(lease, json.dumps(SUMMARY), packed)
+    store.finish(lease, Done(json.dumps(SUMMARY), packed))
     back = store.arrays(lease.fit.id, "forecasts")
     assert back.keys() == forecasts.keys()
     for name in forecasts:
@@ -507,14 +526,14 @@ def test_weights_larger_than_a_chunk_come_back_whole(store, small):
     big = np.random.default_rng(0).random(400_000)
     store.start_run(small("naive"), "one")
     lease = store.lease("worker")
-    store.finish(lease, json.dumps(SUMMARY), {"weights": pack({"0": big})})
+    store.finish(lease, Done(json.dumps(SUMMARY), {"weights": pack({"0": big})}))
     np.testing.assert_array_equal(store.weights(lease.fit.id)[0], big, strict=True)
 
 
 def test_a_model_that_learns_nothing_has_no_weights(store, small):
     store.start_run(small("naive"), "one")
     lease = store.lease("worker")
-    store.finish(lease, json.dumps(SUMMARY), {"weights": pack({})})
+    store.finish(lease, Done(json.dumps(SUMMARY), {"weights": pack({})}))
     assert store.weights(lease.fit.id) == []
 
 
@@ -546,7 +565,7 @@ def test_an_upload_comes_back_byte_for_byte(store, size):
 
 def test_a_big_upload_lies_in_several_chunks(store, database_url):
     store.add_upload("me", "a.csv", bytes(3_000_000))
-    with sa.create_engine(database_url, poolclass=sa.NullPool).connect() as db:
+    with Database(database_url).reading() as db:
         sizes = db.scalars(sa.select(sa.func.length(schema.blob.c.content)).order_by(schema.blob.c.chunk)).all()
     assert sum(sizes) == 3_000_000
     assert len(sizes) == 3

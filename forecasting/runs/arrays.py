@@ -1,0 +1,30 @@
+"""Arrays as bytes: what a worker and the store hand each other."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from forecasting.fit import Result
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as bytes, in NumPy's own format."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes names for the flag allow_pickle
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, np.ndarray]:
+    """Arrays from bytes; pickles are refused."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def packed(result: Result) -> dict[str, bytes]:
+    """The arrays of a result, as they are stored."""
+    arrays = {
+        "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test}),
+        "weights": pack({str(i): weight for i, weight in enumerate(result.weights)}),
+    }
+    return arrays | ({"state": pack(result.state)} if result.state else {})
