@@ -16,6 +16,7 @@ from rich.table import Table
 
 from forecasting import logs
 from forecasting.data import describe, floor_of
+from forecasting.doctor import report
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
 from forecasting.runs.database import Unavailable
@@ -78,6 +79,12 @@ def go_on(
         settings, store = _open(database)
         new_id = store.continue_run(run_id, epochs, OWNER)
         _see_through(store, new_id, settings, slots, as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is right and wrong on this machine; exit status 0 only if nothing is wrong."""
+    raise typer.Exit(0 if report(print) else 1)
 
 
 @contextmanager

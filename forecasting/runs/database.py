@@ -71,9 +71,10 @@ class Database:
             self._readers = self.engine.execution_options(only_reads=True)
             _migrate(self)
         except (OSError, SQLAlchemyError, Unavailable, ImportError) as error:
+            why = _why(error.__cause__ or error)
             raise BadInput(
-                f"The database {_without_password(url)} cannot be opened ({_why(error)}): give a URL such as "
-                "sqlite:///lab.db or postgresql://user:password@host/name, and look whether it can be reached and written."
+                f"The database {without_password(url)} cannot be opened ({why}): give a URL such as sqlite:///lab.db or "
+                "postgresql://user:password@host/name, and look whether it can be reached and written."
             ) from error
 
     @contextmanager
@@ -114,7 +115,8 @@ def _why(error: BaseException) -> str:
     return (str(cause).splitlines() or [type(error).__name__])[0]
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
     try:
         return make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:

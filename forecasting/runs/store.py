@@ -161,6 +161,11 @@ class Store(Queue):
         waiting = places(db, rows)
         return {row.id: fit_view(row, epochs.get(row.id, []), waiting.get(row.id)) for row in rows}
 
+    def census(self) -> tuple[int, int]:
+        """How many runs there are, and the bytes that uploads, forecasts and weights take."""
+        with self._reading() as db:
+            return db.scalar(select(func.count()).select_from(schema.run)) or 0, stored_bytes(db)
+
     def forget(self, before: float) -> None:
         """Delete the runs that were created before a time, and the fits and uploads that no run needs any more."""
         unused = ~exists().where(CLAIM.fit_id == FIT.id)

@@ -44,6 +44,7 @@ class Dashboard:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = f"sqlite:///{folder / 'lab.db'}"
+        self.environment: dict[str, str] = {}
 
     def start(self) -> None:
         """Start it from another directory than the project's, as hosting services do."""
@@ -52,7 +53,7 @@ class Dashboard:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *options],
                 cwd=self.folder,
-                env={**os.environ, "FORECASTING_DATABASE_URL": self.database},
+                env={**os.environ, "FORECASTING_DATABASE_URL": self.database, **self.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -32,7 +32,7 @@ def plot(page: Page, name: str):
 
 QUICK = Experiment(source=Waves(n_series=400), training=Training(epochs=3))
 LONG = Experiment(
-    source=Waves(n_series=2_000), models=(ModelChoice(name="deep_rnn"),), training=Training(epochs=500, max_seconds=120)
+    source=Waves(n_series=2_000), models=(ModelChoice(name="deep_rnn"),), training=Training(epochs=500)
 )
 
 
@@ -128,6 +128,23 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
     expect(plot(page, "learning")).to_contain_text("Deep RNN")
     expect(plot(page, "mse")).to_contain_text("Deep RNN")
     expect(button(page, "Train")).to_be_enabled()
+
+
+def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(dashboard: Dashboard, browser: Browser):
+    experiment = QUICK.model_copy(update={"source": Waves(n_series=400, seed=8)})
+    page = open_page(browser, link(dashboard, experiment))
+    button(page, "Train").click()
+    button(page, "Continue").wait_for(timeout=90_000)
+    first, address = run_id(page), page.url
+    button(page, "Continue").click()
+    page.wait_for_url(lambda url: url != address and "run=" in url)
+    second = run_id(page)
+    button(page, "Continue").wait_for(timeout=90_000)
+    run, before = Store(dashboard.database).run(second), Store(dashboard.database).run(first)
+    assert run is not None and before is not None
+    assert [(len(fit.epochs), fit.epochs_before) for fit in run.fits[2:]] == [(23, 3), (23, 3)]
+    assert [fit.epochs[:3] for fit in run.fits[2:]] == [fit.epochs for fit in before.fits[2:]]
+    assert [fit.parent_id for fit in run.fits[2:]] == [fit.id for fit in before.fits[2:]]
 
 
 def test_a_change_of_settings_keeps_the_run_and_leads_back_to_it(dashboard: Dashboard, browser: Browser):
