@@ -13,5 +13,6 @@ from dashboard.memory import tidy_up  # noqa: E402  # needs the path above
 from dashboard.views import lab  # noqa: E402
 
 tidy_up()
-st.set_page_config(page_title="Forecasting lab", page_icon=":material/show_chart:", layout="wide")
+# A picture of our own: for a named icon every visitor's browser would ask a server of Google's.
+st.set_page_config(page_title="Forecasting lab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 st.navigation([st.Page(lab.page, title="Lab", icon=":material/science:", default=True)]).run()

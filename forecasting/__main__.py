@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def run(
 ) -> None:
     """Run an experiment with the workers and the database of the dashboard; exit status 0 only if every fit finished."""
     with _refusals():
-        wanted = Experiment.read(sys.stdin.read() if str(experiment) == "-" else _text(experiment))
+        wanted = Experiment.read(_text(experiment))
         settings, store = _open(database)
         run_id = store.start_run(wanted, OWNER)
         _see_through(store, run_id, settings, slots, as_json)
@@ -105,6 +106,7 @@ def _open(database: str | None) -> tuple[Settings, Store]:
 
 def _see_through(store: Store, run_id: str, settings: Settings, slots: int | None, as_json: bool) -> None:
     """Work on a run until all its fits have ended, print them, and end with the status that says how."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container would not end by it
     engine = Engine(store, slots or settings.n_slots, only_run=run_id, guard=settings.guard)
     engine.start()
     try:
@@ -124,7 +126,7 @@ def _see_through(store: Store, run_id: str, settings: Settings, slots: int | Non
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode("utf-8")
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}): give a file as `example` prints it.") from None
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 NUMERICS = 2
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
@@ -40,13 +40,20 @@ def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
 def plain(error: ValidationError) -> BadInput:
     """Turn pydantic's first complaint into one sentence for a visitor."""
     first = error.errors()[0]
-    where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split()) or "the input"
+    where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split())[-80:] or "the input"
     if first["type"] == "value_error":
         return BadInput(str(first["ctx"]["error"]))
     given = first["input"]
-    shown = f" (given: {str(given)[:60]!r})" if not isinstance(given, dict | list) else ""
+    shown = f" (given: {str(given)[:50]!r:.60})" if not isinstance(given, dict | list) else ""
     message = first["msg"][0].lower() + first["msg"][1:]
-    return BadInput(f"{where}: {message}{shown}.")
+    if len(message) > 160:
+        message = f"{message[:80]} … {message[-78:]}"
+    return BadInput(printable(f"{where}: {message}{shown}."))
+
+
+def printable(text: str) -> str:
+    """A stranger's text on one line, without characters that would do something where it is shown or stored."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 # ---------------------------------------------------------------------------------------------------------- source
@@ -241,7 +248,7 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class Experiment(Value):
     """Source, task, models, training settings and seeds: all that decides a result. It is also the share link."""
 
-    title: str = Field("", max_length=120)
+    title: Annotated[str, AfterValidator(printable)] = Field("", max_length=120)
     source: Source = Waves()
     task: Task = Task()
     models: tuple[ModelChoice, ...] = Field(

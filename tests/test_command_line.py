@@ -11,6 +11,7 @@ import pytest
 from forecasting import Experiment
 from forecasting.data import floor_of
 from forecasting.models import MODELS
+from forecasting.runs.store import Store
 
 ROOT = Path(__file__).parents[1]
 FIT_KEYS = {
@@ -211,3 +212,95 @@ def test_a_number_of_slots_that_makes_no_sense_is_refused(slots, small, tmp_path
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------------------ continue
+
+
+def test_continue_trains_the_networks_of_a_run_on(first_run, database):
+    run_id = json.loads(first_run.stdout)["run"]
+    done = lab("continue", run_id, "--epochs", 3, "--json", "--database", database)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["run"] != run_id
+    assert [(fit["model"], fit["seed"], fit["status"], fit["epochs"]) for fit in told["fits"]] == [
+        ("naive", None, "finished", None),
+        ("linear", None, "finished", None),
+        ("simple_rnn", 1, "finished", 2 + 3),
+        ("simple_rnn", 2, "finished", 2 + 3),
+    ]
+    assert told["fits"][:2] == json.loads(first_run.stdout)["fits"][:2]
+    assert "5/5" in done.stderr
+    store = Store(database)
+    before, after = store.run(run_id), store.run(told["run"])
+    assert after.title == "Small waves"
+    for short, long in zip(before.fits[2:], after.fits[2:], strict=True):
+        assert (long.parent_id, long.epochs_before) == (short.id, 2)
+        assert long.epochs[:2] == short.epochs
+    assert [fit.result["epochs"] for fit in before.fits[2:]] == [2, 2], "the first run keeps its results"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "epochs", "says"),
+    [("nowhere", 3, "nothing can go on from it"), ("first", 10_000, "less than or equal to 500")],
+    ids=["unknown run", "too many epochs"],
+)
+def test_a_run_that_cannot_be_continued_is_refused_in_one_sentence(first_run, database, run_id, epochs, says):
+    run_id = json.loads(first_run.stdout)["run"] if run_id == "first" else run_id
+    assert says in one_sentence(lab("continue", run_id, "--epochs", epochs, "--database", database))
+
+
+# ------------------------------------------------------------------------------- what cannot be used, and what it hides
+
+
+def test_a_wrong_setting_is_refused_in_one_sentence_that_names_it(small, tmp_path):
+    arguments = ("run", "-", "--database", f"sqlite:///{tmp_path / 'lab.db'}")
+    done = lab(*arguments, given=small("naive").canonical(), FORECASTING_MAX_FIT_S="an hour")
+    assert one_sentence(done).startswith("FORECASTING_MAX_FIT_S is 'an hour': ")
+    assert not (tmp_path / "lab.db").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://lab:geheim@127.0.0.1:1/lab",
+        "postgresql://127.0.0.1:1/lab?user=lab&password=geheim",
+        "postgresql://lab:geheim@127.0.0.1:port/lab",
+        "postgresql//lab:geheim@127.0.0.1/lab",
+    ],
+    ids=["nobody listens", "password behind", "no port", "no URL"],
+)
+def test_a_database_that_cannot_be_reached_is_refused_without_its_password(url, small):
+    done = lab("run", "-", given=small("naive").canonical(), FORECASTING_DATABASE_URL=url)
+    assert "geheim" not in done.stdout + done.stderr
+    sentence = one_sentence(done)
+    assert "cannot be opened" in sentence and "127.0.0.1" in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "piped"),
+    [
+        (b"[" * 100_000, False),
+        (b'{"source": {"kind": "a\\nb"}}', False),
+        (b'{"\\u001b[31m": 1}', True),
+        (b'{"title": "\xff\xfe"}', True),
+    ],
+    ids=["nested", "two lines", "colours", "no UTF-8"],
+)
+def test_a_hostile_file_is_refused_in_one_sentence_also_on_standard_input(content, piped, tmp_path):
+    """Standard input is read strictly where somebody's language is set, as on most desktops."""
+    (tmp_path / "hostile.json").write_bytes(content)
+    file = "-" if piped else tmp_path / "hostile.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "forecasting", "run", str(file), "--database", f"sqlite:///{tmp_path / 'lab.db'}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        input=content if piped else b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    told = [text.decode() for text in (done.stdout, done.stderr)]
+    sentence = one_sentence(subprocess.CompletedProcess(done.args, done.returncode, *told))
+    assert sentence.isprintable() and len(sentence) < 300 + len(str(tmp_path))
+    assert not (tmp_path / "lab.db").exists()

@@ -1,6 +1,7 @@
 """Experiments are values: they survive JSON, refuse what cannot be, and name their fits by content."""
 
 import json
+import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -75,7 +76,7 @@ CHOICES = st.one_of(
 )
 EXPERIMENTS = st.builds(
     Experiment,
-    title=st.text(max_size=30),
+    title=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
     source=SOURCES,
     task=TASKS,
     models=st.lists(CHOICES, min_size=1, max_size=4),
@@ -337,3 +338,153 @@ def test_the_same_model_written_twice_is_fitted_once():
     twice = [ModelChoice(name="gru"), ModelChoice(name="gru", params={"units": [20, 20]}), ModelChoice(name="linear")]
     fits = fits_of(Experiment(models=(*twice, twice[0]), seeds=(1, 2)))
     assert [(fit.model.name, fit.seed) for fit in fits] == [("naive", None), ("gru", 1), ("gru", 2), ("linear", None)]
+
+
+# --------------------------------------------------------------------------------------------- what a stranger may send
+
+
+def in_lists(depth):
+    return "[" * depth + "]" * depth
+
+
+def in_objects(depth):
+    return '{"a":' * depth + "1" + "}" * depth
+
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](https://example.org)",
+    "**bold** $x^2$ :material/delete:",
+    "'; DROP TABLE run; --",
+    "a\nb",
+    "\x1b[31m",
+    "\x00",
+    "\u202e",
+    "\u2028",
+    "\ud800",
+    "\U000e0001",
+    "ﷺ",
+    "nan",
+    "1e999",
+    "9",
+)
+TEXTS = st.builds(lambda text, n: text * n, st.sampled_from(NASTY), st.sampled_from([1, 40, 5_000]))
+TEXTS |= st.text(st.characters(), max_size=20)  # lone surrogates too
+FRAGMENTS = st.one_of(
+    st.sampled_from(["null", "true", "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "-0", "0.5", "[]", "{}"]),
+    st.sampled_from(
+        ["", "undefined", "'single'", "01", "+1", "0x10", "[,]", '{"a" 1}', '"', '"\\ud800"', '"\\x"', "\ufeff1"]
+    ),
+    st.builds(lambda sign, n: sign + "9" * n, st.sampled_from(["", "-"]), st.sampled_from([20, 400, 4_300, 4_301, 20_000])),
+    st.builds(lambda wrap, n: wrap(n), st.sampled_from([in_lists, in_objects]), st.sampled_from([3, 190, 1_000, 50_000])),
+    TEXTS.map(json.dumps) | TEXTS.map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.builds(lambda part, n: f"[{','.join([part] * n)}]", st.sampled_from(["-1", '""', "{}", "[]", "1"]), st.just(2_000)),
+    ALMOST.map(json.dumps),
+)
+"""Values as JSON texts: some cannot be made by Python's own writer, and some are no JSON."""
+PLACES = [*PATHS, ("source", "kind"), ("source", "upload_id"), ("source", "name"), ("models", 0), ("seeds", 0), ("seed",)]
+PLACES += [("models", 0, "name"), ("models", 0, "params"), ("models", 0, "params", "units"), ("models", 0, "params", "x")]
+
+
+def with_a_fragment(experiment, path, fragment):
+    """The JSON of an experiment with a text put in the place of what lies at a path."""
+    inner = whole = json.loads(experiment.canonical())
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = "put it here"
+    return json.dumps(whole).replace('"put it here"', fragment)
+
+
+def with_a_key(experiment, path, key, before):
+    """The JSON of an experiment with a further key in one of its objects, which may be there already."""
+    text = json.dumps(json.loads(experiment.canonical()) | dict.fromkeys(path[:1], {"put it here": 1}))
+    return text.replace('"put it here": 1', f"{before}{json.dumps(key, ensure_ascii=False)}: 1")
+
+
+HOSTILE = st.one_of(
+    FRAGMENTS,
+    st.builds(with_a_fragment, EXPERIMENTS, st.sampled_from(PLACES), FRAGMENTS),
+    st.builds(
+        with_a_key,
+        EXPERIMENTS,
+        st.sampled_from([("source",), ("task",), ("training",), ("x",)]),
+        TEXTS | st.sampled_from(["h", "epochs", "kind"]),
+        st.sampled_from(["", '"kind": "waves", ', '"h": 3, "h": "x", ', '"epochs": 2, ']),
+    ),
+)
+"""Texts that may or may not be experiments, most of them with one thing in them that is not as it should be."""
+
+
+def is_one_clear_sentence(text):
+    assert text.endswith(".") and len(text) < 300, text
+    assert text.isprintable(), f"{text!r} breaks the line, or moves what stands around it"
+    assert "pydantic" not in text and "http" not in text.replace("https://example.org", "")
+    return True
+
+
+def read_or_refuse(read, text, within_s):
+    """Read a text; give the experiment, or nothing when it was refused as it should be. Processor seconds are counted."""
+    began = time.thread_time()
+    try:
+        experiment = read(text)
+        fits_of(experiment)
+    except BadInput as refused:
+        assert is_one_clear_sentence(str(refused))
+        return None
+    finally:
+        took = time.thread_time() - began
+        assert took < within_s, f"{took:.1f} s"
+    return experiment
+
+
+@settings(deadline=None, max_examples=250)
+@given(HOSTILE)
+@example(json.dumps({"source": {"kind": "a\nb"}}))
+@example(json.dumps({"source": {"kind": "x" * 5_000}}))
+@example(json.dumps({"task": {"input_size": "\U000e0001" * 60}}))
+@example(json.dumps({"models": [{"name": "\U000e0001" * 40}]}))
+@example(json.dumps({"\x1b[31m": 1}))
+def test_whatever_a_stranger_sends_is_an_experiment_or_refused_in_one_clear_sentence(text):
+    experiment = read_or_refuse(Experiment.read, text, within_s=1)
+    if experiment is not None:
+        assert Experiment.read(experiment.canonical()) == experiment
+        assert [fit.id for fit in fits_of(Experiment.read(text))] == [fit.id for fit in fits_of(experiment)]
+
+
+MEGABYTES = {
+    "blanks": " " * 1_000_000,
+    "a word": "x" * 1_000_000,
+    "a title": json.dumps({"title": "x" * 1_000_000}),
+    "a key": json.dumps({"x" * 1_000_000: 1}),
+    "a kind": json.dumps({"source": {"kind": "x" * 1_000_000}}),
+    "a model": json.dumps({"models": [{"name": "x" * 1_000_000}]}),
+    "a number": '{"seeds": [' + "9" * 1_000_000 + "]}",
+    "a parameter": json.dumps({"models": [{"name": "lstm", "params": {"units": "x" * 1_000_000}}]}),
+    "lists": in_lists(500_000),
+    "objects": in_objects(180_000),
+    "keys": json.dumps({f"k{i}": 1 for i in range(90_000)}),
+    "seeds": json.dumps({"seeds": [-1] * 250_000}),
+    "good seeds": json.dumps({"seeds": list(range(150_000))}),
+    "models": json.dumps({"models": [{}] * 250_000}),
+    "units": json.dumps({"models": [{"name": "lstm", "params": {"units": ["x"] * 200_000}}]}),
+    "good units": json.dumps({"models": [{"name": "lstm", "params": {"units": [3] * 300_000}}]}),
+    "parameters": json.dumps({"models": [{"name": "lstm", "params": {f"k{i}": i for i in range(90_000)}}]}),
+    "large numbers": json.dumps({"models": [{"name": "gru", "params": {"units": [0]}}]}).replace(
+        "0", ",".join(["9" * 4_000] * 250)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MEGABYTES.values(), ids=MEGABYTES.keys())
+def test_a_megabyte_of_nonsense_is_refused_soon(text):
+    assert read_or_refuse(Experiment.read, text, within_s=3) is None
+
+
+def test_the_last_of_two_equal_keys_counts():
+    assert Experiment.read('{"title": "one", "title": "two"}').title == "two"
+
+
+@pytest.mark.parametrize("text", [text for text in NASTY if text.isprintable()])
+def test_a_title_is_kept_letter_by_letter(text):
+    assert Experiment.read(json.dumps({"title": text})).title == text

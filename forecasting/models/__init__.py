@@ -22,7 +22,7 @@ def resolve(choice: ModelChoice) -> Model:
         BadInput: when no model bears the name, or a parameter is unknown or out of range.
     """
     if choice.name not in MODELS:
-        raise BadInput(f"There is no model {choice.name!r}: choose from {', '.join(MODELS)}.")
+        raise BadInput(f"There is no model {choice.name!r:.60}: choose from {', '.join(MODELS)}.")
     try:
         return MODELS[choice.name].model_validate(choice.params)
     except ValidationError as error:

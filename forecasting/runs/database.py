@@ -5,6 +5,7 @@ before it, and nobody writes until it ends. SQLite works so by itself; on Postgr
 """
 
 import logging
+import re
 import sqlite3
 import time
 import weakref
@@ -70,7 +71,7 @@ class Database:
             weakref.finalize(self, self.engine.dispose)  # connections are closed when nobody needs them any more
             self._readers = self.engine.execution_options(only_reads=True)
             _migrate(self)
-        except (OSError, SQLAlchemyError, Unavailable, ImportError) as error:
+        except (OSError, ValueError, SQLAlchemyError, Unavailable, ImportError) as error:
             why = _why(error.__cause__ or error)
             raise BadInput(
                 f"The database {without_password(url)} cannot be opened ({why}): give a URL such as sqlite:///lab.db or "
@@ -118,9 +119,9 @@ def _why(error: BaseException) -> str:
 def without_password(url: str) -> str:
     """A database's URL as it may be shown."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return repr(url[:60])
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return re.sub("//.*@", "//***@", url.partition("?")[0])[:100]
 
 
 def _engine(url: URL) -> Engine:

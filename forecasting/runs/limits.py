@@ -1,5 +1,6 @@
 """What one visitor may ask of a server that others use too."""
 
+import math
 from dataclasses import dataclass
 
 from forecasting.data import Split
@@ -67,15 +68,16 @@ class Size:
         Raises:
             BadInput: with what was asked for, what is allowed, and what to do.
         """
-        epochs = experiment.training.epochs
-        if experiment.training.budget_s is None and epochs > self.max_epochs:
-            raise BadInput(f"{epochs} epochs are asked for, and this server allows {self.max_epochs}: take fewer.")
         shape = Shape.of(split)
         for fit in fits_of(experiment):
-            model = resolve(fit.model)
-            work = len(split.train) * shape.input_size * model.width(shape) / 1e6
+            model, training = resolve(fit.model), fit.training
+            if training is not None and training.budget_s is None and training.epochs > self.max_epochs:
+                raise BadInput(
+                    f"{training.epochs} epochs are asked for, and this server allows {self.max_epochs}: take fewer."
+                )
+            work = math.ceil(len(split.train) * shape.input_size * model.width(shape) / 1e6)
             if work > self.max_work:
                 raise BadInput(
                     f"{model.label}: {len(split.train):,} windows × {shape.input_size} steps × {model.width(shape)} units "
-                    f"make {work:,.0f} million, and this server allows {self.max_work:,}: take fewer series, steps or units."
+                    f"make {work:,} million, and this server allows {self.max_work:,}: take fewer series, steps or units."
                 )

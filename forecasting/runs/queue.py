@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, literal, select, update
 
 from forecasting.experiment import Fit
 from forecasting.models import Progress
@@ -110,6 +110,7 @@ class Queue:
             found = None if training is None or training.budget_s is not None else _furthest(db, fit, training.epochs)
             state = None if found is None else read_blob(db, f"fit/{found.id}/state")
             if found is None or state is None:
+                db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit.id))
                 return None
             if found.id != fit.id:
                 _copy_curve(db, found.id, fit.id, found.epochs_done)
@@ -216,21 +217,20 @@ class Queue:
 
 def next_turn(db: Connection, owner: str) -> int:
     """The turn of the next fit that a visitor queues."""
-    waiting = FIT.status == "queued"
-    front = db.scalar(select(func.min(FIT.turn)).where(waiting)) or 0
-    last = db.scalar(select(func.max(FIT.turn)).where(waiting, FIT.owner == owner))
-    return front if last is None else max(front, last + 1)
+    last = db.scalar(select(func.max(FIT.turn)).where(FIT.status == "queued", FIT.owner == owner))
+    return _front(db) if last is None else max(_front(db), last + 1)
 
 
-def places(db: Connection, fits: Sequence[Row]) -> dict[str, int]:
-    """The places of waiting fits among all that wait, from 1."""
-    found = {}
-    for fit in fits:
-        if fit.status == "queued":
-            mine = tuple_(*(literal(value) for value in (fit.turn, fit.queued_at, fit.place)))
-            before = select(func.count()).where(FIT.status == "queued", tuple_(*ORDER) < mine)
-            found[fit.id] = (db.scalar(before) or 0) + 1
-    return found
+def _front(db: Connection) -> int:
+    """The turn of those that are next. It never goes back while anybody waits."""
+    return db.scalar(select(func.min(FIT.turn)).where(FIT.status == "queued")) or 0
+
+
+def places(db: Connection, fit_ids: Sequence[str]) -> dict[str, int]:
+    """The places of those fits that wait, among all that wait, from 1."""
+    place = func.row_number().over(order_by=ORDER).label("nth")
+    waiting = select(FIT.id, place).where(FIT.status == "queued").subquery()
+    return {row.id: row.nth for row in db.execute(select(waiting).where(waiting.c.id.in_(fit_ids)))}
 
 
 # --------------------------------------------------------------------------------------------------------------- curves
@@ -307,7 +307,9 @@ def _queue_again(db: Connection, fit_id: str, attempt: int, at_last: str, reason
         status, reason = "cancelled", "Stopped before there was anything to keep."
     else:
         status = "queued" if attempt < MAX_ATTEMPTS else at_last
-    values = {"status": status, "reason": reason, "attempt": attempt} | _ended()
+    front = _front(db)  # a fit that comes back must not bring back an old turn, which newcomers would be given too
+    turn = case((FIT.turn < front, front), else_=FIT.turn)
+    values: dict[str, Any] = {"status": status, "reason": reason, "attempt": attempt, "turn": turn} | _ended()
     values["ended_at"] = None if status == "queued" else values["ended_at"]
     db.execute(update(schema.fit).where(FIT.id == fit_id).values(**values))
 

@@ -80,6 +80,8 @@ class Store(Queue):
         with self._writing() as db:
             if db.scalar(select(RUN.id).where(RUN.id == run_id)) is None:
                 raise BadInput("This run was deleted: nothing can be added to it.")
+            if quota is not None:
+                quota.refuse_when_full(stored_bytes(db))
             self._claim(db, run_id, fits, owner)
             if quota is not None:
                 quota.refuse_too_many(_waiting(db, owner))
@@ -101,6 +103,7 @@ class Store(Queue):
             else:
                 sooner = update(schema.fit).where(FIT.id == fit.id, FIT.status == "queued", FIT.turn > turn)
                 db.execute(sooner.values(turn=turn))
+                turn += known[fit.id] == "queued"
                 db.execute(update(schema.fit).where(FIT.id == fit.id).values(stop_requested=False))
             if fit.id in claimed:
                 mine = and_(CLAIM.run_id == run_id, CLAIM.fit_id == fit.id)
@@ -133,6 +136,8 @@ class Store(Queue):
         Raises:
             BadInput: when it was written by another version and cannot be read any more.
         """
+        if not (run_id.isascii() and run_id.isalnum()):  # addresses hold whatever somebody writes
+            return None
         with self._reading() as db:
             row = db.execute(select(schema.run).where(RUN.id == run_id)).one_or_none()
             if row is None:
@@ -158,7 +163,7 @@ class Store(Queue):
             point = Progress(row.epoch, _number(row.loss), _number(row.valid_loss), row.elapsed_s)
             epochs.setdefault(row.fit_id, []).append(point)
         rows = db.execute(select(schema.fit).where(FIT.id.in_(fit_ids))).all()
-        waiting = places(db, rows)
+        waiting = places(db, [row.id for row in rows if row.status == "queued"])
         return {row.id: fit_view(row, epochs.get(row.id, []), waiting.get(row.id)) for row in rows}
 
     def census(self) -> tuple[int, int]:
@@ -230,6 +235,7 @@ class Store(Queue):
         known = select(schema.upload.c.id).where(schema.upload.c.owner == owner, schema.upload.c.digest == digest)
         with self._writing() as db:
             upload_id = db.scalar(known)
+            db.execute(update(schema.upload).where(schema.upload.c.id == upload_id).values(created_at=time.time()))
             if upload_id is None:
                 if quota is not None:
                     quota.refuse_when_full(stored_bytes(db) + len(content))

@@ -7,6 +7,7 @@ ends, its supervisor is gone, and so is the child, at once.
 """
 
 import errno
+import gc
 import json
 import os
 import queue
@@ -84,6 +85,8 @@ def main(threads: int = 1) -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     _warm_up()
+    gc.collect()
+    gc.freeze()  # tracing a network makes so many objects that the collector would look at TensorFlow's again and again
     wire.tell("ready", devices=devices())
     while True:
         job = wire.jobs.get()

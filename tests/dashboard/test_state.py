@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dashboard.state import decode, encode
 from forecasting import BadInput, Experiment, ModelChoice, Sample, Task, Training, Waves
+from tests.test_experiment import HOSTILE, MEGABYTES, is_one_clear_sentence, read_or_refuse
 
 experiments = st.builds(
     Experiment,
@@ -80,3 +81,54 @@ def test_a_small_address_that_unfolds_into_a_flood_is_refused():
         decode(bomb)
     with pytest.raises(BadInput, match="damaged"):
         decode(base64.urlsafe_b64encode(zlib.compress(b" " * 10_000_000, 9)).decode()[:19_000])
+
+
+# --------------------------------------------------------------------------------------------- what a stranger may send
+
+
+def folded(content: bytes) -> str:
+    """A content as an address holds it."""
+    return base64.urlsafe_b64encode(zlib.compress(content)).rstrip(b"=").decode()
+
+
+def encodable(text: str) -> bytes:
+    """A text as bytes; lone surrogates as the bytes that a careless writer makes of them, which are no UTF-8."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+@given(HOSTILE)
+@settings(max_examples=150, deadline=None)
+def test_whatever_a_stranger_folds_into_an_address_is_an_experiment_or_refused_in_one_clear_sentence(text: str):
+    experiment = read_or_refuse(decode, folded(encodable(text)), within_s=1)
+    if experiment is not None:
+        assert decode(encode(experiment)) == experiment
+
+
+@given(HOSTILE | st.text(st.characters(), max_size=300) | st.binary(max_size=300).map(folded))
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_in_an_address_is_refused_in_one_clear_sentence(text: str):
+    read_or_refuse(decode, text, within_s=1)
+
+
+@pytest.mark.parametrize("text", MEGABYTES.values(), ids=MEGABYTES.keys())
+def test_a_megabyte_in_an_address_is_refused_soon_folded_or_not(text: str):
+    assert read_or_refuse(decode, text, within_s=1) is None
+    assert read_or_refuse(decode, folded(text.encode()), within_s=1) is None
+
+
+@given(experiments, st.integers(0, 10_000), st.integers(1, 255))
+@settings(max_examples=100, deadline=None)
+def test_an_address_with_one_letter_changed_is_another_experiment_or_refused(experiment: Experiment, at: int, by: int):
+    text = encode(experiment)
+    at %= len(text)
+    read_or_refuse(decode, text[:at] + chr(ord(text[at]) ^ by) + text[at + 1 :], within_s=1)
+    read_or_refuse(decode, text[:at], within_s=1)
+
+
+def test_what_follows_a_whole_content_in_an_address_changes_nothing_or_is_refused():
+    whole = zlib.compress(Experiment().canonical().encode())
+    for tail in (b"\0", b"x" * 1_000, whole):
+        try:
+            assert decode(base64.urlsafe_b64encode(whole + tail).decode()) == Experiment()
+        except BadInput as refused:
+            assert is_one_clear_sentence(str(refused))
