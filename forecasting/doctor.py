@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from forecasting.experiment import BadInput
 from forecasting.runs.database import Unavailable, without_password
 from forecasting.runs.machine import cores, memory_mb
+from forecasting.runs.programs import usable
 from forecasting.runs.store import Store
 from forecasting.settings import SERVER_MB, Settings
 
@@ -59,8 +60,7 @@ def examine() -> Iterator[Finding]:
     yield _memory(settings)
     yield _database(settings)
     yield _folder("temporary folder", Path(tempfile.gettempdir()))
-    if settings.cache_dir:
-        yield _folder("cache folder", Path(settings.cache_dir))
+    yield _programs(settings)
     yield _program("browser", ("chromium", "chromium-browser", "google-chrome"), "chromium")
     yield _program("PostgreSQL", tuple(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))), "postgresql")
 
@@ -154,6 +154,14 @@ def _folder(about: str, folder: Path) -> Finding:
         return Finding(about, "wrong", f"{folder} cannot be written ({error.strerror}): workers need it.")
     nearly_full = free < ENOUGH_MB
     return Finding(about, "note" if nearly_full else "right", f"{folder} can be written; {free:,} MB are free.")
+
+
+def _programs(settings: Settings) -> Finding:
+    folder = usable(settings.cache_dir)
+    if folder:
+        return Finding("compiled programs", "right", f"They are kept in {folder}.")
+    why = "every worker compiles its own. FORECASTING_CACHE_DIR names a folder for them, that only this user can write to"
+    return Finding("compiled programs", "note", f"They cannot be kept in {settings.cache_dir!r}: {why}.")
 
 
 def _program(about: str, names: tuple[str, ...], package: str) -> Finding:

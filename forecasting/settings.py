@@ -15,8 +15,7 @@ SERVER_MB = 400
 """What the dashboard itself takes, with room for many visitors."""
 
 
-def _default_database() -> str:
-    return f"sqlite:///{Path.home() / '.forecasting-lab' / 'lab.db'}"
+HOME = Path.home() / ".forecasting-lab"
 
 
 class Settings(BaseSettings):
@@ -25,7 +24,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FORECASTING_", frozen=True)
 
     database_url: str = Field(
-        default_factory=_default_database,
+        f"sqlite:///{HOME / 'lab.db'}",
         description="SQLAlchemy URL of the database that holds runs and uploads: SQLite, or PostgreSQL for several servers. "
         "By default a SQLite file in `~/.forecasting-lab`.",
     )
@@ -52,7 +51,11 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(10, ge=1, le=1_000, description="Largest file that a visitor may upload, in MB.")
     max_stored_mb: int = Field(2_000, ge=1, description="Uploads, forecasts and weights together, in MB.")
     keep_days: int = Field(0, ge=0, description="Days after which a run is deleted with all that is its own. 0: never.")
-    cache_dir: str = Field("", description="Folder for compiled programs, so that the next process need not compile them.")
+    cache_dir: str = Field(
+        str(HOME / "programs"),
+        description="Folder for compiled programs, so that the next process need not compile them. Empty: none. By default "
+        "`~/.forecasting-lab/programs`.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["text", "json"] = Field("text", description="`json`: one object per line, with run and fit ids.")
 

@@ -27,7 +27,7 @@ def examined(tmp_path: Path, **environment: str) -> tuple[int, dict[str, str]]:
 
 
 def test_a_machine_that_runs_these_tests_is_well(tmp_path):
-    status, said = examined(tmp_path, FORECASTING_SLOTS="1")
+    status, said = examined(tmp_path, FORECASTING_SLOTS="1", FORECASTING_CACHE_DIR=str(tmp_path / "programs"))
     assert status == 0, said
     assert said["Python"] == f"✓ Python {sys.version.split()[0]}."
     assert said["packages"].startswith("✓ All")
@@ -35,6 +35,7 @@ def test_a_machine_that_runs_these_tests_is_well(tmp_path):
     assert said["GPU"][0] in "✓·"
     assert "1 fit trains at the same time" in said["memory"]
     assert "holds 0 runs" in said["database"]
+    assert said["compiled programs"].startswith(f"✓ They are kept in {tmp_path}")
     assert {"temporary folder", "browser", "PostgreSQL"} < said.keys()
 
 
@@ -44,13 +45,13 @@ def test_what_is_wrong_is_said_with_what_to_do_and_no_password(tmp_path):
         FORECASTING_SLOTS="64",
         FORECASTING_WORKER_MB="100000",
         FORECASTING_DATABASE_URL="postgresql://lab:secret@127.0.0.1:1/lab",
-        FORECASTING_CACHE_DIR=str(tmp_path / "not there"),
+        FORECASTING_CACHE_DIR="/proc/nowhere",
     )
     assert status == 1
     assert said["memory"].startswith("✗") and said["memory"].endswith("lower FORECASTING_SLOTS or FORECASTING_WORKER_MB.")
     assert said["database"].startswith("✗ The database postgresql://lab:***@127.0.0.1:1/lab cannot be opened")
     assert "secret" not in str(said)
-    assert said["cache folder"].startswith("✗")
+    assert said["compiled programs"].startswith("· They cannot be kept")
 
 
 def test_a_setting_that_cannot_be_used_is_named(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from forecasting.runs.machine import rss_mb
+from forecasting.runs.programs import usable
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Child:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
         self._lines, self._errors = queue.Queue(), deque(maxlen=20)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "forecasting.runs.worker", str(self.guard.threads), self.guard.cache_dir],
+            [sys.executable, "-m", "forecasting.runs.worker", str(self.guard.threads), usable(self.guard.cache_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

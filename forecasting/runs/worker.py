@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -67,10 +68,13 @@ class Wire:
         self._out.write(json.dumps({"event": event, **content}) + "\n")
 
 
-def main(threads: int = 1) -> None:
+def main(threads: int = 1, programs_folder: str = "") -> None:
     """Warm up, then work through jobs until standard input ends."""
     os.nice(NICE)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if programs_folder:
+        keep = f"--tf_xla_persistent_cache_directory={programs_folder}"
+        os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {keep}".strip()
     if sys.platform == "linux":
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
     wire = Wire()
@@ -84,14 +88,38 @@ def main(threads: int = 1) -> None:
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    _warm_up()
+    with _trouble_with_programs(programs_folder):
+        _warm_up()
     gc.collect()
     gc.freeze()  # tracing a network makes so many objects that the collector would look at TensorFlow's again and again
     wire.tell("ready", devices=devices())
     while True:
         job = wire.jobs.get()
-        work(wire, job)
+        with _trouble_with_programs(programs_folder):
+            work(wire, job)
         wire.stopped.discard(job["job"])
+
+
+@contextmanager
+def _trouble_with_programs(folder: str) -> Iterator[None]:
+    """Empty the folder of compiled programs when it makes trouble, and end: the next worker compiles anew."""
+    from forecasting.runs.programs import empty
+
+    try:
+        yield
+    except Exception as error:
+        if folder and _is_about_programs(error):
+            empty(folder)
+        raise
+
+
+def _is_about_programs(error: Exception) -> bool:
+    """Whether TensorFlow could not read or write a compiled program."""
+    from tensorflow.errors import DataLossError, OutOfRangeError
+
+    from forecasting.runs.programs import MARK
+
+    return isinstance(error, DataLossError | OutOfRangeError) or MARK in str(error)
 
 
 def _warm_up() -> None:
@@ -105,8 +133,6 @@ def _warm_up() -> None:
 
 def work(wire: Wire, job: dict[str, Any]) -> None:
     """Do one job and tell how it ended: `done`, `stopped` before anything was worth keeping, or `failed`."""
-    from tensorflow.errors import ResourceExhaustedError
-
     from forecasting.experiment import BadInput
     from forecasting.models.training import Diverged, Stopped
 
@@ -117,16 +143,24 @@ def work(wire: Wire, job: dict[str, Any]) -> None:
         wire.tell("stopped", job=name)
     except (BadInput, Diverged) as error:
         wire.tell("failed", job=name, reason=str(error))
-    except (MemoryError, ResourceExhaustedError):
-        wire.tell("failed", job=name, reason="The worker ran out of memory: use fewer series, steps or units.")
     except Exception as error:  # a fit that fails must not take the worker along; the reason reaches the visitor
+        if _is_about_programs(error):  # no fault of this fit's
+            raise
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}"[:500]
-        if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
-            reason = f"The server cannot keep the result at the moment ({error.strerror}): try again later."
-        wire.tell("failed", job=name, reason=reason)
+        wire.tell("failed", job=name, reason=_reason(error))
     else:
         wire.tell("done", job=name, summary=result)
+
+
+def _reason(error: Exception) -> str:
+    """Why a fit failed, in words."""
+    from tensorflow.errors import ResourceExhaustedError
+
+    if isinstance(error, MemoryError | ResourceExhaustedError):
+        return "The worker ran out of memory: use fewer series, steps or units."
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+        return f"The server cannot keep the result at the moment ({error.strerror}): try again later."
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
@@ -192,4 +226,4 @@ def _checkpoint(folder: Path, epochs: int, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    main(int(sys.argv[1]), sys.argv[2])

@@ -20,7 +20,7 @@ from forecasting import Experiment, Fit, fits_of
 from forecasting.runs.store import unpack
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "forecasting.runs.worker"]
+COMMAND = [sys.executable, "-m", "forecasting.runs.worker", "1", ""]
 ENDS = ("done", "stopped", "failed")
 
 
