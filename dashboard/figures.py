@@ -273,7 +273,7 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
                 hovertemplate=f"{row.label}: %{{y:.1%}}<extra></extra>",
             )
         )
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(tickformat=".1~%", rangemode="tozero")
     return figure
 
 

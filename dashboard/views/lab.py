@@ -56,6 +56,9 @@ def _page() -> None:
         return
     except BadInput as error:
         complain(error)
+        st.button(
+            "The chapter's settings", key="start-over", icon=":material/restart_alt:", on_click=take, args=(Experiment(),)
+        )
         if run is not None:
             _offer_way_back(run)
         return

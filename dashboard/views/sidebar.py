@@ -313,7 +313,7 @@ def _training(values: Draft) -> None:
         help="20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept.",
     )
     _until(training)
-    with st.expander("Batch, rate, optimiser, seeds, limits", key=key("more-training")):
+    with st.expander("Batch, rate, optimiser, seeds", key=key("more-training")):
         training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key("batch_size"))
         training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key("rate"))
         training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key("optimizer"))
