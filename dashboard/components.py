@@ -35,7 +35,7 @@ def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None
     """A slider over the whole range of a field, as far as the server allows; a value that came from elsewhere widens it."""
     field = cls.model_fields[name]
     low, high = bounds(field)
-    high = high if most is None else max(min(high, most), value)
+    high = high if most is None else max(min(high, most), value, low + 1)
     number = type(value[0]) if isinstance(value, tuple | list) else type(value)
     options = {"min_value": number(low), "max_value": number(high), "step": number(step or 1), "help": field.description}
     return st.slider(

@@ -59,7 +59,7 @@ def small() -> MakeExperiment:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Callable[[], str]]:
-    """A real PostgreSQL server of its own; each call makes an empty database and returns its URL."""
+    """A real PostgreSQL server of its own; each call empties its database and returns the URL."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
         why = "No PostgreSQL on this machine: install it (Debian: apt-get install postgresql) to run these tests."
@@ -68,7 +68,7 @@ def postgresql() -> Iterator[Callable[[], str]]:
         server = Postgresql(programs[-1], Path(folder))
         server.start()
         try:
-            yield server.new_database
+            yield server.empty_database
         finally:
             server.stop()
 
@@ -97,7 +97,7 @@ class Postgresql:
     """A server in a folder; root, whom PostgreSQL refuses, starts it as the user that Debian's package makes."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
-        self.programs, self.folder, self._count = programs, folder, count(1)
+        self.programs, self.folder = programs, folder
         self._user = "postgres" if os.getuid() == 0 else None
         if self._user is not None:
             shutil.chown(folder, self._user)
@@ -112,11 +112,11 @@ class Postgresql:
         log = str(self.folder / "log")
         self._call("pg_ctl", "start", "-w", "-D", str(self.folder / "data"), "-l", log, "-o", options)
 
-    def new_database(self) -> str:
-        """Make an empty database; return its URL."""
-        name = f"lab{next(self._count)}"
-        self._call("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "lab", name)
-        return f"postgresql://lab@127.0.0.1:{self._port}/{name}"
+    def empty_database(self) -> str:
+        """Empty the one database, which is quicker than to make another; return its URL."""
+        url = f"postgresql://lab@127.0.0.1:{self._port}/postgres"
+        self._call("psql", "-qc", "DROP SCHEMA public CASCADE; CREATE SCHEMA public", url)
+        return url
 
     def stop(self) -> None:
         """End it."""

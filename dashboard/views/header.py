@@ -8,6 +8,7 @@ from dashboard import service
 from dashboard.components import complain, told
 from dashboard.results import Row, verdict
 from dashboard.state import take, visitor
+from dashboard.words import escaped
 from forecasting.data import describe
 from forecasting.experiment import BadInput, Experiment
 from forecasting.runs.views import RunView
@@ -53,7 +54,9 @@ def _recent() -> None:
     with st.popover("Recent", icon=":material/history:"):
         for run_id, title, created_at in runs:
             ago = _ago(time.time() - created_at)
-            st.button(f"{title} · {ago}", key=f"recent-{run_id}", on_click=open_run, args=(run_id,), type="tertiary")
+            st.button(
+                f"{escaped(title)} · {ago}", key=f"recent-{run_id}", on_click=open_run, args=(run_id,), type="tertiary"
+            )
 
 
 def _ago(seconds: float) -> str:

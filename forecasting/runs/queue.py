@@ -110,7 +110,7 @@ class Queue:
             found = None if training is None or training.budget_s is not None else _furthest(db, fit, training.epochs)
             state = None if found is None else read_blob(db, f"fit/{found.id}/state")
             if found is None or state is None:
-                db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit.id))
+                _forget_epochs(db, fit.id)
                 return None
             if found.id != fit.id:
                 _copy_curve(db, found.id, fit.id, found.epochs_done)
@@ -183,8 +183,7 @@ class Queue:
         values: dict[str, Any] = {"status": status, "reason": reason, "result": None}
         with self._held(lease) as db:
             if status == "failed":
-                delete_blob(db, f"fit/{lease.fit.id}/state")
-                values["epochs_done"] = None
+                _forget_state(db, lease.fit.id)
             elif not _stop_wanted(db, lease):  # meanwhile another run wants the fit
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
                 return
@@ -240,6 +239,17 @@ def trim_curve(db: Connection, fit_id: str) -> None:
     """Drop the epochs that a fit has done since its last state: they will be done again."""
     done = select(func.coalesce(FIT.epochs_done, 0)).where(FIT.id == fit_id).scalar_subquery()
     db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id, EPOCH.epoch > done))
+
+
+def _forget_epochs(db: Connection, fit_id: str) -> None:
+    """Let a fit start from nothing."""
+    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id))
+    _forget_state(db, fit_id)
+
+
+def _forget_state(db: Connection, fit_id: str) -> None:
+    delete_blob(db, f"fit/{fit_id}/state")
+    db.execute(update(schema.fit).where(FIT.id == fit_id).values(epochs_done=None))
 
 
 def _copy_curve(db: Connection, parent_id: str, fit_id: str, epochs: int) -> None:

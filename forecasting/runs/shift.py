@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forecasting.experiment import BadInput, Upload
+from forecasting.experiment import BadInput, Upload, printable
 from forecasting.models import Progress
 from forecasting.runs.arrays import pack
 from forecasting.runs.child import Child, ChildDied
@@ -230,7 +230,7 @@ class Shift:
 
     def _conclude(self, message: dict[str, Any]) -> None:
         if message["event"] == "failed":
-            self.patiently(self.store.give_up, self.lease, "failed", message["reason"])
+            self.patiently(self.store.give_up, self.lease, "failed", printable(message["reason"]))
         elif message["event"] == "stopped" and self.limit:
             reason = f"{self.limit} before its first epoch had ended: take fewer series, steps or units."
             self.patiently(self.store.give_up, self.lease, "failed", reason)

@@ -31,9 +31,7 @@ def plot(page: Page, name: str):
 
 
 QUICK = Experiment(source=Waves(n_series=400), training=Training(epochs=3))
-LONG = Experiment(
-    source=Waves(n_series=2_000), models=(ModelChoice(name="deep_rnn"),), training=Training(epochs=500)
-)
+LONG = Experiment(source=Waves(n_series=2_000), models=(ModelChoice(name="deep_rnn"),), training=Training(epochs=500))
 
 
 def test_the_first_screen_shows_series_and_baselines_and_one_thing_to_press(dashboard: Dashboard, browser: Browser):

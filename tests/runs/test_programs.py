@@ -11,7 +11,7 @@ from forecasting.runs.engine import Engine
 
 
 @pytest.fixture
-def fit_in_a_new_worker(store, small, eventually, tmp_path):
+def fit_in_a_new_worker(store, small, eventually):
     """Fit something in a worker of its own that may keep programs in a folder; return how it ended and its worker's pid."""
 
     def fit(root: Path):
