@@ -85,7 +85,7 @@ class Database:
         Raises:
             Unavailable: when the database is locked for long, read-only, full or gone.
         """
-        with _plainly(), self.engine.begin() as connection:
+        with self._plainly(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -95,20 +95,20 @@ class Database:
         Raises:
             Unavailable: when the database cannot be read.
         """
-        with _plainly(), self._readers.connect() as connection:
+        with self._plainly(), self._readers.connect() as connection:
             yield connection
 
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    try:
-        yield
-    except (DataError, IntegrityError, ProgrammingError):
-        raise  # a mistake of ours, not a state of the database
-    except DBAPIError as error:
-        raise Unavailable(
-            f"The database does not answer ({_why(error)}): what it holds is not touched. Try again in a moment."
-        ) from error
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (DataError, IntegrityError, ProgrammingError):
+            raise  # a mistake of ours, not a state of the database
+        except DBAPIError as error:
+            self.engine.dispose()  # SQLite's connections stay read-only that were opened while its file was
+            raise Unavailable(
+                f"The database does not answer ({_why(error)}): what it holds is not touched. Try again in a moment."
+            ) from error
 
 
 def _why(error: BaseException) -> str:

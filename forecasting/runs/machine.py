@@ -1,5 +1,6 @@
 """How large the machine is that this process may use: a container's limits, not its host's."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def rss_mb(pid: int) -> int | None:
         return psutil.Process(pid).memory_info().rss // 1_000_000
     except psutil.NoSuchProcess:
         return None
+
+
+def disk_trouble(error: BaseException) -> str | None:
+    """What to say when files cannot be written because the disk is full or read-only; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return None
+    return f"The server cannot keep the files of this fit at the moment ({error.strerror}): try again later."
 
 
 def _read(path: Path) -> str:

@@ -14,6 +14,7 @@ from forecasting.models import Progress
 from forecasting.runs.arrays import pack
 from forecasting.runs.child import Child, ChildDied
 from forecasting.runs.database import Unavailable
+from forecasting.runs.machine import disk_trouble
 from forecasting.runs.queue import Done, Lease
 from forecasting.runs.store import Store
 
@@ -41,19 +42,21 @@ def see_through(store: Store, lease: Lease, child: Child, closing: threading.Eve
         LeaseLost: when the fit has meanwhile gone to another holder; the child is ended.
     """
     child.start()
-    with tempfile.TemporaryDirectory(prefix="forecasting-") as folder:
-        shift = Shift(store, lease, child, Path(folder), closing)
-        try:
-            shift.work()
-        except BadInput as error:
-            shift.patiently(store.give_up, lease, "failed", str(error))
-        except ChildDied as error:
+    shift = Shift(store, lease, child, closing)
+    try:
+        with tempfile.TemporaryDirectory(prefix="forecasting-") as folder:
+            shift.work(Path(folder))
+    except BadInput as error:
+        shift.patiently(store.give_up, lease, "failed", str(error))
+    except ChildDied as error:
+        shift.patiently(store.put_back, lease, str(error))
+    except BaseException as error:
+        trouble = disk_trouble(error)
+        if trouble is None or shift.at_work:
             child.kill()
-            shift.keep_state()
-            shift.patiently(store.put_back, lease, str(error))
-        except BaseException:
-            child.kill()
+        if trouble is None:
             raise
+        shift.patiently(store.give_up, lease, "failed", trouble)
 
 
 class Shift:
@@ -63,15 +66,14 @@ class Shift:
         store: where everything is written.
         lease: the right to work on the fit.
         child: who works.
-        folder: what the two hand each other.
         closing: set when everything is to end.
     """
 
-    def __init__(self, store: Store, lease: Lease, child: Child, folder: Path, closing: threading.Event) -> None:
-        self.store, self.lease, self.child, self.folder, self.closing = store, lease, child, folder, closing
+    def __init__(self, store: Store, lease: Lease, child: Child, closing: threading.Event) -> None:
+        self.store, self.lease, self.child, self.closing = store, lease, child, closing
         self.guard, self.name = child.guard, f"{lease.fit.id}-{lease.attempt}"
         self.began = self.beaten_at = self.heard_at = self.looked_at = self.kept_at = time.monotonic()
-        self.stage, self.kept = "starting", ""
+        self.stage, self.kept, self.at_work = "starting", "", False
         self.told_stop_at: float | None = None
         self.limit = ""
 
@@ -85,13 +87,28 @@ class Shift:
                 if self.closing.wait(AGAIN_S):
                     raise
 
-    def work(self) -> None:
-        """Hand over the job and follow it to its end."""
+    def work(self, folder: Path) -> None:
+        """Hand over the job and follow it to its end.
+
+        Args:
+            folder: where this process and the child hand each other files.
+
+        Raises:
+            ChildDied: when it died; what it had reached is kept.
+        """
+        self.folder = folder
         job = self._prepare()
         self.child.programs.append(self.lease.fit.program)
         self.child.send(job)
-        while not self._has_ended():
-            pass
+        self.at_work = True
+        try:
+            while not self._has_ended():
+                pass
+        except ChildDied:
+            self.child.kill()
+            self.keep_state()
+            raise
+        self.at_work = False
 
     def keep_state(self) -> None:
         """Put the newest checkpoint into the store, unless it is there."""

@@ -6,7 +6,6 @@ a state to go on from), and takes a checkpoint from time to time and in the end 
 ends, its supervisor is gone, and so is the child, at once.
 """
 
-import errno
 import gc
 import json
 import os
@@ -23,7 +22,6 @@ from typing import Any, TextIO
 NICE = 10
 FIRST_TO_DIE = "600"
 """When the machine's memory is short, the kernel ends a worker and not the dashboard."""
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 CHECKPOINT_S = 2.0
 ALIVE_S = 2.0
 """How often a fit that has nothing else to say says that it is alive."""
@@ -156,11 +154,11 @@ def _reason(error: Exception) -> str:
     """Why a fit failed, in words."""
     from tensorflow.errors import ResourceExhaustedError
 
+    from forecasting.runs.machine import disk_trouble
+
     if isinstance(error, MemoryError | ResourceExhaustedError):
         return "The worker ran out of memory: use fewer series, steps or units."
-    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
-        return f"The server cannot keep the result at the moment ({error.strerror}): try again later."
-    return f"{type(error).__name__}: {error}"[:500]
+    return disk_trouble(error) or f"{type(error).__name__}: {error}"[:500]
 
 
 def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
