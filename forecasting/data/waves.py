@@ -77,11 +77,17 @@ def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     if waves.season != "none":
         season = waves.season_amplitude * np.sin(2 * np.pi * (step / waves.season_length + shift))
         values = values + season if waves.season == "additive" else values * (1 + season)
-    return values + waves.noise_width * (noise - 0.5)
+    noise -= 0.5
+    noise *= waves.noise_width
+    return values + noise
 
 
 def _wave(
     amplitude: float, frequency: tuple[float, float], draw: np.ndarray, phase: np.ndarray, t: np.ndarray
 ) -> np.ndarray:
     low, high = frequency
-    return amplitude * np.sin((t - phase) * (low + (high - low) * draw))
+    values = t - phase
+    values *= low + (high - low) * draw
+    np.sin(values, out=values)
+    values *= amplitude
+    return values

@@ -84,7 +84,11 @@ class Child:
             return
         self.kill()  # one that ended by itself has left its pipes open
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "OPENBLAS_NUM_THREADS": str(self.guard.threads),
+        }
         self._lines, self._errors = queue.Queue(), deque(maxlen=20)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "forecasting.runs.worker", str(self.guard.threads), usable(self.guard.cache_dir)],

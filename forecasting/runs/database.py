@@ -20,6 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, Float, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 5
 """Seconds that a transaction waits for another writer."""
+POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 30}
+"""So many connections are kept, and so many more are opened when many visitors come at once."""
 WRITERS = 7_036_402
 """The number of the lock that writers take on PostgreSQL."""
 
@@ -104,7 +107,7 @@ class Database:
             yield
         except (DataError, IntegrityError, ProgrammingError):
             raise  # a mistake of ours, not a state of the database
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeout) as error:
             self.engine.dispose()  # SQLite's connections stay read-only that were opened while its file was
             raise Unavailable(
                 f"The database does not answer ({_why(error)}): what it holds is not touched. Try again in a moment."
@@ -130,14 +133,14 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database:
             Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url)
+        engine = create_engine(url, **POOL)
         event.listen(engine, "connect", _tune)
         event.listen(engine, "begin", _begin_on_sqlite)
         return engine
     if url.get_backend_name() != "postgresql":
         raise BadInput(f"The database may be SQLite or PostgreSQL, not {url.get_backend_name()}.")
     options = {"connect_timeout": BUSY_S, "options": f"-c lock_timeout={BUSY_S * 1000}"}
-    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=options)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=options, **POOL)
     event.listen(engine, "begin", _begin_on_postgresql)
     return engine
 

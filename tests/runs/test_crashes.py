@@ -29,7 +29,7 @@ from forecasting.runs.queue import LEASE_S
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView
 from tests.conftest import Lab
-from tests.runs.test_engine import ROOT, by_hand, csv, is_gone, of_upload
+from tests.runs.test_engine import ROOT, by_hand, csv, of_upload
 
 LONG_S = 140.0
 """Room for a fit of some seconds, on a machine where everything takes ten times as long."""
@@ -97,6 +97,13 @@ def caught(lab: Lab, run_id: str, stage: str) -> FitView:
         return fit if fit.stage == stage else None
 
     return lab.eventually(look, LONG_S)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def kill(lab: Lab) -> int:
