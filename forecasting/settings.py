@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         "has grown beyond two thirds is replaced between fits.",
     )
     max_fit_s: int = Field(600, ge=1, description="Seconds that a fit may train; then it is stopped, its best weights kept.")
-    no_progress_s: int = Field(120, ge=5, description="Seconds without a sign of life after which a process is replaced.")
+    no_progress_s: int = Field(120, ge=30, description="Seconds without a sign of life after which a process is replaced.")
     max_epochs: int = Field(500, ge=1, description="Epochs of a fit, those included that it goes on from.")
     max_work: int = Field(
         500, ge=1, description="Windows × look-back × units of a fit, in millions; the chapter's deep RNN has 14."

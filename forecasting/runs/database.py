@@ -108,7 +108,6 @@ class Database:
         except (DataError, IntegrityError, ProgrammingError):
             raise  # a mistake of ours, not a state of the database
         except (DBAPIError, PoolTimeout) as error:
-            self.engine.dispose()  # SQLite's connections stay read-only that were opened while its file was
             raise Unavailable(
                 f"The database does not answer ({_why(error)}): what it holds is not touched. Try again in a moment."
             ) from error
@@ -136,6 +135,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, **POOL)
         event.listen(engine, "connect", _tune)
         event.listen(engine, "begin", _begin_on_sqlite)
+        event.listen(engine, "handle_error", _drop_read_only)
         return engine
     if url.get_backend_name() != "postgresql":
         raise BadInput(f"The database may be SQLite or PostgreSQL, not {url.get_backend_name()}.")
@@ -165,6 +165,12 @@ def _use_wal(cursor: Any) -> None:
             if patience == 99:
                 raise
             time.sleep(0.02)
+
+
+def _drop_read_only(context: Any) -> None:
+    """Give up a connection that was opened while the file could not be written: it would stay read-only for ever."""
+    code = getattr(context.original_exception, "sqlite_errorcode", 0)
+    context.is_disconnect = context.is_disconnect or code & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def _begin_on_sqlite(connection: Connection) -> None:

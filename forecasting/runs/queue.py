@@ -152,7 +152,9 @@ class Queue:
         ]
         with self._held(lease) as db:
             db.execute(update(schema.fit).where(_is_held(lease)).values(stage=stage, fraction=fraction))
-            if rows:
+            if rows:  # written twice when the database has taken a report whose answer was lost
+                again = EPOCH.epoch.in_([row["epoch"] for row in rows])
+                db.execute(delete(schema.epoch).where(EPOCH.fit_id == lease.fit.id, again))
                 db.execute(insert(schema.epoch), rows)
 
     def keep_state(self, lease: Lease, state: bytes, epochs: int) -> None:

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -49,6 +50,7 @@ class Wire:
         self._out: TextIO = os.fdopen(os.dup(1), "w", buffering=1)
         os.dup2(2, 1)
         self.jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._folder: str | None = None
         self.stopped: set[str] = set()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -58,7 +60,10 @@ class Wire:
             if "stop" in message:
                 self.stopped.add(message["stop"])
             else:
+                self._folder = message["folder"]
                 self.jobs.put(message)
+        if self._folder is not None:  # it may hold a visitor's file, and nobody else is left to remove it
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
 
     def tell(self, event: str, **content: Any) -> None:

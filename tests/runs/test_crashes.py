@@ -236,14 +236,17 @@ threading.Event().wait(600)
 """
 
 
-def test_a_fit_goes_on_when_its_server_was_killed_and_is_lost_with_the_second_one(store, small, eventually, database_url):
+def test_a_fit_goes_on_when_its_server_was_killed_and_is_lost_with_the_second_one(
+    store, small, eventually, database_url, tmp_path
+):
     experiment = small("naive", "simple_rnn", **SECONDS)
     run_id = store.start_run(experiment, "tests")
     database, running = sa.create_engine(database_url, poolclass=sa.NullPool), schema.fit.c.status == "running"
 
     @contextmanager
     def a_server_that_is_killed() -> Iterator[None]:
-        with subprocess.Popen([sys.executable, "-c", SERVE, database_url], cwd=ROOT, stderr=subprocess.DEVNULL) as server:
+        command, environment = [sys.executable, "-c", SERVE, database_url], {**os.environ, "TMPDIR": str(tmp_path)}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as server:
             try:
                 yield
                 workers = psutil.Process(server.pid).children()

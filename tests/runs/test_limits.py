@@ -161,7 +161,7 @@ def test_a_wrong_setting_gives_one_sentence_that_names_the_variable(monkeypatch,
         ("WORKER_THREADS", 1, 64),
         ("WORKER_MB", 700, None),
         ("MAX_FIT_S", 1, None),
-        ("NO_PROGRESS_S", 5, None),
+        ("NO_PROGRESS_S", 30, None),
         ("MAX_EPOCHS", 1, None),
         ("MAX_WORK", 1, None),
         ("MAX_WAITING", 1, None),
@@ -182,13 +182,13 @@ def test_the_bounds_of_a_setting_are_held(monkeypatch, name, low, high):
 
 def test_settings_reach_the_limits_that_are_made_of_them(monkeypatch):
     values = {"max_waiting": 11, "max_stored_mb": 12, "max_epochs": 13, "max_work": 14}
-    values |= {"max_fit_s": 15, "no_progress_s": 16, "worker_mb": 1_700, "worker_threads": 18, "cache_dir": "/tmp/19"}
+    values |= {"max_fit_s": 15, "no_progress_s": 61, "worker_mb": 1_700, "worker_threads": 18, "cache_dir": "/tmp/19"}
     for name, value in values.items():
         monkeypatch.setenv(f"FORECASTING_{name.upper()}", str(value))
     read = Settings.read()
     assert vars(read.quota) == {"max_waiting": 11, "max_stored_mb": 12}
     assert vars(read.size) == {"max_epochs": 13, "max_work": 14}
-    guard = {"max_fit_s": 15, "no_progress_s": 16, "worker_mb": 1_700, "threads": 18, "cache_dir": "/tmp/19"}
+    guard = {"max_fit_s": 15, "no_progress_s": 61, "worker_mb": 1_700, "threads": 18, "cache_dir": "/tmp/19"}
     assert vars(read.guard) == guard
 
 

@@ -162,7 +162,10 @@ def test_a_worker_whose_standard_input_ends_is_gone_at_once_and_has_written_noth
 
 
 def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 SERVE = """
