@@ -53,7 +53,7 @@ def experiment(number: int) -> Experiment:
 def serving(folder: Path, **environment: str) -> Iterator[Dashboard]:
     """A dashboard that trains."""
     server = Dashboard(folder)
-    server.environment |= {"FORECASTING_CACHE_DIR": str(folder / "programs"), **environment}
+    server.environment |= environment
     server.start()
     try:
         yield server

@@ -44,7 +44,7 @@ class Dashboard:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = f"sqlite:///{folder / 'lab.db'}"
-        self.environment: dict[str, str] = {}
+        self.environment = {"FORECASTING_CACHE_DIR": str(folder / "programs")}
 
     def start(self) -> None:
         """Start it from another directory than the project's, as hosting services do."""

@@ -1,6 +1,7 @@
 """The main path in a real browser: open, move a slider, train, stop, reload, send the link."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -81,9 +82,10 @@ def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard
 
 
 def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dashboard: Dashboard, browser: Browser):
-    page = open_page(browser, link(dashboard, QUICK))
+    experiment = QUICK.model_copy(update={"source": Waves(n_series=2_000), "training": Training(epochs=60)})
+    page = open_page(browser, link(dashboard, experiment))  # long enough that nobody can miss the live chart
     button(page, "Train").click()
-    expect(page.locator(".st-key-live-chart canvas").first).to_be_visible()
+    expect(page.locator(".st-key-live-chart canvas").first).to_be_visible(timeout=60_000)
     expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=60_000)
     expect(plot(page, "mse")).to_contain_text("Deep RNN")
     expect(plot(page, "learning")).to_contain_text("SimpleRNN(1)")
@@ -128,7 +130,9 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
     expect(button(page, "Train")).to_be_enabled()
 
 
-def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(dashboard: Dashboard, browser: Browser):
+def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(
+    dashboard: Dashboard, browser: Browser, eventually: Callable
+):
     experiment = QUICK.model_copy(update={"source": Waves(n_series=400, seed=8)})
     page = open_page(browser, link(dashboard, experiment))
     button(page, "Train").click()
@@ -137,7 +141,7 @@ def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(dash
     button(page, "Continue").click()
     page.wait_for_url(lambda url: url != address and "run=" in url)
     second = run_id(page)
-    button(page, "Continue").wait_for(timeout=90_000)
+    eventually(lambda: Store(dashboard.database).run(second).ended, 90)
     run, before = Store(dashboard.database).run(second), Store(dashboard.database).run(first)
     assert run is not None and before is not None
     assert [(len(fit.epochs), fit.epochs_before) for fit in run.fits[2:]] == [(23, 3), (23, 3)]
