@@ -88,20 +88,24 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
         return choice(cls, name, value, key)
     if isinstance(value, tuple | list):
         text = st.text_input(str(field.title), start(key, ", ".join(map(str, value))), key=key, help=field.description)
-        return integers(text)
-    return number(cls, name, value, key)
+        return numbers(text)
+    if isinstance(value, bool):
+        return st.toggle(str(field.title), start(key, value), key, help=field.description)
+    return number(cls, name, value, key, 0.05 if isinstance(value, float) else 1)
 
 
-def integers(text: str) -> list[int | str]:
-    """Whole numbers with commas between; what is none stays text, which the settings class refuses in words."""
-    return [_integer(part.strip()) for part in text.split(",") if part.strip()]
+def numbers(text: str) -> list[int | float | str]:
+    """Numbers with commas between; what is none stays text, which the settings class refuses in words."""
+    return [_number(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def _integer(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def told(action: Callable[P, None]) -> Callable[P, None]:

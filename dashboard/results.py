@@ -59,8 +59,9 @@ class Row:
 
     @property
     def place(self) -> int:
-        """Its place in MODELS: the number of its colour."""
-        return list(MODELS).index(self.model.name)
+        """Its place among the models that have a colour of their own, from 1; 0 for the baselines, which share a grey."""
+        coloured = [name for name, model in MODELS.items() if model.group != "baselines"]
+        return 1 + coloured.index(self.model.name) if self.model.name in coloured else 0
 
     @property
     def scored(self) -> list[Outcome]:
@@ -118,7 +119,7 @@ def rows_of(experiment: Experiment, split: Split) -> list[Row]:
 def rows_of_run(run: RunView) -> list[Row]:
     """The trained models of a run as they stand, from the database alone."""
     task = run.experiment.task
-    shape = Shape(task.input_size, 1, task.n_outputs)
+    shape = Shape.asked(task)
     rows: dict[str, Row] = {}
     for view in run.fits:
         if view.fit.training is not None and view.fit.look_back is None:
@@ -199,7 +200,9 @@ def verdict(rows: list[Row], floor: float | None) -> str:
     rival_mse = rival.middle("valid_mse") or 0.0
     text = f"**{best.label}** has the lowest validation error"
     if rival_mse > 0:
-        text += f", **{1 - best_mse / rival_mse:.0%}** below {rival.label}{_meaning(best, rival)}"
+        gained = 1 - best_mse / rival_mse
+        apart = f"**{gained:.0%}** below" if gained >= 0.005 else "hardly below"
+        text += f", {apart} {rival.label}{_meaning(best, rival)}"
     if floor:
         text += f"; it stands **{best_mse / floor:.1f} times** above the noise floor"
     waiting = [row for row in rows if not row.scored]

@@ -27,6 +27,15 @@ WORDS = {
     "nadam": "Nadam",
     "relu": "ReLU",
     "elu": "ELU",
+    "direct": "Direct, at once",
+    "iterated": "Iterated, one at a time",
+    "vector": "Vector: the last step",
+    "sequence": "Sequence: every step",
+    "batch": "Batch",
+    "layer": "Layer",
+    "simple": "Simple",
+    "lstm": "LSTM",
+    "gru": "GRU",
     "selu": "SELU",
 }
 """How values are spoken on screen where they are not their own word."""

@@ -16,9 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from forecasting import logs
+from forecasting.chapter import ROWS, SEEDS, Row, line_of
 from forecasting.data import describe, floor_of
 from forecasting.doctor import report
 from forecasting.experiment import BadInput, Experiment
+from forecasting.fit import fits_of, run_fit
 from forecasting.models import MODELS
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
@@ -80,6 +82,55 @@ def go_on(
         settings, store = _open(database)
         new_id = store.continue_run(run_id, epochs, OWNER)
         _see_through(store, new_id, settings, slots, as_json)
+
+
+@app.command()
+def chapter(
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="How many seeds; the median is told.")] = len(SEEDS),
+    as_json: AsJson = False,
+    database: DatabaseUrl = None,
+    slots: Slots = None,
+) -> None:
+    """Repeat the chapter's table: every model of it, trained as it says, beside its figures."""
+    with _refusals():
+        settings, store = _open(database)
+        engine = Engine(store, slots or settings.n_slots, guard=settings.guard)
+        engine.start()
+        try:
+            table = [_line(row, seeds, store) for row in ROWS]
+        finally:
+            engine.close()
+    floor = floor_of(Experiment().source)
+    if as_json:
+        print(json.dumps({"noise_floor": floor, "rows": table}, indent=2))
+    else:
+        _print_chapter(table, floor)
+    raise typer.Exit(0 if all(line["valid_mse"] is not None for line in table) else 1)
+
+
+def _line(row: Row, seeds: int, store: Store) -> dict:
+    """Measure one line of the chapter's table: over training seeds, or where there are none over data seeds."""
+    if not MODELS[row.model].trained:
+        return line_of(row, [run_fit(fits_of(e)[-1]).summary() for e in row.experiments_over_data(seeds)])
+    run_id = store.start_run(row.experiment(tuple(range(1, seeds + 1))), OWNER)
+    done = _watch(store, run_id)
+    return line_of(row, [fit.result for fit in done.fits if fit.fit.training and fit.result])
+
+
+def _print_chapter(table: list[dict], floor: float | None) -> None:
+    shown = Table(title="The chapter's table, repeated: validation MSE")
+    for column in ("task", "model", "text", "notebook", "median here", "± SD", "seeds", "parameters", "seconds per fit"):
+        shown.add_column(column, justify="left" if column in ("task", "model") else "right")
+    names = ("text_mse", "notebook_mse", "valid_mse", "valid_mse_std", "seeds", "parameters", "fit_s")
+    for line in table:
+        numbers = [
+            "–" if line[name] is None else f"{line[name]:,}" if name == "parameters" else f"{line[name]:.3g}"
+            for name in names
+        ]
+        shown.add_row(line["task"], line["model"], *numbers)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(shown)
+    console.print(f"Noise floor: {floor:.3g}. Next step on 51 points, ten steps on 60; time is stretched over [0, 1].")
 
 
 @app.command()

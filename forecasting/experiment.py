@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-NUMERICS = 2
+NUMERICS = 3
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
 fit's id, beside the settings that differ from their defaults."""
 
@@ -109,6 +109,14 @@ class Waves(Value):
         title="Grid length",
         description="Points over which time runs from 0 to 1. Unless fixed it is look-back plus horizon; "
         "another grid stretches the waves and makes other series.",
+    )
+    train_n_steps: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Other grid for training",
+        description="Points of the training series' grid, where they are to lie on another one than those that are scored. "
+        "The chapter's iterated forecast learns on 51 points and is scored on 60.",
     )
     seed: int = Field(42, ge=0, le=2**31 - 1, title="Data seed", description="Another seed draws other series.")
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecasting"
 FILES = sorted(PACKAGE.rglob("*.py"))
-NETWORK_FILES = {"models/networks.py", "models/training.py", "models/inspection.py"}
+NETWORK_FILES = {"models/cells.py", "models/networks.py", "models/training.py"}
 LIGHT_FILES = [file for file in FILES if str(file.relative_to(PACKAGE)) not in NETWORK_FILES]
 HEAVY = ("tensorflow", "keras", "statsmodels", "streamlit")
 
@@ -92,8 +92,8 @@ def test_the_readers_of_imports_see_what_there_is():
     assert "forecasting.models" in imported(PACKAGE / "fit.py")
     assert "forecasting.fit" in imported(PACKAGE / "runs" / "worker.py")
     assert "forecasting.fit" not in imported_at_once(PACKAGE / "runs" / "worker.py")
-    assert "keras" in imported(PACKAGE / "models" / "base.py")
-    assert "keras" not in imported_at_once(PACKAGE / "models" / "base.py")
+    assert "forecasting.models.networks" in imported(PACKAGE / "models" / "neural.py")
+    assert "forecasting.models.networks" not in imported_at_once(PACKAGE / "models" / "neural.py")
     assert {"keras", "tensorflow"} <= imported_at_once(PACKAGE / "models" / "training.py")
     assert within({"kerasy", "keras.layers", "keras"}, "keras") == {"keras.layers", "keras"}
 

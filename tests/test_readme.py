@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forecasting.models import MODELS
+from forecasting.models import MODELS, Shape
 from forecasting.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -15,10 +15,13 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def model_table() -> str:
-    lines = ["| model | name | group | parameters to choose | what it does |", "|---|---|---|---|---|"]
+    columns = ("model", "name", "group", "parameters to choose", "what it does", "learns, next step · ten")
+    lines = [f"| {' | '.join(columns)} |", "|---|---|---|---|---|--:|"]
     for name, model in MODELS.items():
         fields = ", ".join(f"`{field}`" for field in model.model_fields) or "–"
-        lines.append(f"| {model.title} | `{name}` | {model.group} | {fields} | {model.description} |")
+        counts = " · ".join(f"{model().n_parameters(Shape(50, 1, n_outputs)):,}" for n_outputs in (1, 10))
+        what = f"{model.description} ${model.formula}$"
+        lines.append(f"| {model.title} | `{name}` | {model.group} | {fields} | {what} | {counts} |")
     return "\n".join(lines)
 
 

@@ -33,7 +33,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         scaled = experiment.task.scaling != "none"
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
         figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
-        st.caption("Thin: training loss. Thick: validation loss.")
+        st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
         if run is not None:
             _offer_to_continue(run)
     else:
@@ -42,6 +42,18 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         for outcome in row.outcomes:
             if outcome.view is not None and outcome.view.reason and outcome.view.status != "finished":
                 _say_why(outcome.view)
+
+
+def _unlike(rows: list[Row]) -> str:
+    """Which losses do not measure what is scored."""
+    iterated = [row.label for row in rows if getattr(row.model, "strategy", "direct") == "iterated"]
+    sequence = [row.label for row in rows if row.label not in iterated and _learns_at_every_step(row)]
+    text = f" {', '.join(sequence)}: the training loss counts every step of the look-back." if sequence else ""
+    return text + (f" {', '.join(iterated)}: both are for the next step alone." if iterated else "")
+
+
+def _learns_at_every_step(row: Row) -> bool:
+    return row.model.group == "convolutional" or getattr(row.model, "sequence_to", "vector") == "sequence"
 
 
 def _offer_to_continue(run: RunView) -> None:

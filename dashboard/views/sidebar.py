@@ -12,8 +12,8 @@ from dashboard.components import (
     RATES,
     choice,
     complain,
-    integers,
     number,
+    numbers,
     optional,
     parameter,
     slider,
@@ -119,6 +119,9 @@ def _waves(values: Draft) -> None:
             waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
         task = Task.model_validate(values["task"])
         waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], task.input_size + task.h, key("n_steps"))
+        waves["train_n_steps"] = optional(
+            Waves, "train_n_steps", waves.get("train_n_steps"), task.input_size + 1, key("train_n_steps")
+        )
         waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
 
 
@@ -233,17 +236,18 @@ def _task(values: Draft) -> None:
 
 def _models(values: Draft) -> None:
     st.subheader("Models")
-    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"] if entry["name"] != "naive"))
-    picked = st.pills(
-        "Models",
-        [name for name in MODELS if name != "naive"],
-        selection_mode="multi",
-        default=start(key("models"), chosen),
-        key=key("models"),
-        format_func=lambda name: MODELS[name].title,
-        label_visibility="collapsed",
-    )
-    picked = ["naive", *picked]
+    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
+    picked = ["naive"]
+    for group in dict.fromkeys(model.group for model in MODELS.values()):
+        names = [name for name, model in MODELS.items() if model.group == group and name != "naive"]
+        picked += st.pills(
+            group.capitalize(),
+            names,
+            selection_mode="multi",
+            default=start(key("models", group), [name for name in chosen if name in names]),
+            key=key("models", group),
+            format_func=lambda name: MODELS[name].title,
+        )
     entries = [entry for entry in values["models"] if entry["name"] in picked]
     for name in MODELS:
         if name in picked and all(entry["name"] != name for entry in entries):
@@ -256,12 +260,13 @@ def _models(values: Draft) -> None:
 
 
 def _parameters(values: Draft, entry: dict[str, Any]) -> None:
-    """The form of one model, its parameter count in the title."""
+    """What a model does and the form of its parameters, their count in the title."""
     cls: type[Model] = MODELS[entry["name"]]
-    if not cls.model_fields:
-        return
     with st.expander(_title(values, entry), key=key("form", entry["uid"])):
         st.caption(cls.description)
+        st.latex(cls.formula.replace(r"\quad", r"\\"))
+        if not cls.model_fields:
+            return
         params = entry["params"]
         for name, field in cls.model_fields.items():
             value = parameter(cls, name, params.get(name, field.get_default()), key(entry["uid"], name))
@@ -281,16 +286,21 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except ValueError:
         return f"{MODELS[entry['name']].title} · mend a setting"
-    return f"{model.label} · {model.n_parameters(Shape(task.input_size, 1, task.n_outputs)):,} parameters"
+    return f"{model.label} · {model.n_parameters(Shape.asked(task)):,} parameters"
 
 
 def _add_variant(entry: dict[str, Any]) -> None:
-    """Put a sibling behind a model: twice as wide, or with another activation, so that it is another model at once."""
+    """Put a sibling behind a model: wider, longer, or with another activation, so that it is another model at once."""
     models, params = draft()["models"], dict(entry["params"])
-    if "units" in params:
+    size = next((name for name in ("units", "filters", "season_length", "window") if name in params), None)
+    if size == "units":
         params["units"] = [min(256, 2 * units) if isinstance(units, int) else units for units in params["units"]]
-    else:
+    elif size is not None:
+        params[size] = min(256, 2 * params[size])
+    elif "activation" in params:
         params["activation"] = "relu" if params["activation"] == "tanh" else "tanh"
+    else:
+        params["strategy"] = "direct" if params["strategy"] == "iterated" else "iterated"
     variant = {"uid": secrets.token_hex(3), "name": entry["name"], "params": params}
     models.insert(models.index(entry) + 1, variant)
 
@@ -326,7 +336,7 @@ def _training(values: Draft) -> None:
             key=key("seeds"),
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
-        values["seeds"] = integers(text)
+        values["seeds"] = numbers(text)
         devices = sorted({*service.engine().devices, training["device"], start(key("device"), training["device"])})
         training["device"] = st.selectbox(
             "Device",

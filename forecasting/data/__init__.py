@@ -67,7 +67,19 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     earlier = max(0, (look_back or 0) - task.input_size)
     values = synthetic.generate(source, n_steps, earlier)
     split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)
+    if source.train_n_steps is not None and source.train_n_steps != n_steps:
+        split = replace(split, train=_on_other_grid(source, source.train_n_steps, task))
     return replace(split, noise_floor=synthetic.noise_floor(source))
+
+
+def _on_other_grid(source: Waves, n_steps: int, task: Task) -> Windows:
+    """The training part on a grid of its own, as far ahead as it goes."""
+    if n_steps <= task.input_size:
+        raise BadInput(
+            f"The training grid has {n_steps} points, and a look-back of {task.input_size} needs one more: lengthen it."
+        )
+    ahead = task.model_copy(update={"h": min(task.h, n_steps - task.input_size)})
+    return split_by_series(synthetic.generate(source, n_steps), ahead, task.input_size, task.input_size).train
 
 
 def floor_of(source: Source) -> float | None:

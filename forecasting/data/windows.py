@@ -1,6 +1,6 @@
 """From series to windows: look-backs and targets, split into training, validation and test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ class Windows:
     Attributes:
         x: look-backs, shape `(n_windows, input_size, n_features)`, float32.
         y: targets, shape `(n_windows, n_outputs)`, float32.
+        path: all values from the look-back's end to the horizon, shape `(n_windows, h, n_features)`, float32; where the
+            training series have a grid of their own, their path ends with it.
         loc, scale: per window, shape `(n_windows, 1)`, float64: value in units = scaled value × scale + loc.
         unique_id: the series of each window, shape `(n_windows,)`.
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
@@ -25,6 +27,7 @@ class Windows:
 
     x: np.ndarray
     y: np.ndarray
+    path: np.ndarray
     loc: np.ndarray
     scale: np.ndarray
     unique_id: np.ndarray
@@ -48,6 +51,14 @@ class Split:
     noise_floor: float | None = None
     left_out: int = 0
 
+    def next_step(self) -> "Split":
+        """The same windows, with the next value of every feature as their target."""
+        return replace(self, train=_next_step(self.train), valid=_next_step(self.valid), test=_next_step(self.test))
+
+
+def _next_step(part: Windows) -> Windows:
+    return replace(part, y=part.path[:, 0], path=part.path[:, :1])
+
 
 def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int) -> Split:
     """Cut one window from each series and split by series, in their order.
@@ -64,7 +75,7 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     n = len(values)
     edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
     x = values[:, origin - look_back : origin, None]
-    y = values[:, [origin + step - 1 for step in task.steps]]
+    path = values[:, origin : origin + task.h, None]
     loc, scale = _scaling(values[: edges[1], origin - task.input_size : origin], task)
     ids = np.arange(n)
     parts = []
@@ -75,7 +86,7 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
         parts.append(
             Windows(
                 x=_frozen((x[low:high] - loc) / scale, "float32"),
-                y=_frozen((y[low:high] - loc) / scale, "float32"),
+                **_ahead((path[low:high] - loc) / scale, task),
                 loc=_frozen(np.full((count, 1), loc), "float64"),
                 scale=_frozen(np.full((count, 1), scale), "float64"),
                 unique_id=ids[low:high],
@@ -112,7 +123,7 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
         if cut is None:
             continue
         loc, scale = _scaling(y[ds < cuts[0]], task)
-        whole = np.isfinite(cut["x"]).all(1) & np.isfinite(cut["y"]).all(1)
+        whole = np.isfinite(cut["x"]).all(1) & np.isfinite(cut["path"]).all(1)
         first, last = cut["first"], cut["last"]
         belongs = {"train": last < cuts[0], "valid": (first >= cuts[0]) & (last < cuts[1]), "test": first >= cuts[1]}
         left_out += int((~whole).sum())
@@ -121,14 +132,14 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
             pieces[name].append(
                 {
                     "x": (cut["x"][keep, :, None] - loc) / scale,
-                    "y": (cut["y"][keep] - loc) / scale,
+                    "path": (cut["path"][keep, :, None] - loc) / scale,
                     "loc": np.full((keep.sum(), 1), loc),
                     "scale": np.full((keep.sum(), 1), scale),
                     "unique_id": np.full(keep.sum(), str(unique_id), dtype=object),
                     "ds": cut["ds"][keep],
                 }
             )
-    train, valid, test = (_join(pieces[name], name, look_back or task.input_size, task.h, longest) for name in PARTS)
+    train, valid, test = (_join(pieces[name], name, look_back or task.input_size, task, longest) for name in PARTS)
     return Split(train, valid, test, left_out=left_out)
 
 
@@ -139,7 +150,7 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
     if n < 1:
         return None
     start = np.arange(n) + seen
-    targets = start[:, None] + np.array(task.steps)[None, :] - 1
+    ahead = start[:, None] + np.arange(task.h)
     if n * look_back > MAX_CELLS:
         raise BadInput(
             f"{n:,} windows of {look_back} steps are more than one computation holds ({MAX_CELLS:,} values): shorten the "
@@ -147,10 +158,10 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
         )
     return {
         "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
-        "y": y[targets],
+        "path": y[ahead],
         "ds": ds[start],
-        "first": ds[targets[:, 0]],
-        "last": ds[targets[:, -1]],
+        "first": ds[ahead[:, task.steps[0] - 1]],
+        "last": ds[ahead[:, -1]],
     }
 
 
@@ -163,17 +174,23 @@ def _scaling(train: np.ndarray, task: Task) -> tuple[float, float]:
     return loc, 1.0 if constant else scale
 
 
-def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, h: int, longest: int) -> Windows:
+def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, task: Task, longest: int) -> Windows:
     if not sum(len(piece["x"]) for piece in pieces):
         raise BadInput(
             f"No window fits into the {_spoken(name)} part: the longest series has {longest} values, one window needs "
-            f"{look_back + h} (look-back {look_back} plus horizon {h}). Shorten look-back or horizon, or give that "
-            "part a larger share."
+            f"{look_back + task.h} (look-back {look_back} plus horizon {task.h}). Shorten look-back or horizon, or give "
+            "that part a larger share."
         )
     joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
-    for key, dtype in {"x": "float32", "y": "float32", "loc": "float64", "scale": "float64"}.items():
+    for key, dtype in {"x": "float32", "loc": "float64", "scale": "float64"}.items():
         joined[key] = _frozen(joined[key], dtype)
-    return Windows(**joined)
+    return Windows(**joined | _ahead(joined["path"], task))
+
+
+def _ahead(path: np.ndarray, task: Task) -> dict[str, np.ndarray]:
+    """The values ahead, and those of them that are asked for."""
+    whole = _frozen(path, "float32")
+    return {"path": whole, "y": _frozen(whole[:, -task.n_outputs :, 0], "float32")}
 
 
 def _frozen(values: np.ndarray, dtype: str) -> np.ndarray:

@@ -4,14 +4,23 @@ from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
 from forecasting.models.base import Arrays, Control, Fitted, Learned, Model, NetworkModel, Progress, Shape
+from forecasting.models.convolutional import ConvGRU, WaveNet
 from forecasting.models.linear import Linear, LinearTrained
-from forecasting.models.naive import Naive
+from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
+from forecasting.models.sequences import EncoderDecoder, VectorToSequence
 
 __all__ = ["MODELS", "Arrays", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
 
 MODELS: dict[str, type[Model]] = {
-    model.name: model for model in (Naive, Linear, LinearTrained, SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU)
+    model.name: model
+    for model in (
+        *(Naive, SeasonalNaive, Drift, MovingAverage, WeightedAverage),
+        *(Linear, LinearTrained),
+        *(SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU),
+        *(VectorToSequence, EncoderDecoder),
+        *(ConvGRU, WaveNet),
+    )
 }
 
 

@@ -3,30 +3,54 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from forecasting.data.windows import Split
-from forecasting.experiment import Training, Value
+from forecasting.experiment import BadInput, Task, Training, Value
 
 if TYPE_CHECKING:
-    import keras
+    from forecasting.models.networks import Pair
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that a network is built for; the look-back is open for recurrent networks."""
+    """The sizes that a model is built for; the look-back is open for recurrent networks.
+
+    Of the `h` steps ahead the last `n_outputs` are forecast; unless `h` is given, all are.
+    """
 
     input_size: int
     n_features: int
     n_outputs: int
+    h: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "h", self.h or self.n_outputs)
 
     @classmethod
     def of(cls, split: Split) -> "Shape":
         """The shape of a split's windows."""
-        return cls(split.train.x.shape[1], split.train.x.shape[2], split.train.y.shape[1])
+        part = split.valid
+        return cls(part.x.shape[1], part.x.shape[2], part.y.shape[1], part.path.shape[1])
+
+    @classmethod
+    def asked(cls, task: Task) -> "Shape":
+        """The shape of a task on univariate series."""
+        return cls(task.input_size, 1, task.n_outputs, task.h)
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps ahead that are forecast, counted from 1."""
+        return list(range(self.h - self.n_outputs + 1, self.h + 1))
+
+    @property
+    def one_step(self) -> "Shape":
+        """The shape of a model that forecasts the next value of every feature."""
+        return replace(self, n_outputs=self.n_features, h=1)
 
 
 @dataclass(frozen=True)
@@ -103,6 +127,8 @@ class Model(Value):
     title: ClassVar[str]
     group: ClassVar[str]
     description: ClassVar[str]
+    formula: ClassVar[str]
+    """How it forecasts, in LaTeX."""
     trained: ClassVar[bool] = False
     """Learns by gradient descent: depends on the training settings and on a seed."""
     open_time: ClassVar[bool] = False
@@ -134,7 +160,58 @@ class Model(Value):
         return -math.inf, math.inf
 
 
-class NetworkModel(Model):
+class Learner(Model):
+    """A model that learns weights, and goes several steps ahead directly or one step at a time."""
+
+    strategy: Literal["direct", "iterated"] = Field(
+        "direct",
+        title="Several steps ahead",
+        description="Direct: what is asked for is forecast at once. Iterated: the model learns the next step alone, and is "
+        "fed its own forecasts.",
+    )
+
+    def n_parameters(self, shape: Shape) -> int:
+        """How many numbers the model learns."""
+        return self.count(self._learned(shape))
+
+    def fit(self, split: Split, control: Control) -> Learned:
+        """Learn what is asked for, or the next step alone."""
+        if self.strategy == "direct":
+            if split.train.path.shape[1] < split.valid.path.shape[1]:
+                raise BadInput(
+                    f"The training series end {split.train.path.shape[1]} step after the look-back, on a grid of their own: "
+                    f"{self.title} can learn from them one step at a time alone (several steps ahead: iterated)."
+                )
+            return self.learn(split, control)
+        learned = self.learn(split.next_step(), control)
+        return replace(learned, fitted=self._ahead(learned.fitted, Shape.of(split)))
+
+    def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
+        """Return the fitted model that `weights` came from."""
+        return self._ahead(self.restore(weights, self._learned(shape), control), shape)
+
+    def _learned(self, shape: Shape) -> Shape:
+        return shape if self.strategy == "direct" else shape.one_step
+
+    def _ahead(self, fitted: Fitted, shape: Shape) -> Fitted:
+        from forecasting.models.iterated import Iterated
+
+        return fitted if self.strategy == "direct" else Iterated(fitted, shape)
+
+    def count(self, shape: Shape) -> int:
+        """How many numbers it learns for a shape."""
+        raise NotImplementedError
+
+    def learn(self, split: Split, control: Control) -> Learned:
+        """Learn from the training part what it holds."""
+        raise NotImplementedError
+
+    def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
+        """Return what `learn` fitted."""
+        raise NotImplementedError
+
+
+class NetworkModel(Learner):
     """A model that is a Keras network, trained by gradient descent. Only a worker loads Keras."""
 
     trained: ClassVar[bool] = True
@@ -143,17 +220,17 @@ class NetworkModel(Model):
         """One unit per output."""
         return shape.n_outputs
 
-    def network(self, shape: Shape) -> "keras.Model":
+    def network(self, shape: Shape) -> "Pair":
         """Build the network, freshly initialised."""
         raise NotImplementedError
 
-    def fit(self, split: Split, control: Control) -> Learned:
+    def learn(self, split: Split, control: Control) -> Learned:
         """Train the network."""
         from forecasting.models.training import train
 
         return train(self, split, control)
 
-    def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
+    def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
         """Build the network and give it the weights."""
         from forecasting.models.training import load
 

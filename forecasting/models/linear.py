@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from forecasting.data.windows import Split
-from forecasting.models.base import Control, Learned, Model, NetworkModel, Shape
+from forecasting.models.base import Control, Learned, Learner, NetworkModel, Shape
 
 if TYPE_CHECKING:
-    import keras
+    from forecasting.models.networks import Pair
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> WeightedSum:
     return WeightedSum(solution[:-1], solution[-1])
 
 
-class Linear(Model):
+class Linear(Learner):
     """The linear model, solved."""
 
     name: ClassVar[str] = "linear"
@@ -59,15 +59,17 @@ class Linear(Model):
         "It is solved exactly, within milliseconds."
     )
 
-    def n_parameters(self, shape: Shape) -> int:
+    formula: ClassVar[str] = r"\hat y_{t+k} = b_k + \sum_{i=0}^{n-1} w_{ik}\, y_{t-i}"
+
+    def count(self, shape: Shape) -> int:
         """One weight per seen value and one bias, per output."""
         return (shape.input_size * shape.n_features + 1) * shape.n_outputs
 
-    def fit(self, split: Split, control: Control) -> Learned:
+    def learn(self, split: Split, control: Control) -> Learned:
         """Solve it."""
         return Learned(least_squares(split.train.x, split.train.y))
 
-    def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> WeightedSum:
+    def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> WeightedSum:
         """Take kernel and bias."""
         return WeightedSum(*weights)
 
@@ -83,11 +85,13 @@ class LinearTrained(NetworkModel):
         "still on its way to the exact solution."
     )
 
-    def n_parameters(self, shape: Shape) -> int:
-        """As many as the solved one."""
-        return Linear().n_parameters(shape)
+    formula: ClassVar[str] = Linear.formula
 
-    def network(self, shape: Shape) -> "keras.Model":
+    def count(self, shape: Shape) -> int:
+        """As many as the solved one."""
+        return Linear().count(shape)
+
+    def network(self, shape: Shape) -> "Pair":
         """Flatten, Dense."""
         from forecasting.models.networks import flat_dense
 

@@ -1,47 +1,181 @@
 """The networks, built with Keras. Loaded in workers alone."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from forecasting.models.base import Shape
+from forecasting.models.cells import CausalConvolution, DecoderCell, cell_of, normalised_cell
 
 if TYPE_CHECKING:
+    from forecasting.models.convolutional import ConvGRU, WaveNet
     from forecasting.models.neural import RecurrentStack, SimpleRNN1
+    from forecasting.models.sequences import EncoderDecoder, VectorToSequence
+
+Tensor = Any
 
 
-def flat_dense(shape: Shape) -> keras.Model:
+@dataclass(frozen=True)
+class Pair:
+    """A network as it is trained and as it forecasts, on the same weights.
+
+    Attributes:
+        learner: gives what the loss compares: the forecast, `(n, n_outputs)`; with `every_step` one at each of these steps
+            of the look-back, `(n, n_steps, n_outputs)`.
+        forecaster: gives the forecast, `(n, n_outputs)`.
+        every_step: the steps of the look-back after which the learner forecasts; None for its end alone.
+        forced: the learner is given the true values ahead beside the look-back.
+    """
+
+    learner: keras.Model
+    forecaster: keras.Model
+    every_step: slice | None = None
+    forced: bool = False
+
+    def inputs(self, x: Tensor, path: Tensor) -> Tensor:
+        """What the learner takes."""
+        return (x, path) if self.forced else x
+
+    def targets(self, x: Tensor, y: Tensor, path: Tensor, steps: list[int]) -> Tensor:
+        """What the learner's output is compared with: the values ahead of each of its steps."""
+        if self.every_step is None:
+            return y
+        n, whole = x.shape[1], tf.concat([x, path], axis=1)[:, :, 0]
+        return tf.stack([whole[:, step : step + n] for step in steps], axis=-1)[:, self.every_step]
+
+
+def alone(network: keras.Model) -> Pair:
+    """A network that is trained as it forecasts."""
+    return Pair(network, network)
+
+
+def flat_dense(shape: Shape) -> Pair:
     """Flatten the look-back into one row, and weigh it."""
-    return keras.Sequential(
-        [keras.Input((shape.input_size, shape.n_features)), layers.Flatten(), layers.Dense(shape.n_outputs)]
-    )
+    rows = keras.Input((shape.input_size, shape.n_features))
+    return alone(keras.Model(rows, layers.Dense(shape.n_outputs)(layers.Flatten()(rows))))
 
 
-def simple_rnn(model: "SimpleRNN1", shape: Shape) -> keras.Model:
+def simple_rnn(model: "SimpleRNN1", shape: Shape) -> Pair:
     """One recurrent neuron per output; time is open."""
-    return keras.Sequential(
-        [keras.Input((None, shape.n_features)), layers.SimpleRNN(shape.n_outputs, activation=model.activation)]
-    )
+    rows = keras.Input((None, shape.n_features))
+    return alone(keras.Model(rows, layers.SimpleRNN(shape.n_outputs, activation=model.activation)(rows)))
 
 
-def recurrent_stack(model: "RecurrentStack", shape: Shape) -> keras.Model:
-    """Recurrent layers, each giving its whole sequence to the next, and an output; time is open."""
+def recurrent_stack(model: "RecurrentStack", shape: Shape) -> Pair:
+    """Recurrent layers, each giving its whole sequence to the next, and an output at the last step or at every one."""
+    every = model.sequence_to == "sequence"
     recurrent_output = model.output == "recurrent"
-    network = keras.Sequential([keras.Input((None, shape.n_features))])
+    rows = keras.Input((None, shape.n_features))
+    states = rows
     for i, units in enumerate(model.units):
-        whole_sequence = recurrent_output or i < len(model.units) - 1
-        network.add(_recurrent(model.cell, units, model.activation, whole_sequence))
+        whole_sequence = every or recurrent_output or i < len(model.units) - 1
+        states = _recurrent(model, units, whole_sequence)(states)
+        if model.normalisation == "batch":
+            states = layers.BatchNormalization()(states)
     if recurrent_output:
-        network.add(layers.SimpleRNN(shape.n_outputs))
+        out = layers.SimpleRNN(shape.n_outputs, return_sequences=every)(states)
     else:
-        network.add(layers.Dense(shape.n_outputs, activation=getattr(model, "output_activation", "linear")))
-    return network
+        out = layers.Dense(shape.n_outputs, activation=getattr(model, "output_activation", "linear"))(states)
+    if not every:
+        return alone(keras.Model(rows, out))
+    return _last_of(rows, out, slice(-model.loss_last if model.loss_last else None, None))
 
 
-def _recurrent(cell: str, units: int, activation: str, whole_sequence: bool) -> layers.Layer:
-    if cell == "simple":
-        return layers.SimpleRNN(units, activation=activation, return_sequences=whole_sequence)
-    layer = {"lstm": layers.LSTM, "gru": layers.GRU}[cell]
+def _last_of(rows: Tensor, out: Tensor, every_step: slice) -> Pair:
+    """Train on the outputs of some steps, forecast with that of the last."""
+    return Pair(keras.Model(rows, out[:, every_step]), keras.Model(rows, out[:, -1]), every_step)
+
+
+def _recurrent(model: "RecurrentStack", units: int, whole_sequence: bool) -> layers.Layer:
+    dropout = {"dropout": model.dropout, "recurrent_dropout": model.recurrent_dropout}
+    if model.normalisation == "layer":
+        return layers.RNN(normalised_cell(model.cell, units, model.activation, **dropout), return_sequences=whole_sequence)
+    how: dict[str, Any] = {"activation": model.activation, "return_sequences": whole_sequence, **dropout}
+    if model.cell == "simple":
+        return layers.SimpleRNN(units, **how)
     # XLA cannot compile the cuDNN kernels that Keras would choose by itself.
-    return layer(units, activation=activation, return_sequences=whole_sequence, use_cudnn=False)
+    return {"lstm": layers.LSTM, "gru": layers.GRU}[model.cell](units, use_cudnn=False, **how)
+
+
+def vector_to_sequence(model: "VectorToSequence", shape: Shape) -> Pair:
+    """The flattened look-back, through a dense layer, is given to every step of a recurrent decoder."""
+    rows = keras.Input((shape.input_size, shape.n_features))
+    vector = layers.Dense(model.vector, activation=model.activation)(layers.Flatten()(rows))
+    states = layers.RepeatVector(shape.h)(vector)
+    for units in model.units:
+        states = layers.RNN(cell_of(model.cell, units, model.activation), return_sequences=True)(states)
+    return alone(keras.Model(rows, layers.Dense(1)(states)[:, -shape.n_outputs :, 0]))
+
+
+def encoder_decoder(model: "EncoderDecoder", shape: Shape) -> Pair:
+    """One stack of cells reads the look-back, another goes on from its states and is fed what it has forecast.
+
+    With teacher forcing it is fed the true values while it learns.
+    """
+    rows = keras.Input((None, shape.n_features))
+    states: Any = rows
+    handed: list[Tensor] = []
+    for units in model.units:
+        states, *last = layers.RNN(cell_of(model.cell, units, model.activation), return_sequences=True, return_state=True)(
+            states
+        )
+        handed += last
+    cells = [cell_of(model.cell, units, model.activation) for units in model.units]
+    decoder, output = layers.StackedRNNCells(cells), layers.Dense(1)
+    last_seen = rows[:, -1, :1]
+    free = layers.RNN(DecoderCell(decoder, output), return_sequences=True)
+    walk = free(layers.RepeatVector(shape.h)(last_seen), initial_state=[last_seen, *handed])[:, -shape.n_outputs :, 0]
+    forecaster = keras.Model(rows, walk)
+    if not model.teacher_forcing:
+        return alone(forecaster)
+    path = keras.Input((shape.h, shape.n_features))
+    fed = layers.Concatenate(axis=1)([rows[:, -1:, :1], path[:, :-1, :1]]) if shape.h > 1 else rows[:, -1:, :1]
+    shown = layers.RNN(decoder, return_sequences=True)(fed, initial_state=_nested(handed, decoder.state_size))
+    return Pair(keras.Model([rows, path], output(shown)[:, -shape.n_outputs :, 0]), forecaster, forced=True)
+
+
+def _nested(states: list[Tensor], sizes: Any) -> list[Any]:
+    """States in the order of their cells, nested as a stack of cells wants them."""
+    rest = iter(states)
+    return [next(rest) if isinstance(size, int) else [next(rest) for _ in size] for size in sizes]
+
+
+def conv_gru(model: "ConvGRU", shape: Shape) -> Pair:
+    """A convolution shortens the look-back, GRU layers read what it found; trained at every step of theirs."""
+    rows = keras.Input((None, shape.n_features))
+    states = layers.Conv1D(model.filters, model.kernel_size, strides=model.stride, padding="valid")(rows)
+    for units in model.units:
+        states = layers.GRU(units, return_sequences=True, use_cudnn=False)(states)
+    out = layers.Dense(shape.n_outputs)(states)
+    every_step = slice(model.kernel_size - 1, None, model.stride)
+    return Pair(keras.Model(rows, out), keras.Model(rows, out[:, -1]), every_step)
+
+
+def wavenet(model: "WaveNet", shape: Shape) -> Pair:
+    """Causal convolutions, each looking twice as far back as the one below; trained at every step."""
+    rows = keras.Input((None, shape.n_features))
+    dilations = [2**i for i in range(model.layers_per_block)] * model.blocks
+    states = _gated(model, rows, dilations) if model.gated else _plain(model, rows, dilations)
+    return _last_of(rows, layers.Dense(shape.n_outputs)(states), slice(None))
+
+
+def _plain(model: "WaveNet", states: Tensor, dilations: list[int]) -> Tensor:
+    for dilation in dilations:
+        states = CausalConvolution(model.filters, dilation, "relu")(states)
+    return states
+
+
+def _gated(model: "WaveNet", rows: Tensor, dilations: list[int]) -> Tensor:
+    """Gates as in an LSTM, residual connections, and a way around all layers above (van den Oord and others, 2016)."""
+    states, skipped = CausalConvolution(model.filters, 1, "linear")(rows), []
+    for dilation in dilations:
+        shown = CausalConvolution(model.filters, dilation, "tanh")(states)
+        gate = CausalConvolution(model.filters, dilation, "sigmoid")(states)
+        found = layers.Dense(model.filters)(layers.Multiply()([shown, gate]))
+        skipped.append(found)
+        states = layers.Add()([states, found])
+    total = layers.Add()(skipped) if len(skipped) > 1 else skipped[0]
+    return layers.Dense(model.filters, activation="relu")(layers.Activation("relu")(total))

@@ -1,14 +1,14 @@
 """Recurrent networks and their parameters. The networks themselves are built in `networks.py`, inside a worker."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from forecasting.models.base import NetworkModel, Shape
 
 if TYPE_CHECKING:
-    import keras
+    from forecasting.models.networks import Pair
 
 Activation = Literal["tanh", "relu", "elu", "selu", "sigmoid", "linear"]
 Cell = Literal["simple", "lstm", "gru"]
@@ -35,6 +35,12 @@ def recurrent_parameters(cell: str, n_in: int, units: int) -> int:
     return {"simple": one, "lstm": 4 * one, "gru": 3 * (one + units)}[cell]
 
 
+def sizes(units: Units) -> str:
+    """Layers in short: `2 × 32`, or `8–4`."""
+    same = len(set(units)) == 1
+    return f"{len(units)} × {units[0]}" if same else "–".join(str(n) for n in units)
+
+
 class RecurrentStack(NetworkModel):
     """Recurrent layers over the look-back, and an output layer that reads the last state."""
 
@@ -50,22 +56,53 @@ class RecurrentStack(NetworkModel):
         description="One number per layer, first to last.",
     )
     activation: Activation = Field("tanh", title="Activation", description="Of the hidden layers.")
+    sequence_to: Literal["vector", "sequence"] = Field(
+        "vector",
+        title="Sequence to",
+        description="Vector: the network forecasts after the last step alone. Sequence: it forecasts after every step while "
+        "it learns, so that errors flow back from every step; only its last forecast is scored.",
+    )
+    loss_last: int = Field(
+        0, ge=0, le=300, title="Loss on the last", description="Sequence to sequence: steps that the loss counts; 0 for all."
+    )
+    normalisation: Literal["none", "batch", "layer"] = Field(
+        "none",
+        title="Normalisation",
+        description="Batch: after every recurrent layer, over the batch. Layer: inside the cell, over its units, at every "
+        "step.",
+    )
+    dropout: float = Field(
+        0.0, ge=0, le=0.9, title="Input dropout", description="Share of each layer's inputs that is hidden while it learns."
+    )
+    recurrent_dropout: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        title="Recurrent dropout",
+        description="Share of each layer's state that is hidden while it learns.",
+    )
+
+    @model_validator(mode="after")
+    def _loss_has_steps(self) -> Self:
+        if self.loss_last and self.sequence_to == "vector":
+            raise ValueError(
+                "A network from sequence to vector has one output: the loss on the last steps needs a sequence."
+            )
+        return self
 
     @property
     def label(self) -> str:
-        """Title, sizes and activations as far as they are not default: `GRU 2 × 32, relu`."""
-        title = self.title
-        if self.units != (20, 20):
-            same = len(set(self.units)) == 1
-            title += f" {len(self.units)} × {self.units[0]}" if same else " " + "–".join(str(n) for n in self.units)
+        """Title, sizes and what else is not default: `GRU 2 × 32, relu`."""
+        title = self.title if self.units == (20, 20) else f"{self.title} {sizes(self.units)}"
         others = self.model_dump(exclude_defaults=True, exclude={"units"})
-        return ", ".join([title, *(f"{value} output" if "output" in name else value for name, value in others.items())])
+        return ", ".join([title, *(_worded(name, value) for name, value in others.items())])
 
-    def n_parameters(self, shape: Shape) -> int:
+    def count(self, shape: Shape) -> int:
         """The sum over the layers; it does not depend on the look-back, for all steps share the weights."""
         total, n_in = 0, shape.n_features
         for units in self.units:
             total += recurrent_parameters(self.cell, n_in, units)
+            total += {"none": 0, "batch": 4, "layer": 2}[self.normalisation] * units
             n_in = units
         if self.output == "recurrent":
             return total + recurrent_parameters("simple", n_in, shape.n_outputs)
@@ -75,11 +112,23 @@ class RecurrentStack(NetworkModel):
         """The units of all layers."""
         return sum(self.units) + (shape.n_outputs if self.output == "recurrent" else 0)
 
-    def network(self, shape: Shape) -> "keras.Model":
+    def network(self, shape: Shape) -> "Pair":
         """Build the stack."""
         from forecasting.models.networks import recurrent_stack
 
         return recurrent_stack(self, shape)
+
+
+def _worded(name: str, value: Any) -> str:
+    """A parameter in a label."""
+    return {
+        "output_activation": f"{value} output",
+        "sequence_to": "sequence to sequence",
+        "loss_last": f"loss on the last {value}",
+        "normalisation": f"{value} normalisation",
+        "dropout": f"dropout {value}",
+        "recurrent_dropout": f"recurrent dropout {value}",
+    }.get(name, str(value))
 
 
 class DenseOutputStack(RecurrentStack):
@@ -104,14 +153,15 @@ class SimpleRNN1(NetworkModel):
         "One recurrent neuron and 3 parameters: it walks along the look-back, and its state after the last step is the "
         "forecast. Forecasting several steps at once it has one neuron per step."
     )
+    formula: ClassVar[str] = r"h_i = \tanh(w\, y_i + u\, h_{i-1} + b),\ h_0 = 0, \quad \hat y_{t+1} = h_t"
     open_time: ClassVar[bool] = True
     activation: Activation = Field("tanh", title="Activation", description="Of the neuron, and so of the forecast.")
 
-    def n_parameters(self, shape: Shape) -> int:
+    def count(self, shape: Shape) -> int:
         """Input weight, recurrent weight, bias."""
         return recurrent_parameters("simple", shape.n_features, shape.n_outputs)
 
-    def network(self, shape: Shape) -> "keras.Model":
+    def network(self, shape: Shape) -> "Pair":
         """One SimpleRNN layer."""
         from forecasting.models.networks import simple_rnn
 
@@ -131,6 +181,10 @@ class DeepRNN(RecurrentStack):
         "Simple recurrent layers on top of each other; the last layer is recurrent too and gives the forecast. Its tanh "
         "keeps forecasts within [-1, 1]."
     )
+    formula: ClassVar[str] = (
+        r"h^{(l)}_i = \tanh\!\left(W_l h^{(l-1)}_i + U_l h^{(l)}_{i-1} + b_l\right),\ h^{(0)}_i = y_i, \quad "
+        r"\hat y = h^{(L)}_t"
+    )
     output: ClassVar[Literal["dense", "recurrent"]] = "recurrent"
 
     def reaches(self) -> tuple[float, float]:
@@ -147,6 +201,9 @@ class DeepRNNDense(DenseOutputStack):
         "Simple recurrent layers, and a dense layer that reads the last state. It learns a little faster than a recurrent "
         "output, and its forecasts are not bounded."
     )
+    formula: ClassVar[str] = (
+        r"h^{(l)}_i = \tanh\!\left(W_l h^{(l-1)}_i + U_l h^{(l)}_{i-1} + b_l\right), \quad \hat y = V h^{(L)}_t + c"
+    )
 
 
 class LSTM(DenseOutputStack):
@@ -157,6 +214,10 @@ class LSTM(DenseOutputStack):
     description: ClassVar[str] = (
         "The same stack of LSTM cells: gates decide what a long-term state forgets, takes in and shows. Four times the "
         "weights of a simple layer."
+    )
+    formula: ClassVar[str] = (
+        r"c_i = f_i \odot c_{i-1} + g_i \odot \tanh(W y_i + U h_{i-1} + b), \quad h_i = o_i \odot \tanh c_i, \quad "
+        r"\hat y = V h_t + c"
     )
     cell: ClassVar[Cell] = "lstm"
 
@@ -169,5 +230,8 @@ class GRU(DenseOutputStack):
     description: ClassVar[str] = (
         "The same stack of GRU cells: one gate mixes old state and new, another resets. Simpler than an LSTM, and often "
         "as good."
+    )
+    formula: ClassVar[str] = (
+        r"h_i = z_i \odot h_{i-1} + (1 - z_i) \odot \tanh(W y_i + r_i \odot U h_{i-1} + b), \quad \hat y = V h_t + c"
     )
     cell: ClassVar[Cell] = "gru"

@@ -42,6 +42,12 @@ def devices() -> list[str]:
     return ["CPU"] + [f"GPU:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
 
 
+def _draws(network: keras.Model) -> list:
+    """Where the random numbers of a network's dropout have got to."""
+    weights = {id(variable) for variable in network.weights}
+    return [variable for variable in network.variables if id(variable) not in weights]
+
+
 class Program:
     """A network, its optimiser, and their compiled programs; weights are set anew for every fit."""
 
@@ -49,40 +55,57 @@ class Program:
         self.model, self.shape = model, shape
         self.device = f"/{training.device}:0" if training.device == "CPU" else f"/{training.device}"
         with tf.device(self.device):
-            self.network = model.network(shape)
+            self.pair = model.network(shape)
+            self.network = self.pair.learner
             self.optimizer = keras.optimizers.get(training.optimizer)
             self.optimizer.build(self.network.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
         # The loop is written out, so that nothing hangs on AutoGraph, which does not read the newest Pythons.
         self._steps = tf.function(self._take_steps, jit_compile=True, autograph=False)
-        self._forward = tf.function(lambda x: self.network(x, training=False), jit_compile=True, autograph=False)
+        self._forward = tf.function(lambda x: self.pair.forecaster(x, training=False), jit_compile=True, autograph=False)
 
     def reset(self, seed: int, learning_rate: float) -> None:
         """Draw the weights that a fresh network of this seed has, and forget what the optimiser has seen."""
         keras.utils.set_random_seed(seed)
         with tf.device(self.device):
-            self.network.set_weights(self.model.network(self.shape).get_weights())
+            fresh = self.model.network(self.shape).learner
+        self.network.set_weights(fresh.get_weights())
+        for variable, start in zip(_draws(self.network), _draws(fresh), strict=True):
+            variable.assign(start)
         for variable, start in zip(self.optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(start)
         self.optimizer.learning_rate.assign(learning_rate)
 
-    def go_on(self, weights: list[np.ndarray], optimizer: list[np.ndarray]) -> None:
-        """Take the place of a fit that ended with these weights and variables of the optimiser."""
+    def go_on(self, weights: list[np.ndarray], memory: list[np.ndarray]) -> None:
+        """Take the place of a fit that ended with these weights and this memory."""
         self.network.set_weights(weights)
-        for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
+        for variable, value in zip(self._remembered, memory, strict=True):
             variable.assign(value)
+
+    @property
+    def memory(self) -> list[np.ndarray]:
+        """What a fit remembers beside the weights: the optimiser's variables, and where dropout's random numbers are."""
+        return [variable.numpy() for variable in self._remembered]
+
+    @property
+    def _remembered(self) -> list:
+        return [*self.optimizer.variables, *_draws(self.network)]
 
     def steps(self, data: "Tensors", batches: tuple[tf.Tensor, tf.Tensor], first: int, last: int) -> float:
         """Take the gradient steps `first` … `last - 1` and return the sum of squared errors that they saw."""
         rows, weights = batches
         with tf.device(self.device):
-            return float(self._steps(data.x, data.y, rows, weights, tf.constant(first), tf.constant(last)))
+            bounds = tf.constant(first), tf.constant(last)
+            return float(self._steps(data.x, data.y, data.path, rows, weights, *bounds))
 
-    def _take_steps(self, x, y, rows, weights, first, last):  # type: ignore[no-untyped-def]  # traced by TensorFlow
+    def _take_steps(self, x, y, path, rows, weights, first, last):  # type: ignore[no-untyped-def]  # traced by TensorFlow
         def step(i, seen):  # type: ignore[no-untyped-def]
-            xb, yb, weight = tf.gather(x, rows[i]), tf.gather(y, rows[i]), weights[i]
+            xb, yb, pb = (tf.gather(part, rows[i]) for part in (x, y, path))
+            weight = weights[i]
+            targets = self.pair.targets(xb, yb, pb, self.shape.steps)
             with tf.GradientTape() as tape:
-                squares = tf.reduce_mean(tf.square(self.network(xb, training=True) - yb), axis=1)
+                errors = tf.square(self.network(self.pair.inputs(xb, pb), training=True) - targets)
+                squares = tf.reduce_mean(errors, axis=list(range(1, len(errors.shape))))
                 error = tf.reduce_sum(weight * squares)
                 loss = error / tf.reduce_sum(weight)
             gradients = tape.gradient(loss, self.network.trainable_variables)
@@ -116,6 +139,7 @@ class Tensors:
 
     x: tf.Tensor
     y: tf.Tensor
+    path: tf.Tensor
 
 
 @dataclass(frozen=True)
@@ -169,7 +193,7 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
         for _ in range(history.epochs):
             rng.permutation(len(split.train))  # what the epochs before have drawn
     with tf.device(program.device):
-        data = Tensors(tf.constant(split.train.x), tf.constant(split.train.y))
+        data = Tensors(*(tf.constant(part) for part in (split.train.x, split.train.y, split.train.path)))
     control.on_stage("compiling")
     try:
         while not history.is_over():
@@ -202,8 +226,7 @@ def _one_epoch(
     progress = Progress(epoch, loss, valid_loss, history.elapsed_s)
     control.on_epoch(progress)
     _refuse_divergence(progress, control.training)
-    weights, optimizer = program.network.get_weights(), [variable.numpy() for variable in program.optimizer.variables]
-    history.add(progress, weights, optimizer, ended_at - began, ended_at - trained_at)
+    history.add(progress, program.network.get_weights(), program.memory, ended_at - began, ended_at - trained_at)
     control.on_state(history.state)
 
 

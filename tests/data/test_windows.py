@@ -40,7 +40,7 @@ def windows_by_hand(frame, input_size, steps, first_cut, second_cut):
         for start in range(input_size, len(y) - max(steps) + 1):
             seen, targets = y[start - input_size : start], [y[start + step - 1] for step in steps]
             when = [ds[start + step - 1] for step in steps]
-            if any(np.isnan(seen + targets)):
+            if any(np.isnan(y[start - input_size : start + max(steps)])):
                 continue
             if all(moment < first_cut for moment in when):
                 part = "train"

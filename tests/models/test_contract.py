@@ -9,14 +9,40 @@ from forecasting.data import load
 from forecasting.experiment import ModelChoice, Task, Training, Waves
 from forecasting.models import MODELS, Control, NetworkModel, Shape, resolve
 
-SMALLER = {name: {"units": [3]} for name in ("deep_rnn", "deep_rnn_dense", "lstm", "gru")}
+STACKS = ("deep_rnn", "deep_rnn_dense", "lstm", "gru")
+SMALLER = {name: {"units": [3]} for name in (*STACKS, "vector_to_sequence", "encoder_decoder")} | {
+    "seasonal_naive": {"season_length": 4},
+    "conv_gru": {"units": [3]},
+    "wavenet": {"layers_per_block": 2, "blocks": 1},
+}
 TARGETS = {"next": 1, "at_h": 1, "all_h": 3}
+SEQUENCE = {"sequence_to": "sequence", "units": [3, 2]}
+VARIANTS = [
+    *((name, SEQUENCE | {"loss_last": 2, "normalisation": "batch"}) for name in STACKS),
+    *((name, SEQUENCE | {"normalisation": "layer", "dropout": 0.2, "recurrent_dropout": 0.1}) for name in STACKS),
+    *(("encoder_decoder", {"cell": cell, "units": [3, 2], "teacher_forcing": True}) for cell in ("simple", "lstm", "gru")),
+    ("vector_to_sequence", {"cell": "lstm", "units": [3, 2]}),
+    ("wavenet", {"gated": True, "layers_per_block": 2, "filters": 3}),
+    ("linear", {"strategy": "iterated"}),
+    ("conv_gru", {"strategy": "iterated", "units": [3]}),
+    ("encoder_decoder", {"strategy": "iterated", "units": [3], "teacher_forcing": True}),
+    ("weighted_average", {"weights": [1, 2]}),
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_learns_forecasts_and_can_be_loaded_again(name, target):
-    model = resolve(ModelChoice(name=name, params=SMALLER.get(name, {})))
+    learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), target)
+
+
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
+def test_so_does_every_variant(name, params):
+    learns_forecasts_and_can_be_loaded_again(name, params, "all_h")
+
+
+def learns_forecasts_and_can_be_loaded_again(name, params, target):
+    model = resolve(ModelChoice(name=name, params=params))
     split = load(Waves(n_series=60), Task(input_size=8, target=target, h=3))
     control = Control(Training(epochs=2), seed=1)
     learned = model.fit(split, control)
@@ -36,7 +62,7 @@ def test_every_model_learns_forecasts_and_can_be_loaded_again(name, target):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_says_who_it_is_in_a_label_and_two_sentences(name):
     model = resolve(ModelChoice(name=name))
-    assert model.name == name and model.label.startswith(model.title) and model.group
+    assert model.name == name and model.label.startswith(model.title) and model.group and model.formula
     assert len(re.findall(r"\.(?= [A-Z]|$)", model.description)) == 2 and model.description.endswith(".")
     assert model.trained == isinstance(model, NetworkModel)
 

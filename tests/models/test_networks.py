@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from forecasting.experiment import ModelChoice
+from forecasting.data import load
+from forecasting.experiment import ModelChoice, Task, Waves
 from forecasting.models import Control, Shape, resolve
+from forecasting.models.cells import CausalConvolution
 from forecasting.models.neural import REACHES, Activation
 
 RNG = np.random.default_rng(0)
@@ -165,3 +167,124 @@ def test_every_activation_stays_within_the_range_that_is_given_for_it(activation
 )
 def test_a_label_tells_a_model_from_its_siblings(name, params, label):
     assert resolve(ModelChoice(name=name, params=params)).label == label
+
+
+# ------------------------------------------------------------------------------------------------- normalisation
+
+
+def normalised(values, gamma, beta, epsilon=1e-3):
+    """Layer normalisation over the last axis."""
+    apart = values - values.mean(-1, keepdims=True)
+    return apart / np.sqrt((apart**2).mean(-1, keepdims=True) + epsilon) * gamma + beta
+
+
+def test_a_simple_cell_is_normalised_before_its_activation():
+    kernel, recurrent, bias, gamma, beta = weights = random_weights((1, 4), (4, 4), (4,), (4,), (4,))
+    dense, offset = random_weights((4, 1), (1,))
+    h = np.zeros((5, 4))
+    for t in range(9):
+        h = np.tanh(normalised(X[:, t] @ kernel + h @ recurrent + bias, gamma, beta))
+    y_hat = forecast("deep_rnn_dense", [*weights, dense, offset], X, units=[4], normalisation="layer")
+    np.testing.assert_allclose(y_hat, h @ dense + offset, atol=2e-6)
+
+
+def test_a_gru_is_normalised_in_the_state_that_it_hands_on():
+    kernel, recurrent, bias, gamma, beta = weights = random_weights((1, 12), (4, 12), (2, 12), (4,), (4,))
+    dense, offset = random_weights((4, 1), (1,))
+    h = np.zeros((5, 4))
+    for t in range(9):
+        seen, kept = X[:, t] @ kernel + bias[0], h @ recurrent + bias[1]
+        update, reset = sigmoid(seen[:, :4] + kept[:, :4]), sigmoid(seen[:, 4:8] + kept[:, 4:8])
+        candidate = np.tanh(seen[:, 8:] + reset * kept[:, 8:])
+        h = normalised(update * h + (1 - update) * candidate, gamma, beta)
+    y_hat = forecast("gru", [*weights, dense, offset], X, units=[4], normalisation="layer")
+    np.testing.assert_allclose(y_hat, h @ dense + offset, atol=5e-6)
+
+
+# --------------------------------------------------------------------------------------------- shapes of network
+
+
+def pair_of(name, shape, **params):
+    """The network as it is trained and as it forecasts."""
+    return resolve(ModelChoice(name=name, params=params)).network(shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "ends"),
+    [
+        ("gru", {"sequence_to": "sequence"}, range(8)),
+        ("gru", {"sequence_to": "sequence", "loss_last": 3}, range(5, 8)),
+        ("conv_gru", {}, range(3, 8, 2)),
+        ("wavenet", {}, range(8)),
+    ],
+)
+@pytest.mark.parametrize("target", ["all_h", "at_h"])
+def test_every_step_is_compared_with_what_follows_it(name, params, ends, target):
+    task = Task(input_size=8, target=target, h=3)
+    part = load(Waves(n_series=40), task).valid
+    shape = Shape(8, 1, task.n_outputs, 3)
+    pair = pair_of(name, shape, **params)
+    targets = pair.targets(part.x, part.y, part.path, shape.steps).numpy()
+    whole = np.concatenate([part.x, part.path], axis=1)[:, :, 0]
+    for i in range(len(part)):
+        expected = [[whole[i, end + step] for step in shape.steps] for end in ends]
+        np.testing.assert_array_equal(targets[i], expected)
+    assert pair.learner(part.x).shape == targets.shape
+
+
+@pytest.mark.parametrize("name", ["gru", "conv_gru", "wavenet"])
+def test_the_last_of_the_forecasts_after_every_step_is_the_forecast(name):
+    pair = pair_of(name, Shape(9, 1, 3), **({"sequence_to": "sequence"} if name == "gru" else {}))
+    np.testing.assert_allclose(pair.learner(X)[:, -1], pair.forecaster(X), atol=1e-6)
+
+
+def test_a_forecast_after_a_step_depends_on_nothing_that_comes_later():
+    later = X.copy()
+    later[:, 6:] += 1
+    for name, params in (("lstm", {"sequence_to": "sequence"}), ("wavenet", {}), ("wavenet", {"gated": True})):
+        pair = pair_of(name, Shape(9, 1, 2), **params)
+        np.testing.assert_allclose(pair.learner(X)[:, :6], pair.learner(later)[:, :6], atol=1e-6)
+        assert np.abs(pair.learner(X)[:, 6:] - pair.learner(later)[:, 6:]).max() > 1e-3
+
+
+def test_a_decoder_goes_on_from_the_encoders_state_and_is_fed_what_it_wrote():
+    shapes = [(1, 12), (4, 12), (2, 12)]
+    encoder, decoder = random_weights(*shapes), random_weights(*shapes)
+    dense, offset = random_weights((4, 1), (1,))
+    state, value, expected = gru_layer(X, *encoder)[:, -1], X[:, -1].astype("float64"), []
+    for _ in range(3):
+        state = gru_step(value, state, *decoder)
+        value = state @ dense + offset
+        expected.append(value[:, 0])
+    y_hat = forecast("encoder_decoder", [*encoder, *decoder, dense, offset], X, n_outputs=3, units=[4])
+    np.testing.assert_allclose(y_hat, np.stack(expected, axis=1), atol=5e-6)
+
+
+def gru_step(x, h, kernel, recurrent, bias):
+    """One step of a GRU from a given state."""
+    n = len(recurrent)
+    seen, kept = x @ kernel + bias[0], h @ recurrent + bias[1]
+    update, reset = sigmoid(seen[:, :n] + kept[:, :n]), sigmoid(seen[:, n : 2 * n] + kept[:, n : 2 * n])
+    return update * h + (1 - update) * np.tanh(seen[:, 2 * n :] + reset * kept[:, 2 * n :])
+
+
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+def test_teacher_forcing_feeds_the_true_values_and_the_forecaster_its_own(cell):
+    pair = pair_of("encoder_decoder", Shape(9, 1, 3), cell=cell, units=[4, 3], teacher_forcing=True)
+    own = pair.forecaster(X).numpy()
+    np.testing.assert_allclose(pair.learner((X, own[:, :, None])), own, atol=1e-6)
+    taught = pair.learner((X, own[:, :, None] + 1)).numpy()
+    np.testing.assert_allclose(taught[:, 0], own[:, 0], atol=1e-6)
+    assert np.abs(taught[:, 1:] - own[:, 1:]).max() > 1e-3
+    assert {id(v) for v in pair.forecaster.variables} == {id(v) for v in pair.learner.variables}
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4, 16])
+def test_a_causal_convolution_is_that_of_keras(dilation):
+    x = RNG.normal(size=(5, 9, 3)).astype("float32")
+    ours = CausalConvolution(4, dilation, "relu")
+    theirs = keras.layers.Conv1D(4, 2, padding="causal", dilation_rate=dilation, activation="relu")
+    ours.build(x.shape), theirs.build(x.shape)
+    weights = random_weights((2, 3, 4), (4,))
+    ours.set_weights(weights), theirs.set_weights(weights)
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-6)

@@ -40,7 +40,7 @@ def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch
 def fit_by_keras(model, optimizer, seed, epochs, batch_size):
     """Keras' `fit` on the same batches in the same order: one epoch at a time, over windows shuffled beforehand."""
     keras.utils.set_random_seed(seed)
-    network = model.network(Shape.of(SPLIT))
+    network = model.network(Shape.of(SPLIT)).learner
     network.compile(optimizer, loss="mse")
     rng, losses = np.random.default_rng(seed), []
     for _ in range(epochs):

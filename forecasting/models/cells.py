@@ -1,0 +1,116 @@
+"""Cells and layers that Keras does not bring: normalised cells, a decoder that is fed its own output, causal convolution."""
+
+from typing import Any
+
+import tensorflow as tf
+from keras import layers
+
+Tensor = Any
+CELLS = {"simple": layers.SimpleRNNCell, "lstm": layers.LSTMCell, "gru": layers.GRUCell}
+
+
+def cell_of(cell: str, units: int, activation: str) -> layers.Layer:
+    """A recurrent cell of Keras'."""
+    return CELLS[cell](units, activation=activation)
+
+
+class _Normalised:
+    """Layer normalisation of the state that a gated cell shows and hands on (Ba, Kiros and Hinton, 2016)."""
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights."""
+        super().build(input_shape)  # type: ignore[misc]
+        self.norm = layers.LayerNormalization()
+        self.norm.build((None, self.units))  # type: ignore[attr-defined]
+
+    def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """One step."""
+        _, after = super().call(inputs, states, training=training)  # type: ignore[misc]
+        after = list(after) if isinstance(after, list | tuple) else [after]
+        shown = self.norm(after[0])
+        return shown, [shown, *after[1:]]
+
+
+class NormalisedLSTMCell(_Normalised, layers.LSTMCell):
+    """An LSTM whose short-term state is normalised."""
+
+
+class NormalisedGRUCell(_Normalised, layers.GRUCell):
+    """A GRU whose state is normalised."""
+
+
+class NormalisedSimpleCell(_Normalised, layers.SimpleRNNCell):
+    """A simple cell that normalises what it sums up, before its activation: `activation(norm(x · W + h · U + b))`."""
+
+    def __init__(self, units: int, activation: str, **options: Any) -> None:
+        super().__init__(units, activation="linear", **options)
+        self.shown = layers.Activation(activation)
+
+    def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """One step."""
+        normalised, _ = super().call(inputs, states, training=training)
+        shown = self.shown(normalised)
+        return shown, [shown]
+
+
+def normalised_cell(cell: str, units: int, activation: str, **dropout: float) -> layers.Layer:
+    """A recurrent cell with layer normalisation inside."""
+    classes = {"simple": NormalisedSimpleCell, "lstm": NormalisedLSTMCell, "gru": NormalisedGRUCell}
+    return classes[cell](units, activation=activation, **dropout)
+
+
+class DecoderCell(layers.Layer):
+    """Cells that are fed their own last output: states are that value, and those of the cells."""
+
+    def __init__(self, cells: layers.StackedRNNCells, output: layers.Layer) -> None:
+        super().__init__()
+        self.cells, self.output_layer = cells, output
+        self.sizes = [len(size) if isinstance(size, list | tuple) else 1 for size in cells.state_size]
+        flat = [n for size in cells.state_size for n in (size if isinstance(size, list | tuple) else [size])]
+        self.state_size = [1, *flat]
+        self.output_size = 1
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights of cells and output."""
+        self.cells.build((None, 1))
+        self.output_layer.build((None, self.state_size[-1]))
+
+    def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002
+        """One step: `inputs` only counts them."""
+        value, *flat = states
+        nested, rest = [], iter(flat)
+        for size in self.sizes:
+            nested.append([next(rest) for _ in range(size)])
+        shown, after = self.cells(value, nested, training=training)
+        following = self.output_layer(shown)
+        flat = [state for states in after for state in (states if isinstance(states, list | tuple) else [states])]
+        return following, [following, *flat]
+
+
+class CausalConvolution(layers.Layer):
+    """A convolution of width two over the past: `activation(x[t - dilation] · A + x[t] · B + b)`, zeros before the start.
+
+    The same as Keras' Conv1D with kernel size 2 and causal padding, whose weights it takes; written as one product of
+    matrices, for XLA makes little of dilated convolutions on a processor.
+    """
+
+    def __init__(self, filters: int, dilation: int, activation: str) -> None:
+        super().__init__()
+        self.filters, self.dilation = filters, dilation
+        self.shown = layers.Activation(activation)
+
+    def build(self, input_shape: Any) -> None:
+        """Make kernel `(2, n_features, filters)` and bias, as Conv1D does."""
+        self.kernel = self.add_weight(name="kernel", shape=(2, input_shape[-1], self.filters), initializer="glorot_uniform")
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, x: Tensor) -> Tensor:
+        """Convolve `(n, n_steps, n_features)` into `(n, n_steps, filters)`."""
+        n = tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
+        earlier = tf.pad(x, [[0, 0], [self.dilation, 0], [0, 0]])[:, :n]
+        both = tf.concat([earlier, x], axis=-1)
+        return self.shown(both @ tf.reshape(self.kernel, (-1, self.filters)) + self.bias)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """As long as the input."""
+        return (*input_shape[:-1], self.filters)
