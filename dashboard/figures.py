@@ -161,7 +161,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
 def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figure:
     """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
     colours = look()
-    figure = _figure(330, "epoch", "loss: MSE of scaled values" if scaled else "loss: MSE")
+    figure = _figure(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
     for row in rows:
         colour, dash, _ = style_of(rows, row, colours)
         for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):

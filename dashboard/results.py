@@ -8,7 +8,6 @@ import pandas as pd
 
 from dashboard import service
 from dashboard.words import digits
-from forecasting.data import Split
 from forecasting.evaluation.scores import skill
 from forecasting.experiment import Experiment, Fit
 from forecasting.fit import fits_of
@@ -99,7 +98,7 @@ class Row:
         return None if not curves else [float(value) for value in np.median(np.array(curves), axis=0)]
 
 
-def rows_of(experiment: Experiment, split: Split) -> list[Row]:
+def rows_of(experiment: Experiment) -> list[Row]:
     """Look up every fit of an experiment; models that need no training are computed at once.
 
     Raises:
@@ -107,23 +106,21 @@ def rows_of(experiment: Experiment, split: Split) -> list[Row]:
     """
     fits = fits_of(experiment)
     views = service.store().fits([fit.id for fit in fits])
-    shape = Shape.of(split)
     rows: dict[str, Row] = {}
     for fit in fits:
         model, view = resolve(fit.model), views.get(fit.id)
-        row = rows.setdefault(fit.model.canonical(), Row(model, [], shape))
+        row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.task, model)))
         row.outcomes.append(_outcome(fit, model, view))
     return list(rows.values())
 
 
 def rows_of_run(run: RunView) -> list[Row]:
     """The trained models of a run as they stand, from the database alone."""
-    task = run.experiment.task
-    shape = Shape.asked(task)
     rows: dict[str, Row] = {}
     for view in run.fits:
         if view.fit.training is not None and view.fit.look_back is None:
-            row = rows.setdefault(view.fit.model.canonical(), Row(resolve(view.fit.model), [], shape))
+            model = resolve(view.fit.model)
+            row = rows.setdefault(view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.task, model)))
             row.outcomes.append(Outcome(view.fit, view, view.result))
     return list(rows.values())
 

@@ -165,6 +165,13 @@ class Task(Value):
         title="Scaling",
         description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone.",
     )
+    differencing: Literal["none", "first", "seasonal", "both"] = Field(
+        "none",
+        title="Differencing",
+        description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
+        "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
+    )
+    season_length: int = Field(12, ge=2, le=290, title="Season length", description="Steps until the season repeats.")
 
     @model_validator(mode="before")
     @classmethod
@@ -180,6 +187,26 @@ class Task(Value):
             total = f"{self.train:.0%} training and {self.valid:.0%} validation"
             raise ValueError(f"{total} leave nothing for the test part: lower one of them.")
         return self
+
+    @model_validator(mode="after")
+    def _differences_can_be_taken(self) -> Self:
+        if self.lags and self.target == "at_h":
+            raise ValueError(
+                "Differences are put together again step by step, so all values up to the horizon are needed: forecast all "
+                "h, or switch differencing off."
+            )
+        if sum(self.lags) >= self.input_size:
+            raise ValueError(
+                f"Differencing takes {sum(self.lags)} values of a look-back of {self.input_size} and leaves none: lengthen "
+                "it."
+            )
+        return self
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """The steps from which differences are taken, one after the other."""
+        season = self.season_length
+        return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
 
     @property
     def n_outputs(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
+from forecasting.data.transforms import Differences
 from forecasting.evaluation.scores import mse, mse_per_step
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
@@ -116,9 +117,11 @@ def run_fit(
     control.on_stage("preparing")
     split = split or load(fit.source, fit.task, read_upload)
     model, started = resolve(fit.model), time.monotonic()
-    learned = model.fit(split, control)
+    differences = _differences(model, fit, split)
+    seen = differences.split(split)
+    learned = model.fit(seen, control)
     control.on_stage("scoring")
-    return _result(model, learned, Shape.of(split), (split.valid, split.test), started)
+    return _result(model, learned, differences, Shape.of(seen), (split.valid, split.test), started)
 
 
 def score_at(
@@ -134,9 +137,15 @@ def score_at(
         raise BadInput(f"{model.label} is bound to the look-back that it was fitted with: only open models can change it.")
     control.on_stage("scoring")
     split = load(fit.source, fit.task, read_upload, look_back=fit.look_back)
-    shape, started = Shape.of(split), time.monotonic()
+    differences, started = _differences(model, fit, split), time.monotonic()
+    shape = Shape.of(differences.split(split))
     learned = Learned(model.load(weights, shape, control))
-    return _result(model, learned, shape, (split.valid, split.test), started)
+    return _result(model, learned, differences, shape, (split.valid, split.test), started)
+
+
+def _differences(model: Model, fit: Fit, split: Split) -> Differences:
+    """What is done to the windows that a model sees."""
+    return Differences.learn(fit.task, split.train) if model.takes_differences else Differences()
 
 
 def _control(fit: Fit, control: Control | None) -> Control:
@@ -144,8 +153,13 @@ def _control(fit: Fit, control: Control | None) -> Control:
     return replace(started, training=fit.training or started.training, seed=fit.seed or 0)
 
 
-def _result(model: Model, learned: Learned, shape: Shape, parts: tuple[Windows, Windows], started: float) -> Result:
-    y_hats = [part.in_units(learned.fitted.predict(part.x)).astype("float32") for part in parts]
+def _result(
+    model: Model, learned: Learned, differences: Differences, shape: Shape, parts: tuple[Windows, Windows], started: float
+) -> Result:
+    y_hats = []
+    for part in parts:
+        y_hat = learned.fitted.predict(differences.windows(part).x)
+        y_hats.append(part.in_units(differences.undo(part.x, y_hat)).astype("float32"))
     scores = []
     for part, y_hat in zip(parts, y_hats, strict=True):
         y = part.in_units(part.y)

@@ -30,7 +30,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         st.fragment(_live, run_every=TICK_S)(run.id, _ended(run))
         return
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
-        scaled = experiment.task.scaling != "none"
+        scaled = experiment.task.scaling != "none" or bool(experiment.task.lags)
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
         figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")

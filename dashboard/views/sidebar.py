@@ -220,7 +220,7 @@ def _task(values: Draft) -> None:
     task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
     if task["target"] != "next":
         task["h"] = slider(Task, "h", task["h"], key("h"))
-    with st.expander("Split and scaling", key=key("more-task")):
+    with st.expander("Split, scaling, differencing", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
         first: tuple[int, int] = start(key("split"), shares)
@@ -229,6 +229,12 @@ def _task(values: Draft) -> None:
             task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
         task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))
+        if task["target"] == "at_h":
+            task["differencing"] = "none"
+            return
+        task["differencing"] = choice(Task, "differencing", task["differencing"], key("differencing"))
+        if task["differencing"] in ("seasonal", "both"):
+            task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
 
 
 # ---------------------------------------------------------------------------------------------------------- models
@@ -286,7 +292,7 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except ValueError:
         return f"{MODELS[entry['name']].title} · mend a setting"
-    return f"{model.label} · {model.n_parameters(Shape.asked(task)):,} parameters"
+    return f"{model.label} · {model.n_parameters(Shape.asked(task, model)):,} parameters"
 
 
 def _add_variant(entry: dict[str, Any]) -> None:

@@ -38,9 +38,10 @@ class Shape:
         return cls(part.x.shape[1], part.x.shape[2], part.y.shape[1], part.path.shape[1])
 
     @classmethod
-    def asked(cls, task: Task) -> "Shape":
-        """The shape of a task on univariate series."""
-        return cls(task.input_size, 1, task.n_outputs, task.h)
+    def asked(cls, task: Task, model: "Model") -> "Shape":
+        """The shape that a model sees of a task on univariate series."""
+        taken = sum(task.lags) if model.takes_differences else 0
+        return cls(task.input_size - taken, 1, task.n_outputs, task.h)
 
     @property
     def steps(self) -> list[int]:
@@ -133,6 +134,8 @@ class Model(Value):
     """Learns by gradient descent: depends on the training settings and on a seed."""
     open_time: ClassVar[bool] = False
     """Takes look-backs of any length once fitted."""
+    takes_differences: ClassVar[bool] = False
+    """Learns from differences, where the task asks for them."""
 
     @property
     def label(self) -> str:
@@ -162,6 +165,8 @@ class Model(Value):
 
 class Learner(Model):
     """A model that learns weights, and goes several steps ahead directly or one step at a time."""
+
+    takes_differences: ClassVar[bool] = True
 
     strategy: Literal["direct", "iterated"] = Field(
         "direct",

@@ -1,0 +1,77 @@
+"""What is done to windows before a model learns from them, and undone in its forecasts."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecasting.data.windows import Split, Windows
+from forecasting.experiment import BadInput, Task
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Models see how much the series changes, since the last step or since a season ago, instead of the series itself.
+
+    Attributes:
+        lags: steps from which differences are taken, one after the other; none leaves the windows as they are.
+        scale: differences are divided by it, so that a scaled series has scaled differences.
+    """
+
+    lags: tuple[int, ...] = ()
+    scale: float = 1.0
+
+    @classmethod
+    def learn(cls, task: Task, train: Windows) -> "Differences":
+        """The differences of a task; their scale, if the series are scaled, is learned on the training part."""
+        plain = cls(task.lags)
+        if not task.lags or task.scaling == "none":
+            return plain
+        spread = float(plain.windows(train).x[:, -(task.input_size - sum(task.lags)) :].std(dtype="float64"))
+        return cls(task.lags, spread or 1.0)
+
+    def split(self, split: Split) -> Split:
+        """All three parts, as differences."""
+        if not self.lags:
+            return split
+        train, valid, test = (self.windows(part) for part in (split.train, split.valid, split.test))
+        return replace(split, train=train, valid=valid, test=test)
+
+    def windows(self, part: Windows) -> Windows:
+        """One part, as differences; the look-backs become shorter by the lags.
+
+        Raises:
+            BadInput: when nothing would be left of the look-back.
+        """
+        if not self.lags:
+            return part
+        left = part.x.shape[1] - sum(self.lags)
+        if left < 1:
+            raise BadInput(
+                f"Differencing takes {sum(self.lags)} values, and the look-back has {part.x.shape[1]}: lengthen it."
+            )
+        values = np.concatenate([part.x, part.path], axis=1).astype("float64")
+        for lag in self.lags:
+            values = values[:, lag:] - values[:, :-lag]
+        values = (values / self.scale).astype("float32")
+        path = np.ascontiguousarray(values[:, left:])
+        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=path[:, :, 0])
+
+    def undo(self, x: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+        """Turn forecast differences back into values, step by step.
+
+        Args:
+            x: the look-backs as they were, `(n_windows, input_size, n_features)`.
+            y_hat: forecast differences of all steps ahead, `(n_windows, h)`.
+        """
+        if not self.lags:
+            return y_hat
+        known = [x[:, :, 0].astype("float64")]
+        for lag in self.lags[:-1]:
+            known.append(known[-1][:, lag:] - known[-1][:, :-lag])
+        values = y_hat.astype("float64") * self.scale
+        for before, lag in zip(reversed(known), reversed(self.lags), strict=True):
+            whole = np.concatenate([before[:, -lag:], values], axis=1)
+            for k in range(lag, whole.shape[1]):
+                whole[:, k] += whole[:, k - lag]
+            values = whole[:, lag:]
+        return values
