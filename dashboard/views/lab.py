@@ -19,6 +19,7 @@ from forecasting.runs.views import RunView
 CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
+[data-testid="stSidebar"] .katex-display {font-size: 0.8em; overflow-x: auto; overflow-y: hidden; margin: 0.3em 0}
 [data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
 """
 
