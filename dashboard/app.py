@@ -14,9 +14,14 @@ if ROOT not in sys.path:  # `streamlit run` puts this folder on the path, not th
     sys.path.insert(0, ROOT)
 
 from dashboard.memory import tidy_up  # noqa: E402  # needs the path above
-from dashboard.views import lab  # noqa: E402
+from dashboard.views import guide, lab  # noqa: E402
 
 tidy_up()
 # A picture of our own: for a named icon every visitor's browser would ask a server of Google's.
 st.set_page_config(page_title="Forecasting lab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-st.navigation([st.Page(lab.page, title="Lab", icon=":material/science:", default=True)]).run()
+pages = [
+    st.Page(lab.page, title="Lab", icon=":material/science:", default=True),
+    st.Page(guide.page, title="Guide", icon=":material/school:", url_path="guide"),
+]
+st.session_state["lab"] = pages[0]
+st.navigation(pages, position="top").run()

@@ -39,7 +39,7 @@ def look() -> Look:
 def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
     """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash."""
     n_colours = len(colours.palette) - 1
-    number = 0 if row.place == 0 else 1 + (row.place - 1) % n_colours
+    number = 0 if row.place == 0 or not n_colours else 1 + (row.place - 1) % n_colours
     alike = [other for other in rows if other.place == row.place]
     dash = ("dot", "dashdot", "longdash", "dash", "solid") if row.place == 0 else DASHES
     first = 0 if row.place <= n_colours else 3  # the second round of the palette begins with another dash

@@ -118,11 +118,16 @@ def _read(run_id: str) -> RunView | None:
         time.sleep(0.03)
 
 
-def _progress(fit: FitView, run: RunView) -> None:
-    """One fit: its state in words, a bar, and a way to stop it."""
+def progress(fit: FitView) -> None:
+    """One fit: its state in words, and a bar."""
     seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
+    st.progress(_share_done(fit), text=f"**{fit.label}**{seed} · {_words(fit)}")
+
+
+def _progress(fit: FitView, run: RunView) -> None:
+    """One fit, with a way to stop it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(_share_done(fit), text=f"**{fit.label}**{seed} · {_words(fit)}")
+        progress(fit)
         if fit.id in run.withdrawn and not fit.ended:
             st.caption("goes on for another run")
         elif not fit.ended:

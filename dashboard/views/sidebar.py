@@ -20,6 +20,8 @@ from dashboard.components import (
     start,
     steps,
 )
+from dashboard.drawings import drawing
+from dashboard.figures import look
 from dashboard.state import Draft, draft, key, take, visitor
 from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES
@@ -271,6 +273,7 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
     with st.expander(_title(values, entry), key=key("form", entry["uid"])):
         st.caption(cls.description)
         st.latex(cls.formula.replace(r"\quad", r"\\"))
+        _draw(entry)
         if not cls.model_fields:
             return
         params = entry["params"]
@@ -284,6 +287,15 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
         st.button("Add a variant", key=key(entry["uid"], "add"), on_click=_add_variant, args=(entry,))
         if sum(other["name"] == entry["name"] for other in values["models"]) > 1:
             st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
+
+
+def _draw(entry: dict[str, Any]) -> None:
+    """The drawing of a model as it is set; while a parameter is out of range, of the model as it comes."""
+    try:
+        model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+    except BadInput:
+        model = resolve(ModelChoice(name=entry["name"]))
+    st.html(drawing(model, look().accent))
 
 
 def _title(values: Draft, entry: dict[str, Any]) -> str:

@@ -1,0 +1,227 @@
+"""The Guide: the chapter as a walk. Each step explains, asks for a guess, measures, and adds its lines to a table."""
+
+from statistics import mean, stdev
+
+import streamlit as st
+
+from dashboard import service
+from dashboard.components import complain, told
+from dashboard.drawings import drawing
+from dashboard.figures import look
+from dashboard.state import encode, visitor
+from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
+from dashboard.views.live import progress
+from dashboard.words import digits
+from forecasting.chapter import ROWS, Row
+from forecasting.data import floor_of
+from forecasting.experiment import Experiment, Fit, ModelChoice
+from forecasting.fit import fits_of
+from forecasting.models import resolve
+from forecasting.runs.database import Unavailable
+from forecasting.runs.views import FitView
+
+SEEDS = (1, 2, 3)
+QUICK = {"n_series": 200, "epochs": 2}
+GUESSES = (0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
+TICK_S = 0.7
+LINES = {row.key: row for row in ROWS}
+
+
+def page() -> None:
+    """Draw the step that the address names; where the server itself has trouble, say so in words."""
+    st.session_state["address"] = {}  # the Lab keeps its settings while somebody is here
+    try:
+        service.engine()
+        _page(_step_number())
+    except Unavailable as error:
+        complain(error)
+
+
+def _step_number() -> int:
+    """The step of the address, from 1; one beyond the last is the end."""
+    asked = st.query_params.get("step", "1")
+    return min(len(STEPS) + 1, max(1, int(asked))) if asked.isdecimal() and len(asked) < 4 else 1
+
+
+def _page(number: int) -> None:
+    complaint = st.session_state.pop("complaint", None)
+    if complaint:
+        complain(complaint)
+    if _quick():
+        st.caption(
+            f"A quick walk to try the page: {QUICK['n_series']} series, {QUICK['epochs']} epochs, one seed. Its figures "
+            "are not the chapter's."
+        )
+    if number > len(STEPS):
+        st.caption("The end")
+        st.header("What the text leaves out", anchor=False)
+        st.markdown(LEFT_OUT)
+    else:
+        _step(number, STEPS[number - 1])
+    _walk(number)
+    _table(number)
+
+
+def _quick() -> bool:
+    return st.query_params.get("quick") == "1"
+
+
+def _experiment(row: Row) -> Experiment:
+    """What a line measures here."""
+    if not _quick():
+        return row.experiment(SEEDS)
+    full = row.experiment(SEEDS[:1])
+    source = full.source.model_copy(update={"n_series": QUICK["n_series"]})
+    training = full.training.model_copy(update={"epochs": QUICK["epochs"]})
+    return full.model_copy(update={"source": source, "training": training})
+
+
+def _fits(row: Row) -> list[Fit]:
+    """The fits of a line's own model."""
+    name = row.model
+    return [fit for fit in fits_of(_experiment(row)) if fit.model.name == name]
+
+
+# ------------------------------------------------------------------------------------------------------------ a step
+
+
+def _step(number: int, step: Step) -> None:
+    rows = [LINES[key] for key in step.rows]
+    st.caption(f"Step {number} of {len(STEPS)}")
+    st.header(step.title, anchor=False)
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        for row in rows[:2]:
+            if row.model not in ("naive", "linear") or len(rows) == 1:
+                model = resolve(ModelChoice(name=row.model, params=row.params))
+                st.html(drawing(model, look().accent))
+    with left:
+        st.markdown(step.text)
+        _guess_or_answer(number, rows)
+
+
+def _guess_or_answer(number: int, rows: list[Row]) -> None:
+    """Ask for a guess first; then show how it went."""
+    guesses = st.session_state.setdefault("guesses", {})
+    if number not in guesses:
+        steps = "the next step" if rows[0].task == "next" else "ten steps"
+        guess = st.select_slider(
+            f"Your guess: the validation MSE of “{rows[0].title}” for {steps}",
+            GUESSES,
+            value=0.02 if rows[0].task == "next" else 0.1,
+            key=f"guess-{number}",
+            format_func=lambda value: f"{value:g}",
+        )
+        _run_button(number, guess)
+        return
+    views = _views(rows)
+    if any(view is None or not view.ended for view in views.values()):
+        if any(view is None for view in views.values()):
+            _run_button(number, guesses[number])
+            return
+        st.fragment(_live, run_every=TICK_S)([fit.id for row in rows for fit in _fits(row)])
+        return
+    for row in rows:
+        _say(row, guesses[number] if row is rows[0] else None)
+
+
+def _run_button(number: int, guess: float) -> None:
+    play = ":material/play_arrow:"
+    st.button("Run it", key="run-it", type="primary", icon=play, on_click=_run, args=(number, guess))
+
+
+@told
+def _run(number: int, guess: float) -> None:
+    """Take the guess, and start what is not known yet."""
+    st.session_state["guesses"][number] = guess
+    for key in STEPS[number - 1].rows:
+        if any(fit.training is not None for fit in _fits(LINES[key])):
+            service.start_run(_experiment(LINES[key]), visitor())
+
+
+def _views(rows: list[Row]) -> dict[str, FitView | None]:
+    """The trained fits of some lines as they stand, by id."""
+    ids = [fit.id for row in rows for fit in _fits(row) if fit.training is not None]
+    known = service.store().fits(ids)
+    return {fit_id: known.get(fit_id) for fit_id in ids}
+
+
+def _live(ids: list[str]) -> None:
+    """One tick: a bar per fit, and the whole page once all have ended."""
+    try:
+        views = service.store().fits(ids)
+    except Unavailable as error:  # the next tick asks again
+        complain(error)
+        return
+    if all(view.ended for view in views.values()):
+        st.rerun()
+    for view in views.values():
+        progress(view)
+
+
+def _scores(row: Row) -> list[float]:
+    """The validation MSE of every seed that is known."""
+    fits = _fits(row)
+    if fits[0].training is None:
+        return [service.computed(fit.canonical()).valid.mse for fit in fits]
+    views = service.store().fits([fit.id for fit in fits])
+    return [view.result["valid_mse"] for view in views.values() if view.result]
+
+
+def _say(row: Row, guess: float | None) -> None:
+    """The answer in a sentence, beside the guess."""
+    scores = _scores(row)
+    if not scores:
+        st.warning(f"{row.title} has not been measured: press *Run it* in the Lab to see why.", icon=":material/error:")
+        return
+    spread = f" ± {digits(stdev(scores))} over {len(scores)} seeds" if len(scores) > 1 else ""
+    told_by = f" You guessed {guess:g}." if guess is not None else ""
+    figure = row.text_mse or row.notebook_mse
+    text = f" The chapter says {figure:g}." if figure else " The chapter has no figure for it."
+    st.markdown(f"**{row.title}: {digits(mean(scores))}**{spread}.{told_by}{text}")
+
+
+# ------------------------------------------------------------------------------------------------- the walk, the table
+
+
+def _walk(number: int) -> None:
+    """Back, on, and to the Lab."""
+    with st.container(horizontal=True):
+        for label, icon, to in (("Back", "arrow_back", number - 1), ("Next", "arrow_forward", number + 1)):
+            outside = not 1 <= to <= len(STEPS) + 1
+            st.button(label, key=label, icon=f":material/{icon}:", disabled=outside, on_click=_go, args=(to,))
+        if number <= len(STEPS) and st.button("Open in the Lab", key="to-lab", icon=":material/science:"):
+            row = LINES[STEPS[number - 1].rows[0]]
+            st.session_state["address"] = None  # whatever the address says is news to the Lab
+            st.switch_page(st.session_state["lab"], query_params={"e": encode(_experiment(row))})
+
+
+def _go(number: int) -> None:
+    st.query_params["step"] = str(number)
+
+
+def _table(number: int) -> None:
+    """Every line that has been measured on the way."""
+    guessed = st.session_state.get("guesses", {})
+    keys = [key for i, step in enumerate(STEPS, 1) if i <= number and i in guessed for key in step.rows]
+    measured = {key: _scores(LINES[key]) for key in keys}
+    lines = [_line(LINES[key], scores) for key, scores in measured.items() if scores]
+    if not lines:
+        return
+    st.markdown("#### So far")
+    figure = st.column_config.NumberColumn(format="%.3g")
+    names = ("In the text", "In the notebook", "Here", "± SD", "Noise floor")
+    st.dataframe(lines, hide_index=True, key="guide-table", placeholder="–", column_config=dict.fromkeys(names, figure))
+    st.caption("Validation MSE, mean over seeds. The next step is measured on 51 points and ten steps on 60: other series.")
+
+
+def _line(row: Row, scores: list[float]) -> dict:
+    return {
+        "Task": "next step" if row.task == "next" else "10 steps",
+        "Model": row.title,
+        "In the text": row.text_mse,
+        "In the notebook": row.notebook_mse,
+        "Here": mean(scores),
+        "± SD": stdev(scores) if len(scores) > 1 else None,
+        "Noise floor": floor_of(_experiment(row).source),
+    }
