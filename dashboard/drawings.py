@@ -3,6 +3,7 @@
 import html
 from dataclasses import dataclass, field
 
+from dashboard.figures import Look
 from forecasting.models import Model
 
 STEP, RISE, LEFT, SEEN, AHEAD = 58, 54, 40, 5, 3
@@ -15,6 +16,7 @@ class Sketch:
     """A drawing that grows; the origin is at the bottom left."""
 
     title: str
+    ink: str
     accent: str
     parts: list[str] = field(default_factory=list)
     right: float = 0
@@ -24,7 +26,7 @@ class Sketch:
         self.right, self.top = max(self.right, x + 26), max(self.top, y + 22)
 
     def _colour(self, strong: bool) -> str:
-        return self.accent if strong else "currentColor"
+        return self.accent if strong else self.ink
 
     def node(self, at: Point, text: str, strong: bool = False, plain: bool = False) -> Point:
         """A box with a word, or the word alone; returns its middle."""
@@ -54,18 +56,22 @@ class Sketch:
         )
 
     def svg(self) -> str:
-        """The drawing, as wide as its place and never wider than it is."""
+        """The drawing as a picture of its own."""
         width, height = self.right + 8, self.top + 24
         return (
-            f'<svg role="img" viewBox="0 {-self.top:.0f} {width:.0f} {height:.0f}" width="100%" '
-            f'style="max-width:{width:.0f}px" font-size="12" stroke-width="1.2" xmlns="http://www.w3.org/2000/svg">'
+            f'<svg role="img" viewBox="0 {-self.top:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" '
+            f'height="{height:.0f}" font-family="sans-serif" font-size="12" stroke-width="1.2" xmlns="http://www.w3.org/2000/svg">'
             f"<title>{html.escape(self.title)}</title>{''.join(self.parts)}</svg>"
         )
 
 
-def drawing(model: Model, accent: str = "#0B5FFF") -> str:
-    """Draw a model by what its class and its parameters say."""
-    sketch = Sketch(f"Drawing: {model.label}", accent)
+def drawing(model: Model, colours: Look) -> str:
+    """Draw a model by what its class and its parameters say.
+
+    A picture cannot follow the page's theme by itself, and SVG within the page's HTML is not let through: so it is drawn in
+    the colours of the theme that is shown.
+    """
+    sketch = Sketch(f"Drawing: {model.label}", colours.ink, colours.accent)
     if model.group == "baselines":
         _rule(sketch, model)
     elif model.name == "vector_to_sequence":

@@ -91,10 +91,10 @@ def _step(number: int, step: Step) -> None:
     st.header(step.title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with right:
-        for row in rows[:2]:
+        for row in {row.model: row for row in reversed(rows)}.values():
             if row.model not in ("naive", "linear") or len(rows) == 1:
                 model = resolve(ModelChoice(name=row.model, params=row.params))
-                st.html(drawing(model, look().accent))
+                st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
     with left:
         st.markdown(step.text)
         _guess_or_answer(number, rows)
@@ -211,7 +211,14 @@ def _table(number: int) -> None:
     st.markdown("#### So far")
     figure = st.column_config.NumberColumn(format="%.3g")
     names = ("In the text", "In the notebook", "Here", "± SD", "Noise floor")
-    st.dataframe(lines, hide_index=True, key="guide-table", placeholder="–", column_config=dict.fromkeys(names, figure))
+    st.dataframe(
+        lines,
+        hide_index=True,
+        height="content",
+        key="guide-table",
+        placeholder="–",
+        column_config=dict.fromkeys(names, figure),
+    )
     st.caption("Validation MSE, mean over seeds. The next step is measured on 51 points and ten steps on 60: other series.")
 
 

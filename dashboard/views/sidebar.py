@@ -295,7 +295,7 @@ def _draw(entry: dict[str, Any]) -> None:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except BadInput:
         model = resolve(ModelChoice(name=entry["name"]))
-    st.html(drawing(model, look().accent))
+    st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
 
 
 def _title(values: Draft, entry: dict[str, Any]) -> str:

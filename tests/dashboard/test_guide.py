@@ -1,0 +1,65 @@
+"""The Guide by Streamlit's own test harness: links, and what it refuses to show too early."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import service
+
+
+@pytest.fixture(autouse=True)
+def shared(tmp_path, monkeypatch):
+    """An empty database, and no engine: nothing is trained here."""
+    monkeypatch.setenv("FORECASTING_DATABASE_URL", f"sqlite:///{tmp_path / 'lab.db'}")
+    monkeypatch.setattr(service, "_store", None)
+    monkeypatch.setattr(service, "engine", service.store)
+    service.settings.cache_clear()
+    yield
+    service.settings.cache_clear()
+
+
+def guide(step="1"):
+    """The page at a step."""
+
+    def script():
+        from dashboard.views import guide
+
+        guide.page()
+
+    page = AppTest.from_function(script, default_timeout=60)
+    page.query_params["step"] = step
+    page.query_params["quick"] = "1"
+    return page.run()
+
+
+@pytest.mark.parametrize(("step", "shown"), [("1", "Step 1 of 10"), ("7", "Step 7 of 10"), ("0", "Step 1 of 10")])
+def test_a_link_opens_its_step(step, shown):
+    page = guide(step)
+    assert not page.exception
+    assert shown in [caption.value for caption in page.caption]
+
+
+@pytest.mark.parametrize("step", ["11", "99"])
+def test_the_last_step_is_the_end(step):
+    assert guide(step).header[0].value == "What the text leaves out"
+
+
+@pytest.mark.parametrize("step", ["-3", "two", "", "9" * 50, "１"])
+def test_a_step_that_is_none_is_a_step_all_the_same(step):
+    page = guide(step)
+    assert not page.exception and "of 10" in " ".join(caption.value for caption in page.caption)
+
+
+def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
+    page = guide()
+    assert not page.dataframe and "You guessed" not in " ".join(text.value for text in page.markdown)
+    page.select_slider[0].set_value(0.05).run()
+    next(button for button in page.button if button.label == "Run it").click().run()
+    assert not page.exception
+    said = " ".join(text.value for text in page.markdown)
+    assert "You guessed 0.05" in said and "The chapter says 0.02" in said
+    table = page.dataframe[0].value
+    assert list(table["Model"]) == ["Naive"] and table["In the text"][0] == 0.02
+    assert 0.01 < table["Here"][0] < 0.03
+    next(button for button in page.button if button.label == "Next").click().run()
+    assert "Step 2 of 10" in [caption.value for caption in page.caption]
+    assert list(page.dataframe[0].value["Model"]) == ["Naive"]
