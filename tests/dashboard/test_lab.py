@@ -72,17 +72,19 @@ def finished(eventually) -> Callable[[AppTest], RunView]:
     return wait
 
 
+def chips(page: AppTest, group: str):
+    """The chips of one group of models."""
+    return next(chip for chip in page.get("button_group") if (chip.key or "").startswith(f"models-{group}-"))
+
+
 def test_the_page_opens_with_the_chapters_baselines_computed():
     page = open_lab()
     assert metric(page, "Validation MSE") == "0.00298"
     assert metric(page, "Above the noise floor") == "3.58 ×"
     assert "85%" in page.markdown[0].value or any("below Naive" in m.value for m in page.markdown)
     assert address(page) == {}
-    assert next(pill for pill in page.get("button_group") if "models" in (pill.key or "")).value == [
-        "linear",
-        "simple_rnn",
-        "deep_rnn",
-    ]
+    assert chips(page, "linear").value == ["linear"]
+    assert chips(page, "recurrent").value == ["simple_rnn", "deep_rnn"]
 
 
 def test_the_scores_on_the_page_are_those_of_the_library():
@@ -137,10 +139,12 @@ def test_test_scores_are_covered_until_revealed_and_covered_again_for_other_sett
 
 def test_naive_cannot_be_removed():
     page = open_lab(SMALL)
-    pills = next(group for group in page.get("button_group") if "models" in (group.key or ""))
-    pills.set_value(["linear"]).run()
+    for group in ("linear", "recurrent"):
+        chips(page, group).set_value([]).run()
     assert not page.exception
-    assert list(page.dataframe[0].value["Model"]) == ["Naive", "Linear, least squares"]
+    assert list(page.dataframe[0].value["Model"]) == ["Naive"]
+    chips(page, "baselines").set_value(["drift"]).run()
+    assert list(page.dataframe[0].value["Model"]) == ["Naive", "Drift"]
 
 
 def test_a_setting_changes_the_address_and_going_back_restores_the_run(finished):
@@ -232,12 +236,16 @@ def test_settings_that_the_sliders_could_not_make_survive_being_shown():
 
 def test_variants_of_a_model_stand_side_by_side_whatever_is_added_and_removed_between():
     page = open_lab(SMALL)
-    for _ in range(2):
-        next(b for b in page.button if b.label == "Add a variant" and "deep" not in (b.key or "")).click().run()
+
+    def add(number: int) -> None:
+        [b for b in page.button if b.label == "Add a variant"][number].click().run()
         assert not page.exception
-    pills = next(group for group in page.get("button_group") if "models" in (group.key or ""))
-    pills.set_value(["simple_rnn", "deep_rnn"]).run()
-    next(b for b in page.button if b.label == "Add a variant").click().run()
+
+    add(0)
+    add(2)
+    add(2)
+    chips(page, "linear").set_value([]).run()
+    add(0)
     assert not page.exception
     labels = list(page.dataframe[0].value["Model"])
     assert len(labels) == len(set(labels)) and "SimpleRNN(1), relu" in labels
