@@ -213,6 +213,28 @@ def test_a_fit_that_goes_on_from_a_state_ends_where_one_long_fit_does(settings):
     assert all(point.elapsed_s > first.state["elapsed_s"] for point in further)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dropout": 0.3, "recurrent_dropout": 0.2},
+        {"normalisation": "batch", "sequence_to": "sequence"},
+        {"normalisation": "layer", "dropout": 0.3},
+    ],
+    ids=["dropout", "batch normalisation", "layer normalisation and dropout"],
+)
+def test_so_does_one_with_random_masks_or_running_means(params):
+    model = resolve(ModelChoice(name="gru", params={"units": [3]} | params))
+    whole, curve = fit(model, epochs=4)
+    first, _ = fit(model, epochs=2)
+    rest, further = fit(model, epochs=4, state=first.state)
+    assert [(p.loss, p.valid_loss) for p in further] == [(p.loss, p.valid_loss) for p in curve[2:]]
+    for one, other in zip(rest.fitted.weights, whole.fitted.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    again, _ = fit(model, epochs=4)
+    for one, other in zip(again.fitted.weights, whole.fitted.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_state_with_all_the_epochs_trains_nothing_more():
     first, _ = fit(epochs=5)
     again, curve = fit(epochs=5, state=first.state)
