@@ -14,7 +14,7 @@ from dashboard.views.live import progress
 from dashboard.words import digits
 from forecasting.chapter import ROWS, Row
 from forecasting.data import floor_of
-from forecasting.experiment import Experiment, Fit, ModelChoice
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Training
 from forecasting.fit import fits_of
 from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
@@ -33,7 +33,7 @@ def page() -> None:
     try:
         service.engine()
         _page(_step_number())
-    except Unavailable as error:
+    except (BadInput, Unavailable) as error:  # a wrong setting of the server, or a database that is away
         complain(error)
 
 
@@ -91,7 +91,7 @@ def _step(number: int, step: Step) -> None:
     st.header(step.title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with right:
-        for row in {row.model: row for row in reversed(rows)}.values():
+        for row in {row.model: row for row in rows}.values():
             if row.model not in ("naive", "linear") or len(rows) == 1:
                 model = resolve(ModelChoice(name=row.model, params=row.params))
                 st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
@@ -123,6 +123,8 @@ def _guess_or_answer(number: int, rows: list[Row]) -> None:
         return
     for row in rows:
         _say(row, guesses[number] if row is rows[0] else None)
+    if not all(_scores(row) for row in rows):
+        _run_button(number, guesses[number])
 
 
 def _run_button(number: int, guess: float) -> None:
@@ -172,12 +174,17 @@ def _say(row: Row, guess: float | None) -> None:
     """The answer in a sentence, beside the guess."""
     scores = _scores(row)
     if not scores:
-        st.warning(f"{row.title} has not been measured: press *Run it* in the Lab to see why.", icon=":material/error:")
+        st.warning(
+            f"{row.title} has not been measured: its training was stopped or failed. Run it again.", icon=":material/error:"
+        )
         return
     spread = f" ± {digits(stdev(scores))} over {len(scores)} seeds" if len(scores) > 1 else ""
     told_by = f" You guessed {guess:g}." if guess is not None else ""
-    figure = row.text_mse or row.notebook_mse
-    text = f" The chapter says {figure:g}." if figure else " The chapter has no figure for it."
+    text = " The chapter has no figure for it."
+    if row.text_mse or row.notebook_mse:
+        text = f" The text says {row.text_mse:g}." if row.text_mse else f" Its notebook says {row.notebook_mse:g}."
+    if row.learning_rate != Training().learning_rate:
+        text += f" Trained at a learning rate of {row.learning_rate:g}: at Adam's own it comes out worse in the median."
     st.markdown(f"**{row.title}: {digits(mean(scores))}**{spread}.{told_by}{text}")
 
 

@@ -56,7 +56,7 @@ def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
     next(button for button in page.button if button.label == "Run it").click().run()
     assert not page.exception
     said = " ".join(text.value for text in page.markdown)
-    assert "You guessed 0.05" in said and "The chapter says 0.02" in said
+    assert "You guessed 0.05" in said and "The text says 0.02" in said
     table = page.dataframe[0].value
     assert list(table["Model"]) == ["Naive"] and table["In the text"][0] == 0.02
     assert 0.01 < table["Here"][0] < 0.03
