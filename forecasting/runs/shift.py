@@ -29,8 +29,8 @@ KEEP_S = 10.0
 """How often the state of a running fit goes into the store."""
 GRACE_S = 1.6
 """Seconds that a child has to obey a visitor's stop before it is killed."""
-LIMIT_GRACE_S = 10.0
-"""The same, when the server's limit ends the fit and nobody waits."""
+LONG_GRACE_S = 10.0
+"""The same, once it has obeyed and scores what it has, or when the server's limit ends the fit and nobody waits."""
 AGAIN_S = 0.5
 """Pause before a write is tried again that the database did not take."""
 
@@ -225,7 +225,7 @@ class Shift:
                 self.child.send({"stop": self.name})
                 self.told_stop_at = now
             return False
-        if now - self.told_stop_at < (LIMIT_GRACE_S if self.limit else GRACE_S):
+        if now - self.told_stop_at < (LONG_GRACE_S if self.limit or self.stage == "scoring" else GRACE_S):
             return False
         self.child.kill()
         self.keep_state()
