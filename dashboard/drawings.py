@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dashboard.figures import Look
 from forecasting.models import Model
 
-STEP, RISE, LEFT, SEEN, AHEAD = 58, 54, 40, 5, 3
+STEP, RISE, LEFT, SEEN, AHEAD = 72, 54, 40, 5, 3
 CELLS = {"simple": "RNN", "lstm": "LSTM", "gru": "GRU"}
 Point = tuple[float, float]
 
@@ -68,8 +68,8 @@ class Sketch:
 def drawing(model: Model, colours: Look) -> str:
     """Draw a model by what its class and its parameters say.
 
-    A picture cannot follow the page's theme by itself, and SVG within the page's HTML is not let through: so it is drawn in
-    the colours of the theme that is shown.
+    It is shown as a picture, which cannot follow the page's theme by itself: so it is drawn in the colours of the theme that
+    is shown. Of layers, dilations and steps no more are drawn than can be told apart.
     """
     sketch = Sketch(f"Drawing: {model.label}", colours.ink, colours.accent)
     if model.group == "baselines":
@@ -79,9 +79,9 @@ def drawing(model: Model, colours: Look) -> str:
     elif model.name == "encoder_decoder":
         _encoder_decoder(sketch, model)
     elif model.name == "wavenet":
-        _wavenet(sketch)
+        _wavenet(sketch, model)
     elif model.name == "conv_gru":
-        _conv_gru(sketch)
+        _conv_gru(sketch, model)
     elif model.group == "recurrent":
         _recurrent(sketch, model)
     else:
@@ -146,7 +146,7 @@ def _recurrent(sketch: Sketch, model: Model) -> None:
     recurrent_output = getattr(model, "output", "recurrent") == "recurrent"
     if recurrent_output:
         states = _row(sketch, states, word, (layers + 1) * RISE)
-    every = getattr(model, "sequence_to", "vector") == "sequence"
+    every = model.every_step
     counted = getattr(model, "loss_last", 0) or len(states)
     y = states[0][1] + RISE
     for i, state in enumerate(states):
@@ -191,31 +191,39 @@ def _encoder_decoder(sketch: Sketch, model: Model) -> None:
             sketch.arrow(outs[i - 1], cell, strong=True, faint=True)
 
 
-def _wavenet(sketch: Sketch) -> None:
+def _wavenet(sketch: Sketch, model: Model) -> None:
     """Each layer reaches back twice as far; the paths that lead to the forecast are drawn dark."""
     n = 9
-    below = [sketch.node((_x(i * 0.62), 0), "·", plain=True) for i in range(n)]
+    dilations = [2**i for i in range(min(3, getattr(model, "layers_per_block", 3)))]
+    below = [sketch.node((_x(i * 0.5), 0), "·", plain=True) for i in range(n)]
     wanted = {n - 1}
     reached = [wanted]
-    for dilation in (4, 2, 1):
+    for dilation in reversed(dilations):
         wanted = wanted | {i - dilation for i in wanted if i >= dilation}
         reached.append(wanted)
-    for layer, dilation in enumerate((1, 2, 4)):
+    for layer, dilation in enumerate(dilations):
         above = [sketch.node((x, y + RISE), "·", plain=True) for x, y in below]
         for i in range(n):
             for j in (i, i - dilation):
                 if j >= 0:
-                    sketch.arrow(below[j], above[i], faint=i not in reached[2 - layer], tight=True)
+                    sketch.arrow(below[j], above[i], faint=i not in reached[len(dilations) - 1 - layer], tight=True)
+        if getattr(model, "gated", False):
+            sketch.node((_x((n - 1) * 0.5 + 1), above[0][1]), "tanh ⊙ σ", plain=True)
         below = above
     sketch.arrow(below[-1], sketch.node((below[-1][0], below[-1][1] + RISE), "ŷ", strong=True), strong=True)
 
 
-def _conv_gru(sketch: Sketch) -> None:
-    seen = [sketch.node((_x(i * 0.8), 0), f"y{_lower(i - 7)}", plain=True) for i in range(8)]
-    patterns = [sketch.node((seen[i + 3][0] - 0.4 * STEP, RISE), "Conv") for i in (0, 2, 4)]
-    for number, pattern in enumerate(patterns):
-        for value in seen[2 * number : 2 * number + 4]:
-            sketch.arrow(value, pattern)
+def _conv_gru(sketch: Sketch, model: Model) -> None:
+    """Patterns of at most four steps, at most two steps apart."""
+    width, stride = min(4, getattr(model, "kernel_size", 4)), min(2, getattr(model, "stride", 2))
+    n = width + 2 * stride
+    seen = [sketch.node((_x(i * 0.7), 0), f"y{_lower(i - n + 1)}", plain=True) for i in range(n)]
+    patterns = []
+    for first in (0, stride, 2 * stride):
+        under = seen[first : first + width]
+        patterns.append(sketch.node(((under[0][0] + under[-1][0]) / 2, RISE), "Conv"))
+        for value in under:
+            sketch.arrow(value, patterns[-1])
     cells = _row(sketch, patterns, "GRU", 2 * RISE)
     for x, y in cells:
         sketch.arrow((x, y), sketch.node((x, y + RISE), "Dense", strong=True), strong=True)

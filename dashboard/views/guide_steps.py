@@ -47,8 +47,9 @@ STEPS = (
     ),
     Step(
         "A dense output instead",
-        "The last recurrent neuron can say nothing beyond -1 and 1, for its activation is tanh, and it carries a state that "
-        "nobody reads. A plain dense layer over the last state does its work at once and learns a little faster.",
+        "The last recurrent neuron can say nothing beyond -1 and 1, for its activation is tanh, and all that it can carry "
+        "from step to step is its own forecast. A plain dense layer over the last state does its work and learns "
+        "a little faster.",
         ("next-dense",),
     ),
     Step(

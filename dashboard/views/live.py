@@ -47,13 +47,9 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
 def _unlike(rows: list[Row]) -> str:
     """Which losses do not measure what is scored."""
     iterated = [row.label for row in rows if getattr(row.model, "strategy", "direct") == "iterated"]
-    sequence = [row.label for row in rows if row.label not in iterated and _learns_at_every_step(row)]
+    sequence = [row.label for row in rows if row.label not in iterated and row.model.every_step]
     text = f" {', '.join(sequence)}: the training loss counts every step of the look-back." if sequence else ""
     return text + (f" {', '.join(iterated)}: both are for the next step alone." if iterated else "")
-
-
-def _learns_at_every_step(row: Row) -> bool:
-    return row.model.group == "convolutional" or getattr(row.model, "sequence_to", "vector") == "sequence"
 
 
 def _offer_to_continue(run: RunView) -> None:

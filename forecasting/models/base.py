@@ -134,6 +134,8 @@ class Model(Value):
     """Learns by gradient descent: depends on the training settings and on a seed."""
     open_time: ClassVar[bool] = False
     """Takes look-backs of any length once fitted."""
+    every_step: ClassVar[bool] = False
+    """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
 

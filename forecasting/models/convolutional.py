@@ -18,6 +18,7 @@ class Convolutional(NetworkModel):
 
     group: ClassVar[str] = "convolutional"
     open_time: ClassVar[bool] = True
+    every_step: ClassVar[bool] = True
     filters: int = Field(20, ge=1, le=256, title="Filters", description="Patterns that each convolution looks for.")
 
     @property

@@ -66,7 +66,7 @@ def simple_rnn(model: "SimpleRNN1", shape: Shape) -> Pair:
 
 def recurrent_stack(model: "RecurrentStack", shape: Shape) -> Pair:
     """Recurrent layers, each giving its whole sequence to the next, and an output at the last step or at every one."""
-    every = model.sequence_to == "sequence"
+    every = model.every_step
     recurrent_output = model.output == "recurrent"
     rows = keras.Input((None, shape.n_features))
     states = rows

@@ -82,6 +82,11 @@ class RecurrentStack(NetworkModel):
         description="Share of each layer's state that is hidden while it learns.",
     )
 
+    @property
+    def every_step(self) -> bool:  # type: ignore[override]  # a class says it of all its models, a stack by its parameter
+        """Whether it goes from sequence to sequence."""
+        return self.sequence_to == "sequence"
+
     @model_validator(mode="after")
     def _loss_has_steps(self) -> Self:
         if self.loss_last and self.sequence_to == "vector":
