@@ -82,6 +82,13 @@ def drawing(model: Model, colours: Look) -> str:
         _wavenet(sketch, model)
     elif model.name == "conv_gru":
         _conv_gru(sketch, model)
+    elif model.name == "theta":
+        _theta(sketch)
+    elif model.name == "ets":
+        states = _row(sketch, _inputs(sketch), "ℓ b s", RISE)
+        sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
+    elif model.name == "arima":
+        _weighted_sum(sketch, "Σ φ·y + Σ θ·ε")
     elif model.group == "recurrent":
         _recurrent(sketch, model)
     else:
@@ -120,11 +127,22 @@ def _rule(sketch: Sketch, model: Model) -> None:
     sketch.arrow(rule, out, strong=True)
 
 
-def _weighted_sum(sketch: Sketch) -> None:
-    total = sketch.node((_x(2), RISE), "Σ w·y + b")
+def _weighted_sum(sketch: Sketch, word: str = "Σ w·y + b") -> None:
+    total = sketch.node((_x(2), RISE), word)
     for value in _inputs(sketch):
         sketch.arrow(value, total)
     sketch.arrow(total, sketch.node((_x(2), 2 * RISE), "ŷ", strong=True), strong=True)
+
+
+def _theta(sketch: Sketch) -> None:
+    """The series as a straight line and as one with its curvature doubled, and the mean of their forecasts."""
+    seen, mean = _inputs(sketch), (_x(2), 2 * RISE)
+    for x, word in ((_x(0.8), "θ = 0: line"), (_x(3.2), "θ = 2: smoothed")):
+        part = sketch.node((x, RISE), word)
+        for value in seen:
+            sketch.arrow(value, part)
+        sketch.arrow(part, mean)
+    sketch.arrow(sketch.node(mean, "mean"), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
 
 
 def _row(sketch: Sketch, below: list[Point], word: str, y: float) -> list[Point]:

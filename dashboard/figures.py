@@ -256,7 +256,8 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
     for row in rows:
         y_hat = None if row.typical is None else row.typical.forecasts("valid")
         if y_hat is not None:
-            errors.append((row, (y_hat - truth).ravel()))
+            error = (y_hat - truth).ravel()
+            errors.append((row, error[np.isfinite(error)]))
     figure = _figure(300, f"error: forecast minus truth ({unit})", "share of forecasts")
     if not errors:
         return figure

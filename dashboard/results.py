@@ -78,6 +78,25 @@ class Row:
         return median(values) if values else None
 
     @property
+    def windows(self) -> int | None:
+        """How many validation windows it is scored on, or None without a score."""
+        count = self.middle("valid_windows")
+        return None if count is None else int(count)
+
+    @property
+    def error(self) -> float | None:
+        """By what models are compared: the validation MSE as a multiple of naive's on the same windows, which may be a
+        sample; the MSE itself where naive makes no error, and None without a score."""
+        mse, naive = self.middle("valid_mse"), self.middle("valid_naive_mse")
+        return mse / naive if mse is not None and naive else mse
+
+    @property
+    def skill(self) -> float | None:
+        """The share of naive's error on the same windows that the model takes away; None where there is none."""
+        mse, naive = self.middle("valid_mse"), self.middle("valid_naive_mse")
+        return None if mse is None or naive is None else skill(mse, naive)
+
+    @property
     def spread(self) -> tuple[float, float] | None:
         """Mean and standard deviation of the validation MSE over the seeds, where there are several."""
         values = self.values("valid_mse")
@@ -115,11 +134,11 @@ def rows_of(experiment: Experiment) -> list[Row]:
 
 
 def rows_of_run(run: RunView) -> list[Row]:
-    """The trained models of a run as they stand, from the database alone."""
+    """The models of a run that workers fit, as they stand, from the database alone."""
     rows: dict[str, Row] = {}
     for view in run.fits:
-        if view.fit.training is not None and view.fit.look_back is None:
-            model = resolve(view.fit.model)
+        model = resolve(view.fit.model)
+        if not model.instant and view.fit.look_back is None:
             row = rows.setdefault(view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.task, model)))
             row.outcomes.append(Outcome(view.fit, view, view.result))
     return list(rows.values())
@@ -128,25 +147,22 @@ def rows_of_run(run: RunView) -> list[Row]:
 def _outcome(fit: Fit, model: Model, view: FitView | None) -> Outcome:
     if view is not None and view.status in SCORED:
         return Outcome(fit, view, view.result)
-    if model.trained:
+    if not model.instant:
         return Outcome(fit, view, None)
     result = service.computed(fit.canonical())
     return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
 
 
 def best_of(rows: list[Row]) -> Row | None:
-    """The model with the lowest median validation MSE."""
-    scored = [row for row in rows if row.middle("valid_mse") is not None]
-    return min(scored, key=lambda row: row.middle("valid_mse") or 0.0) if scored else None
+    """The model with the lowest median validation error."""
+    return min((row for row in rows if row.scored), key=lambda row: row.error or 0.0, default=None)
 
 
 def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.DataFrame:
     """The table of models, numbers unrounded; missing scores are NaN."""
-    naive = next(row for row in rows if row.model.name == "naive").middle("valid_mse")
     lines = []
     for row in rows:
-        mse = row.middle("valid_mse")
-        gained = None if mse is None or naive is None else skill(mse, naive)
+        mse, gained = row.middle("valid_mse"), row.skill
         line = {
             "Model": row.label,
             "Validation MSE": mse,
@@ -157,14 +173,16 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
             "RMSE": None if mse is None else mse**0.5,
             "Skill": None if gained is None else 100 * gained,
             "× floor": None if mse is None or not floor else mse / floor,
-            "Parameters": row.model.n_parameters(row.shape),
+            "Windows": row.windows,
+            "Parameters": None if row.model.local else row.model.n_parameters(row.shape),
             "Fit": row.middle("fit_s"),
             "Per epoch": row.middle("epoch_s"),
         }
         if reveal_test:
             line["Test MSE"] = row.middle("test_mse")
         lines.append(line | {"State": state_of(row)})
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    return table if table["Windows"].nunique() > 1 else table.drop(columns="Windows")
 
 
 def state_of(row: Row) -> str:
@@ -190,21 +208,25 @@ def verdict(rows: list[Row], floor: float | None) -> str:
     if best is None:
         return ""
     best_mse = best.middle("valid_mse") or 0.0
-    others = [row for row in rows if row is not best and row.middle("valid_mse") is not None]
-    if not others:
+    rival = best_of([row for row in rows if row is not best])
+    if rival is None:
         return f"{best.label} has a validation MSE of {digits(best_mse)}."
-    rival = min(others, key=lambda row: row.middle("valid_mse") or 0.0)
-    rival_mse = rival.middle("valid_mse") or 0.0
-    text = f"**{best.label}** has the lowest validation error"
-    if rival_mse > 0:
-        gained = 1 - best_mse / rival_mse
+    most = max(row.windows or 0 for row in rows)
+    text = f"**{best.label}**{_sampled(best, most)} has the lowest validation error"
+    if rival.error:
+        gained = 1 - (best.error or 0.0) / rival.error
         apart = f"**{gained:.0%}** below" if gained >= 0.005 else "hardly below"
-        text += f", {apart} {rival.label}{_meaning(best, rival)}"
+        text += f", {apart} {rival.label}{_sampled(rival, most)}{_meaning(best, rival)}"
     if floor:
         text += f"; it stands **{best_mse / floor:.1f} times** above the noise floor"
     waiting = [row for row in rows if not row.scored]
     ending = "." if not waiting else f". {_count(len(waiting))} not trained yet."
     return text + ending
+
+
+def _sampled(row: Row, most: int) -> str:
+    """On how many windows a model is scored, where they are fewer than there are."""
+    return f" (on {row.windows:,} of {most:,} windows)" if row.windows is not None and row.windows < most else ""
 
 
 def _meaning(best: Row, rival: Row) -> str:

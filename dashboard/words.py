@@ -40,6 +40,14 @@ WORDS = {
     "lstm": "LSTM",
     "gru": "GRU",
     "selu": "SELU",
+    "automatic": "Automatic",
+    "given": "Given",
+    "holt": "Holt",
+    "damped": "Holt, damped",
+    "holt_winters": "Holt–Winters",
+    "optimised": "Optimised",
+    "dynamic": "Dynamic",
+    "dynamic_optimised": "Dynamic, optimised",
 }
 """How values are spoken on screen where they are not their own word."""
 

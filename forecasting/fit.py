@@ -14,10 +14,12 @@ from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors on one part, in the series' units, squared."""
+    """Errors on one part, in the series' units, squared: the model's, and naive's on the same windows."""
 
+    n_windows: int
     mse: float
     mse_per_step: list[float]
+    naive_mse: float
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Result:
 
     Attributes:
         valid, test: scores of the weights kept.
-        y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32.
+        y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32; NaN for windows that are
+            not in the model's sample.
         weights: all that was learned.
         state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
@@ -55,6 +58,8 @@ class Result:
         return {
             "valid_mse": self.valid.mse,
             "valid_mse_per_step": self.valid.mse_per_step,
+            "valid_naive_mse": self.valid.naive_mse,
+            "valid_windows": self.valid.n_windows,
             "test_mse": self.test.mse,
             "test_mse_per_step": self.test.mse_per_step,
             "parameters": self.parameters,
@@ -156,14 +161,17 @@ def _control(fit: Fit, control: Control | None) -> Control:
 def _result(
     model: Model, learned: Learned, differences: Differences, shape: Shape, parts: tuple[Windows, Windows], started: float
 ) -> Result:
-    y_hats = []
+    y_hats, scores = [], []
     for part in parts:
-        y_hat = learned.fitted.predict(differences.windows(part).x)
-        y_hats.append(part.in_units(differences.undo(part.x, y_hat)).astype("float32"))
-    scores = []
-    for part, y_hat in zip(parts, y_hats, strict=True):
-        y = part.in_units(part.y)
-        scores.append(Scores(mse(y, y_hat), mse_per_step(y, y_hat)))
+        chosen = model.sampled(len(part))
+        seen = part if len(chosen) == len(part) else part.take(chosen)
+        y, y_hat = seen.in_units(seen.y), learned.fitted.predict(differences.windows(seen).x)
+        y_hat = seen.in_units(differences.undo(seen.x, y_hat)).astype("float32")
+        repeated = seen.in_units(np.repeat(seen.x[:, -1:, 0], y.shape[1], axis=1))
+        scores.append(Scores(len(chosen), mse(y, y_hat), mse_per_step(y, y_hat), mse(y, repeated)))
+        whole = np.full((len(part), y_hat.shape[1]), np.nan, "float32")
+        whole[chosen] = y_hat
+        y_hats.append(whole)
     trained = model.trained and learned.epochs > 0
     return Result(
         valid=scores[0],

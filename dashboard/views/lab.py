@@ -179,6 +179,11 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
         index = st.number_input("Window of the validation part", 0, last, key=key("window", str(last)), width=220)
     alt = "One window: look-back, truth as crosses, and a line per model."
     figures.show(figures.forecast_figure(rows, split, int(index), experiment.task.steps, unit), "forecast", alt)
+    for row in rows:
+        sample = row.model.sampled(len(split.valid))
+        if row.scored and index not in sample:
+            nearest = sample[abs(sample - index).argmin()]
+            st.caption(f"{row.label}: this window is not in its sample; the nearest that is has the number {nearest}.")
     seeded = [row.label for row in rows if len(row.scored) > 1]
     if seeded:
         st.caption(f"{', '.join(seeded)}: the seed whose validation error is nearest to the median.")

@@ -12,6 +12,7 @@ from dashboard.views.header import stop
 from dashboard.words import digits, escaped
 from forecasting.data import Split
 from forecasting.experiment import Experiment, Fit, Training
+from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
 from forecasting.runs.store import further
 from forecasting.runs.views import FitView, RunView
@@ -22,13 +23,14 @@ FIRST_EPOCH_WAIT_S = 0.6
 
 def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
     """The learning curves: growing while a run is under way, standing still when it has ended."""
-    trained = [row for row in rows if row.model.trained]
-    if not trained:
+    fitted = [row for row in rows if not row.model.instant]
+    if not fitted:
         return
     st.markdown("#### Learning")
     if run is not None and trains(run):
         st.fragment(_live, run_every=TICK_S)(run.id, _ended(run))
         return
+    trained = [row for row in fitted if row.model.trained]
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
         scaled = experiment.task.scaling != "none" or bool(experiment.task.lags)
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
@@ -36,12 +38,25 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
         if run is not None:
             _offer_to_continue(run)
-    else:
+    elif trained:
         st.caption("Press Train: the loss of every network appears here, epoch by epoch.")
-    for row in trained:
+    _say_samples([row for row in fitted if row.model.local], split)
+    for row in fitted:
         for outcome in row.outcomes:
             if outcome.view is not None and outcome.view.reason and outcome.view.status != "finished":
                 _say_why(outcome.view)
+
+
+def _say_samples(rows: list[Row], split: Split) -> None:
+    """On how many windows the statistical models are scored, and the time that it took."""
+    for row in rows:
+        said = "press Train, and it is fitted to a sample of the windows."
+        if row.windows is not None:
+            seconds = f"{row.middle('fit_s') or 0:.1f} s"
+            test = len(row.model.sampled(len(split.test)))
+            said = f"fitted anew to {row.windows:,} of {len(split.valid):,} validation windows and {test:,} of "
+            said += f"{len(split.test):,} test windows in {seconds}, and scored on them."
+        st.caption(f"{row.label}: {said}")
 
 
 def _unlike(rows: list[Row]) -> str:
@@ -88,7 +103,7 @@ def _live(run_id: str, ended_before: int) -> None:
         st.echarts_chart(figures.live_chart(rows_of_run(run), figures.look()), height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
-            if fit.fit.training is not None and fit.fit.look_back is None:
+            if _waited_for(fit):
                 _progress(fit, run)
 
 
@@ -98,8 +113,13 @@ def trains(run: RunView) -> bool:
 
 
 def _ended(run: RunView) -> int:
-    """How many trained fits have ended; the scores of the others were on the page from the beginning."""
-    return sum(fit.ended for fit in run.fits if fit.fit.training is not None)
+    """How many fits have ended of those whose scores were not on the page from the beginning."""
+    return sum(fit.ended for fit in run.fits if _waited_for(fit))
+
+
+def _waited_for(fit: FitView) -> bool:
+    """Whether a worker alone can do a fit."""
+    return fit.fit.look_back is None and not resolve(fit.fit.model).instant
 
 
 def _read(run_id: str) -> RunView | None:
@@ -139,7 +159,9 @@ def _progress(fit: FitView, run: RunView) -> None:
 
 def _share_done(fit: FitView) -> float:
     """How much of a fit is done, from 0 to 1: of its epochs, or of its time."""
-    training = fit.fit.training or Training()
+    training = fit.fit.training
+    if training is None:
+        return 1.0 if fit.ended else fit.fraction or 0.0
     if training.budget_s is not None:
         return min(1.0, (fit.epochs[-1].elapsed_s if fit.epochs else 0.0) / training.budget_s)
     return min(1.0, (len(fit.epochs) + (fit.fraction or 0.0)) / training.epochs)
@@ -151,7 +173,7 @@ def _words(fit: FitView) -> str:
     if fit.status != "running":
         return f"{fit.status}: {escaped(fit.reason)}" if fit.status in ("failed", "lost") and fit.reason else fit.status
     if not fit.epochs:
-        return fit.stage or "starting"
+        return f"{fit.fraction:.0%} of its windows" if fit.fraction and not fit.fit.training else fit.stage or "starting"
     last, training = fit.epochs[-1], fit.fit.training or Training()
     validation = f"validation {digits(last.valid_loss)}"
     if training.budget_s is not None:

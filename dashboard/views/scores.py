@@ -8,7 +8,6 @@ from dashboard import figures
 from dashboard.results import Row, best_of, table_of
 from dashboard.words import digits
 from forecasting.data import SAMPLES, Split
-from forecasting.evaluation.scores import skill
 from forecasting.experiment import Experiment, Sample
 
 
@@ -22,11 +21,9 @@ def unit_of(experiment: Experiment) -> str:
 def headlines(rows: list[Row], split: Split, unit: str) -> None:
     """The best model so far, in four figures."""
     best = best_of(rows)
-    naive = next(row for row in rows if row.model.name == "naive").middle("valid_mse")
-    if best is None or naive is None:
+    if best is None:
         return
-    mse = best.middle("valid_mse") or 0.0
-    gained = skill(mse, naive)
+    mse, gained = best.middle("valid_mse") or 0.0, best.skill
     grid = st.grid(4, min_column_width=130)
     grid.metric("Best so far", best.label, border=True, height="stretch")
     grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")
@@ -118,8 +115,9 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
             "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
             "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),
             "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),
-            "Skill": figure("Skill (%)", format="%.1f", help="Share of the naive error that the model takes away."),
+            "Skill": figure("Skill (%)", format="%.1f", help="Share of naive's error, on the same windows, that it saves."),
             "× floor": figure(format="%.2f", help="Multiple of the noise floor."),
+            "Windows": figure(format="localized", help="Validation windows that it is scored on: all, or a sample."),
             "Parameters": figure(format="localized", help="Numbers that the model learns."),
             "Fit": figure("Fit (s)", format="%.2f", help="Seconds for the whole fit."),
             "Per epoch": figure("Epoch (s)", format="%.3f", help="Seconds per epoch, without the first, which compiles."),

@@ -304,7 +304,8 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except ValueError:
         return f"{MODELS[entry['name']].title} · mend a setting"
-    return f"{model.label} · {model.n_parameters(Shape.asked(task, model)):,} parameters"
+    counted = "fitted to each window" if model.local else f"{model.n_parameters(Shape.asked(task, model)):,} parameters"
+    return f"{model.label} · {counted}"
 
 
 def _add_variant(entry: dict[str, Any]) -> None:

@@ -40,6 +40,10 @@ class Windows:
         """Bring scaled values of shape `(n_windows, anything)` back to the series' units, float64."""
         return values * self.scale + self.loc
 
+    def take(self, chosen: np.ndarray) -> "Windows":
+        """Some of the windows, by their places."""
+        return Windows(**{name: values[chosen] for name, values in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Split:

@@ -9,6 +9,7 @@ from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
 from forecasting.models.sequences import EncoderDecoder, VectorToSequence
+from forecasting.models.statistical import ARIMA, ExponentialSmoothing, Theta
 
 __all__ = ["MODELS", "Arrays", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
 
@@ -20,6 +21,7 @@ MODELS: dict[str, type[Model]] = {
         *(SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU),
         *(VectorToSequence, EncoderDecoder),
         *(ConvGRU, WaveNet),
+        *(ExponentialSmoothing, Theta, ARIMA),
     )
 }
 

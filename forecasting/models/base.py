@@ -132,12 +132,19 @@ class Model(Value):
     """How it forecasts, in LaTeX."""
     trained: ClassVar[bool] = False
     """Learns by gradient descent: depends on the training settings and on a seed."""
+    local: ClassVar[bool] = False
+    """Is fitted anew to every window, and so forecasts a sample of them."""
     open_time: ClassVar[bool] = False
     """Takes look-backs of any length once fitted."""
     every_step: ClassVar[bool] = False
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
+
+    @property
+    def instant(self) -> bool:
+        """Whether it fits so fast that the page does it while it is drawn; the others are fitted by a worker."""
+        return not (self.trained or self.local)
 
     @property
     def label(self) -> str:
@@ -147,6 +154,10 @@ class Model(Value):
     def n_parameters(self, shape: Shape) -> int:
         """How many numbers the model learns."""
         raise NotImplementedError
+
+    def sampled(self, n_windows: int) -> np.ndarray:
+        """Which windows of a part it forecasts, and is scored on: all, unless it is fitted to each of them."""
+        return np.arange(n_windows)
 
     def width(self, shape: Shape) -> int:
         """How many units work at each step of the look-back: what an epoch costs; 0 without gradient descent."""

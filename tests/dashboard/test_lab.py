@@ -77,6 +77,25 @@ def chips(page: AppTest, group: str):
     return next(chip for chip in page.get("button_group") if (chip.key or "").startswith(f"models-{group}-"))
 
 
+def test_a_statistical_model_is_fitted_by_a_worker_and_says_to_how_many_windows(finished):
+    theta = ModelChoice(name="theta", params={"sample": 4, "form": "standard"})
+    page = open_lab(SMALL.model_copy(update={"models": (theta,)}))
+    said = " ".join(found.value for found in page.caption)
+    assert "Theta, standard, 4 windows: press Train" in said
+    button(page, "train").click().run()
+    run = finished(page)
+    assert [fit.status for fit in run.fits] == ["finished", "finished"]
+    page.run()
+    said = " ".join(found.value for found in page.caption)
+    assert "fitted anew to 4 of 20 validation windows and 4 of 10 test windows" in said
+    assert dict(zip(*(page.dataframe[0].value[name] for name in ("Model", "Windows")), strict=True)) == {
+        "Naive": 20,
+        "Theta, standard, 4 windows": 4,
+    }
+    next(found for found in page.number_input if found.label.startswith("Window of")).set_value(2).run()
+    assert any("this window is not in its sample; the nearest that is has the number 0" in c.value for c in page.caption)
+
+
 def test_the_page_opens_with_the_chapters_baselines_computed():
     page = open_lab()
     assert metric(page, "Validation MSE") == "0.00298"

@@ -14,6 +14,7 @@ SMALLER = {name: {"units": [3]} for name in (*STACKS, "vector_to_sequence", "enc
     "seasonal_naive": {"season_length": 4},
     "conv_gru": {"units": [3]},
     "wavenet": {"layers_per_block": 2, "blocks": 1},
+    "arima": {"orders": "given", "q": 0},
 }
 TARGETS = {"next": 1, "at_h": 1, "all_h": 3}
 SEQUENCE = {"sequence_to": "sequence", "units": [3, 2]}

@@ -1,0 +1,222 @@
+"""Statistical models: fitted anew to every single look-back, by the library statsforecast.
+
+They learn nothing that windows share, and a fit takes from a millisecond to a second per window: so they forecast a sample
+of the windows, spread evenly over each part, and are scored on it. The library is loaded when the first of them is fitted.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from forecasting.data.windows import Split
+from forecasting.experiment import BadInput
+from forecasting.models.base import Control, Learned, Model, Shape
+from forecasting.models.history import Stopped
+
+SEASON = Field(1, ge=1, le=60, title="Season length", description="Steps until the season repeats; 1: there is none.")
+
+FORMS = {"holt": "Holt", "holt_winters": "Holt–Winters", "dynamic_optimised": "dynamic optimised"}
+"""How forms are named in labels where they are not their own word."""
+
+
+class Statistical(Model):
+    """A model of one series; subclasses say which of the library's."""
+
+    group: ClassVar[str] = "statistical"
+    local: ClassVar[bool] = True
+    open_time: ClassVar[bool] = True
+
+    sample: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        title="Windows",
+        description="Windows of each part that are forecast and scored, spread evenly, as the model is fitted to every one.",
+    )
+
+    @property
+    def label(self) -> str:
+        """The model's name with its form and its season, and the sample where it is not the usual one."""
+        name = self._form()
+        season = getattr(self, "season_length", 1)
+        name += f", season {season}" if season > 1 else ""
+        return name + (f", {self.sample:,} windows" if self.sample != type(self).model_fields["sample"].default else "")
+
+    def _form(self) -> str:
+        form = getattr(self, "form", "automatic")
+        return self.title if form == "automatic" else f"{self.title}, {FORMS.get(form, form)}"
+
+    def sampled(self, n_windows: int) -> np.ndarray:
+        """The windows of a part that are forecast."""
+        return np.unique(np.linspace(0, n_windows - 1, min(self.sample, n_windows)).round().astype(int))
+
+    def n_parameters(self, shape: Shape) -> int:
+        """None that windows share."""
+        return 0
+
+    def fit(self, split: Split, control: Control) -> Learned:
+        """Nothing to learn from the training part."""
+        total = sum(len(self.sampled(len(part))) for part in (split.valid, split.test))
+        return Learned(Local(self, Shape.of(split), control, total))
+
+    def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> "Local":
+        """The same; there are no weights."""
+        return Local(self, shape, control)
+
+    def of_one_series(self) -> tuple[Any, ...]:
+        """The library's model, unfitted; and those to take, in turn, for a series on which it fails."""
+        raise NotImplementedError
+
+
+@dataclass
+class Local:
+    """Fits a model to every look-back that it is given, and tells how far it is."""
+
+    model: Statistical
+    shape: Shape
+    control: Control
+    total: int | None = None
+    weights: list[np.ndarray] = field(default_factory=list)
+    done: int = 0
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Forecast from the first feature: `(n_windows, n_outputs)`, float64.
+
+        Raises:
+            BadInput: when a look-back is too short for the model, or it cannot be fitted.
+            Stopped: when `control` says so between two windows.
+        """
+        y_hat = np.empty((len(x), self.shape.n_outputs))
+        for i, seen in enumerate(x[:, :, 0].astype("float64")):
+            if self.control.should_stop():
+                raise Stopped
+            y_hat[i] = self._forecast(seen)
+            self.done += 1
+            self.control.on_fraction(0, self.done / (self.total or len(x)))
+        return y_hat
+
+    def _forecast(self, seen: np.ndarray) -> np.ndarray:
+        why: Exception | str = "its forecast is not finite"
+        for one in self.model.of_one_series():
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of standard errors that nobody asks for, of searches that end early
+                    ahead = one.forecast(y=seen, h=self.shape.h)["mean"]
+            except (NotImplementedError, ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError) as error:
+                why = error
+                continue
+            if np.isfinite(ahead).all():
+                return ahead[-self.shape.n_outputs :]
+        raise BadInput(
+            f"{self.model.label} cannot be fitted to a look-back of {len(seen)} values ({why}): lengthen it, or choose a "
+            "simpler form."
+        )
+
+
+class ExponentialSmoothing(Statistical):
+    """ETS."""
+
+    name: ClassVar[str] = "ets"
+    title: ClassVar[str] = "ETS"
+    description: ClassVar[str] = (
+        "Exponential smoothing: level, trend and season are averages that forget the past step by step. Automatic takes the "
+        "form with the lowest AICc, for every window anew."
+    )
+    formula: ClassVar[str] = (
+        r"\hat y_{t+k} = \ell_t + k\,b_t + s_{t+k-m}, "
+        r"\quad \ell_t = \alpha\,(y_t - s_{t-m}) + (1-\alpha)(\ell_{t-1} + b_{t-1})"
+    )
+    form: Literal["automatic", "simple", "holt", "damped", "holt_winters"] = Field(
+        "automatic",
+        title="Form",
+        description="Simple: a level. Holt: with a trend. Damped: with a trend that fades. Holt–Winters: with trend and "
+        "a season.",
+    )
+    season_length: int = SEASON
+
+    def of_one_series(self) -> tuple[Any, ...]:
+        """Automatic, or one of the textbook's forms, with additive errors.
+
+        Raises:
+            BadInput: when Holt–Winters has no season.
+        """
+        from statsforecast.models import AutoETS
+
+        if self.form == "holt_winters" and self.season_length == 1:
+            raise BadInput("Holt–Winters needs a season: give a season length above 1, or choose another form.")
+        form = {"automatic": "ZZZ", "simple": "ANN", "holt": "AAN", "damped": "AAN", "holt_winters": "AAA"}[self.form]
+        damped = None if self.form == "automatic" else self.form == "damped"
+        return (AutoETS(self.season_length if self.form in ("automatic", "holt_winters") else 1, form, damped),)
+
+
+class Theta(Statistical):
+    """The Theta method."""
+
+    name: ClassVar[str] = "theta"
+    title: ClassVar[str] = "Theta"
+    description: ClassVar[str] = (
+        "Smooths a version of the series with its curvature doubled, and joins it to its straight line. It won the M3 "
+        "competition, and a season is taken out before."
+    )
+    formula: ClassVar[str] = (
+        r"\hat y_{t+k} = \tfrac12\,\big(L^{\theta=0}_{t+k} + L^{\theta=2}_{t+k}\big), "
+        r"\quad \nabla^2 L^{\theta}_t = \theta\,\nabla^2 y_t"
+    )
+    form: Literal["automatic", "standard", "optimised", "dynamic", "dynamic_optimised"] = Field(
+        "automatic",
+        title="Form",
+        description="Standard: θ is 2. Optimised: θ is fitted. Dynamic: the line moves with the series.",
+    )
+    season_length: int = SEASON
+
+    def of_one_series(self) -> tuple[Any, ...]:
+        """Automatic takes the form with the smallest squared error on the look-back."""
+        from statsforecast.models import AutoTheta
+
+        forms = {"automatic": None, "standard": "STM", "optimised": "OTM", "dynamic": "DSTM", "dynamic_optimised": "DOTM"}
+        return (AutoTheta(self.season_length, model=forms[self.form]),)
+
+
+class ARIMA(Statistical):
+    """ARIMA, with a season if wanted."""
+
+    name: ClassVar[str] = "arima"
+    title: ClassVar[str] = "ARIMA"
+    description: ClassVar[str] = (
+        "Forecasts from its own last values and last errors, after differencing. Its orders are found for every window anew "
+        "(stepwise, by AICc), or given."
+    )
+    formula: ClassVar[str] = r"\phi(B)\,\Phi(B^m)\,\nabla^d \nabla_m^D\, y_t = c + \theta(B)\,\Theta(B^m)\,\varepsilon_t"
+    orders: Literal["automatic", "given"] = Field("automatic", title="Orders", description="Found, or those below.")
+    p: int = Field(2, ge=0, le=12, title="p", description="Own last values.")
+    d: int = Field(0, ge=0, le=2, title="d", description="Differences that are taken.")
+    q: int = Field(1, ge=0, le=5, title="q", description="Own last errors.")
+    seasonal: tuple[int, int, int] = Field(
+        (0, 0, 0), title="P, D, Q", description="The same, a season apart; they need a season length above 1."
+    )
+    season_length: int = SEASON
+
+    def _form(self) -> str:
+        if self.orders == "automatic":
+            return self.title
+        return f"{self.title}{self.p, self.d, self.q}" + (str(self.seasonal) if any(self.seasonal) else "")
+
+    def of_one_series(self) -> tuple[Any, ...]:
+        """With given orders by maximum likelihood from a start by conditional least squares, without which it often ends
+        far from the best; where that start is not stationary, and so of no use, from zeros.
+
+        Raises:
+            BadInput: when seasonal orders have no season, or are too high.
+        """
+        from statsforecast.models import ARIMA as Given
+        from statsforecast.models import AutoARIMA
+
+        if self.orders == "automatic":
+            return (AutoARIMA(season_length=self.season_length),)
+        if any(self.seasonal) and self.season_length == 1:
+            raise BadInput("Seasonal orders need a season: give a season length above 1, or 0, 0, 0.")
+        orders = ((self.p, self.d, self.q), self.season_length, self.seasonal)
+        return tuple(Given(*orders, method=method) for method in ("CSS-ML", "ML"))

@@ -1,0 +1,138 @@
+"""The statistical models, against statsmodels, which computes them by code of its own; and their sample of the windows."""
+
+import numpy as np
+import pytest
+
+from forecasting.data import load
+from forecasting.experiment import BadInput, Fit, ModelChoice, Task, Waves
+from forecasting.fit import run_fit
+from forecasting.models import Control, resolve
+from forecasting.models.history import Stopped
+
+TASK = Task(input_size=40, target="all_h", h=5)
+TREND = Waves(n_series=100, trend="linear", trend_change=1.0, amplitude_1=0.1, amplitude_2=0.05)
+SEASON = Waves(n_series=100, season="additive", season_length=4, amplitude_1=0.1, amplitude_2=0.05)
+
+
+def forecast(source, name, n=3, **params):
+    """Forecasts of the first windows, and what they see."""
+    split = load(source, TASK)
+    seen = split.valid.x[:n]
+    return resolve(ModelChoice(name=name, params=params)).fit(split, Control()).fitted.predict(seen), seen[:, :, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "params", "theirs"),
+    [
+        (TREND, {"form": "simple"}, {}),
+        (TREND, {"form": "holt"}, {"trend": "add"}),
+        (SEASON, {"form": "holt_winters", "season_length": 4}, {"trend": "add", "seasonal": "add", "seasonal_periods": 4}),
+    ],
+)
+def test_exponential_smoothing_forecasts_as_statsmodels_does(source, params, theirs):
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+    y_hat, seen = forecast(source, "ets", **params)
+    for ours, y in zip(y_hat, seen.astype("float64"), strict=True):
+        expected = ETSModel(y, error="add", **theirs).fit(disp=False, maxiter=2_000).forecast(5)
+        np.testing.assert_allclose(ours, expected, atol=0.05 * y.std())
+
+
+def test_a_damped_trend_fades_by_the_same_factor_from_step_to_step():
+    y_hat, _ = forecast(TREND, "ets", form="damped")
+    for changes in np.diff(y_hat, axis=1):
+        factors = changes[1:] / changes[:-1]
+        np.testing.assert_allclose(factors, factors[0], rtol=1e-6)
+        assert 0 < factors[0] < 1
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.EstimationWarning")
+@pytest.mark.parametrize(("orders", "theirs"), [({"p": 2, "q": 0}, (2, 0, 0)), ({"p": 0, "d": 1, "q": 1}, (0, 1, 1))])
+def test_arima_of_given_orders_forecasts_as_statsmodels_does(orders, theirs):
+    from statsmodels.tsa.arima.model import ARIMA
+
+    y_hat, seen = forecast(Waves(n_series=100), "arima", orders="given", **orders)
+    for ours, y in zip(y_hat, seen.astype("float64"), strict=True):
+        np.testing.assert_allclose(ours, ARIMA(y, order=theirs).fit().forecast(5), atol=0.05 * y.std())
+
+
+def test_theta_forecasts_as_statsmodels_does():
+    from statsmodels.tsa.forecasting.theta import ThetaModel
+
+    y_hat, seen = forecast(TREND, "theta", form="standard")
+    for ours, y in zip(y_hat, seen.astype("float64"), strict=True):
+        expected = ThetaModel(y, deseasonalize=False, period=1).fit().forecast(5, theta=2)
+        np.testing.assert_allclose(ours, np.asarray(expected), atol=0.05 * y.std())
+
+
+def test_automatic_arima_finds_orders_that_beat_naive():
+    result = run_fit(fit("arima", sample=5))
+    assert result.valid.mse < result.valid.naive_mse
+
+
+def fit(name, **params):
+    return Fit(source=Waves(n_series=200), task=TASK, model=ModelChoice(name=name, params=params))
+
+
+def test_a_sample_is_forecast_and_scored_and_naive_on_the_same_windows():
+    split = load(Waves(n_series=200), TASK)
+    result = run_fit(fit("ets", sample=4, form="simple"))
+    scored = np.isfinite(result.y_hat_valid).all(axis=1)
+    assert np.flatnonzero(scored).tolist() == [0, 13, 26, 39] and len(scored) == len(split.valid) == 40
+    assert result.valid.n_windows == 4 and result.test.n_windows == 4
+    y, last = split.valid.y[scored], split.valid.x[scored, -1:, 0]
+    assert np.isclose(result.valid.mse, np.mean((result.y_hat_valid[scored] - y) ** 2))
+    assert np.isclose(result.valid.naive_mse, np.mean((last - y) ** 2))
+
+
+def test_a_sample_that_is_larger_than_a_part_is_all_of_it():
+    result = run_fit(fit("theta", sample=1_000, form="standard"))
+    assert result.valid.n_windows == 40 and np.isfinite(result.y_hat_valid).all()
+
+
+def test_it_tells_how_far_it_is_and_stops_between_two_windows():
+    told = []
+    run_fit(fit("theta", sample=5, form="standard"), Control(on_fraction=lambda _, share: told.append(share)))
+    assert told == pytest.approx([k / 10 for k in range(1, 11)])
+
+    with pytest.raises(Stopped):
+        run_fit(fit("theta"), Control(on_fraction=lambda _, share: told.append(share), should_stop=lambda: len(told) >= 12))
+    assert len(told) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "why"),
+    [
+        ("ets", {"form": "holt_winters"}, "Holt–Winters needs a season"),
+        ("arima", {"orders": "given", "seasonal": [1, 0, 0]}, "Seasonal orders need a season"),
+    ],
+)
+def test_a_form_that_needs_a_season_says_so(name, params, why):
+    with pytest.raises(BadInput, match=why):
+        run_fit(fit(name, **params))
+
+
+@pytest.mark.parametrize(("name", "params"), [("ets", {}), ("theta", {})])
+def test_a_look_back_that_is_too_short_is_refused_in_words(name, params):
+    short = fit(name, **params).model_copy(update={"task": Task(input_size=2)})
+    with pytest.raises(BadInput, match="cannot be fitted to a look-back of 2 values"):
+        run_fit(short)
+
+
+@pytest.mark.parametrize("name", ["ets", "theta", "arima"])
+def test_a_series_that_does_not_move_is_forecast_to_stay(name):
+    still = Waves(n_series=20, amplitude_1=0, amplitude_2=0, noise_width=0, level=3)
+    result = run_fit(Fit(source=still, task=TASK, model=ModelChoice(name=name, params={"sample": 2})))
+    assert result.valid.mse == pytest.approx(0)
+
+
+def test_labels_name_form_orders_season_and_sample():
+    cases = [
+        ("ets", {"form": "holt_winters", "season_length": 12}, "ETS, Holt–Winters, season 12"),
+        ("theta", {"sample": 2_000}, "Theta, 2,000 windows"),
+        ("arima", {"orders": "given"}, "ARIMA(2, 0, 1)"),
+        ("arima", {"orders": "given", "seasonal": [1, 0, 0], "season_length": 12}, "ARIMA(2, 0, 1)(1, 0, 0), season 12"),
+        ("arima", {"p": 5}, "ARIMA"),
+    ]
+    for name, params, label in cases:
+        assert resolve(ModelChoice(name=name, params=params)).label == label
