@@ -2,6 +2,7 @@
 
 import html
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -99,17 +100,18 @@ def _whose(part: Windows, index: int) -> str:
 
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
     """A few series side by side: the look-back as a line, the values to forecast as crosses."""
-    colours, part = look(), split.valid
-    seen_values, truths = part.in_units(part.x[:, :, 0]), part.in_units(part.y)
+    colours, part = look(), split.valid.take(np.array(indices))
+    seen_values, truths = part.seen(), part.in_units(part.y)[:, :: part.n_targets]
     line = {"color": colours.ink, "width": 1.2}
     marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
     traces, axes, width = [], {}, 1 / len(indices)
-    for i, index in enumerate(indices):
-        (seen, ahead, _), title = _axis(part, index, steps), _whose(part, index)
+    for i in range(len(part)):
+        (seen, ahead, _), title = _axis(part, i, steps), _whose(part, i)
         number = "" if i == 0 else str(i + 1)
         place = {"xaxis": f"x{number}", "showlegend": i == 0}
-        traces.append(go.Scatter(x=seen, y=seen_values[index], name="look-back", line=line, mode="lines", **place))
-        traces.append(go.Scatter(x=ahead, y=truths[index], name="to forecast", mode="markers", marker=marker, **place))
+        traces += _other_channels(part, i, 0, seen, colours, **place)
+        traces.append(go.Scatter(x=seen, y=seen_values[i], name="look-back", line=line, mode="lines", **place))
+        traces.append(go.Scatter(x=ahead, y=truths[i], name="to forecast", mode="markers", marker=marker, **place))
         domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
         axes[f"xaxis{number}"] = {
             "domain": domain,
@@ -121,6 +123,25 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
     figure.add_traces(traces)
     figure.update_layout(hovermode="closest", **axes)
     return figure
+
+
+def _other_channels(
+    part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any
+) -> list[go.Scatter]:
+    """The other channels of a window, thin and faint."""
+    others = [i for i in range(part.x.shape[2]) if i != channel]
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+    return [
+        go.Scatter(
+            x=seen,
+            y=part.seen(i)[index],
+            name=f"channel {i + 1}",
+            mode="lines",
+            line={"color": colours.palette[0], "width": 1, "dash": dash},
+            **place,
+        )
+        for i, dash in zip(others, dashes, strict=False)
+    ]
 
 
 def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
@@ -190,15 +211,16 @@ def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figu
     return figure
 
 
-def forecast_figure(rows: list[Row], split: Split, index: int, steps: list[int], unit: str) -> go.Figure:
-    """One window of the validation part: look-back, truth, and every model's forecast."""
-    colours, part = look(), split.valid
-    seen_values = part.in_units(part.x[:, :, 0])[index]
-    truth = part.in_units(part.y)[index]
-    seen, ahead, title = _axis(part, index, steps)
+def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, steps: list[int], unit: str) -> go.Figure:
+    """One window of the validation part: look-back, truth, and every model's forecast of one channel."""
+    colours, part = look(), split.valid.take(np.array([index]))
+    asked = slice(channel, None, part.n_targets)
+    truth = part.in_units(part.y)[0, asked]
+    seen, ahead, title = _axis(part, 0, steps)
     figure = _figure(340, title, unit)
     line = {"color": colours.ink, "width": 1.3}
-    figure.add_trace(go.Scatter(x=seen, y=seen_values, name="look-back", mode="lines", line=line))
+    figure.add_traces(_other_channels(part, 0, channel, seen, colours))
+    figure.add_trace(go.Scatter(x=seen, y=part.seen(channel)[0], name="look-back", mode="lines", line=line))
     cross = {"color": colours.ink, "symbol": "x", "size": 9}
     figure.add_trace(go.Scatter(x=ahead, y=truth, name=TRUTH, mode="markers", marker=cross))
     for row in rows:
@@ -209,7 +231,7 @@ def forecast_figure(rows: list[Row], split: Split, index: int, steps: list[int],
         figure.add_trace(
             go.Scatter(
                 x=ahead,
-                y=y_hat[index],
+                y=y_hat[index, asked],
                 name=row.label,
                 mode="lines+markers",
                 line={"color": colour, "width": 2, "dash": dash},

@@ -68,8 +68,8 @@ class Row:
         return [outcome for outcome in self.outcomes if outcome.result is not None]
 
     def values(self, name: str) -> list[float]:
-        """A figure of every scored seed."""
-        found = [outcome.result[name] for outcome in self.scored if outcome.result is not None]
+        """A figure of every scored seed; a result that an earlier version stored may lack it."""
+        found = [outcome.result.get(name) for outcome in self.scored if outcome.result is not None]
         return [value for value in found if value is not None]
 
     def middle(self, name: str) -> float | None:
@@ -113,8 +113,16 @@ class Row:
     @property
     def per_step(self) -> list[float] | None:
         """The validation MSE per step ahead, the median over the seeds."""
-        curves = [(outcome.result or {})["valid_mse_per_step"] for outcome in self.scored]
-        return None if not curves else [float(value) for value in np.median(np.array(curves), axis=0)]
+        return self._medians("valid_mse_per_step")
+
+    @property
+    def per_channel(self) -> list[float] | None:
+        """The validation MSE per channel that is forecast, the median over the seeds."""
+        return self._medians("valid_mse_per_channel")
+
+    def _medians(self, name: str) -> list[float] | None:
+        lists = [outcome.result[name] for outcome in self.scored if outcome.result and name in outcome.result]
+        return [float(value) for value in np.median(np.array(lists), axis=0)] if lists else None
 
 
 def rows_of(experiment: Experiment) -> list[Row]:
@@ -128,7 +136,7 @@ def rows_of(experiment: Experiment) -> list[Row]:
     rows: dict[str, Row] = {}
     for fit in fits:
         model, view = resolve(fit.model), views.get(fit.id)
-        row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.task, model)))
+        row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.source, fit.task, model)))
         row.outcomes.append(_outcome(fit, model, view))
     return list(rows.values())
 
@@ -139,7 +147,9 @@ def rows_of_run(run: RunView) -> list[Row]:
     for view in run.fits:
         model = resolve(view.fit.model)
         if not model.instant and view.fit.look_back is None:
-            row = rows.setdefault(view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.task, model)))
+            row = rows.setdefault(
+                view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.source, view.fit.task, model))
+            )
             row.outcomes.append(Outcome(view.fit, view, view.result))
     return list(rows.values())
 
@@ -169,6 +179,8 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
         }
         if any(row.spread for row in rows):
             line |= {"Mean": row.spread[0] if row.spread else None, "± SD": row.spread[1] if row.spread else None}
+        for i in range(row.shape.n_targets if row.shape.n_targets > 1 else 0):
+            line[f"Channel {i + 1}"] = row.per_channel[i] if row.per_channel else None
         line |= {
             "RMSE": None if mse is None else mse**0.5,
             "Skill": None if gained is None else 100 * gained,

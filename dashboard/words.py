@@ -42,6 +42,8 @@ WORDS = {
     "selu": "SELU",
     "automatic": "Automatic",
     "given": "Given",
+    "one": "The first",
+    "all": "All",
     "holt": "Holt",
     "damped": "Holt, damped",
     "holt_winters": "Holt–Winters",

@@ -102,6 +102,15 @@ class Waves(Value):
         0.5, ge=0, le=10, title="Season amplitude", description="Height of the season (multiplicative: as a share)."
     )
     season_length: int = Field(12, ge=2, le=1_000, title="Season length", description="Steps until it repeats.")
+    n_channels: int = Field(
+        1, ge=1, le=8, title="Channels", description="Values per step: with more than one the series are multivariate."
+    )
+    coupling: float = Field(
+        0.5, ge=0, le=1, title="Coupling", description="Share of a channel's waves that it takes from the next channel."
+    )
+    delay: int = Field(
+        5, ge=0, le=100, title="Delay", description="Steps after which it follows: the next channel tells what comes."
+    )
     n_steps: int | None = Field(
         None,
         ge=2,
@@ -158,6 +167,11 @@ class Task(Value):
     input_size: int = Field(50, ge=1, le=300, title="Look-back", description="Steps that a model sees (`input_size`).")
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
     h: int = Field(1, ge=1, le=100, title="Horizon", description="Steps ahead (`h`).")
+    channels: Literal["one", "all"] = Field(
+        "one",
+        title="Channels to forecast",
+        description="Of multivariate series: the first, with the others to go by, or all of them.",
+    )
     train: float = Field(0.7, ge=0, le=1, title="Training share", description="Share that models learn from.")
     valid: float = Field(0.2, ge=0, le=1, title="Validation share", description="Share by which models are chosen.")
     scaling: Literal["none", "standard"] = Field(
@@ -208,10 +222,9 @@ class Task(Value):
         season = self.season_length
         return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
 
-    @property
-    def n_outputs(self) -> int:
-        """How many values one forecast holds."""
-        return self.h if self.target == "all_h" else 1
+    def n_targets(self, n_features: int) -> int:
+        """How many of the values of a step are forecast."""
+        return n_features if self.channels == "all" else 1
 
     @property
     def steps(self) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
 from forecasting.data.transforms import Differences
-from forecasting.evaluation.scores import mse, mse_per_step
+from forecasting.evaluation.scores import mse, mse_per_output
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
 
@@ -19,6 +19,7 @@ class Scores:
     n_windows: int
     mse: float
     mse_per_step: list[float]
+    mse_per_channel: list[float]
     naive_mse: float
 
 
@@ -58,6 +59,7 @@ class Result:
         return {
             "valid_mse": self.valid.mse,
             "valid_mse_per_step": self.valid.mse_per_step,
+            "valid_mse_per_channel": self.valid.mse_per_channel,
             "valid_naive_mse": self.valid.naive_mse,
             "valid_windows": self.valid.n_windows,
             "test_mse": self.test.mse,
@@ -166,9 +168,9 @@ def _result(
         chosen = model.sampled(len(part))
         seen = part if len(chosen) == len(part) else part.take(chosen)
         y, y_hat = seen.in_units(seen.y), learned.fitted.predict(differences.windows(seen).x)
-        y_hat = seen.in_units(differences.undo(seen.x, y_hat)).astype("float32")
-        repeated = seen.in_units(np.repeat(seen.x[:, -1:, 0], y.shape[1], axis=1))
-        scores.append(Scores(len(chosen), mse(y, y_hat), mse_per_step(y, y_hat), mse(y, repeated)))
+        y_hat = seen.in_units(differences.undo(seen.x, y_hat, seen.n_targets)).astype("float32")
+        repeated = seen.in_units(np.tile(seen.x[:, -1, : seen.n_targets], shape.n_steps))
+        scores.append(_scores(y, y_hat, repeated, seen.n_targets))
         whole = np.full((len(part), y_hat.shape[1]), np.nan, "float32")
         whole[chosen] = y_hat
         y_hats.append(whole)
@@ -188,3 +190,10 @@ def _result(
         compile_s=learned.compile_s,
         ended_early=learned.ended_early,
     )
+
+
+def _scores(y: np.ndarray, y_hat: np.ndarray, repeated: np.ndarray, n_targets: int) -> Scores:
+    """The errors of a model, and those of the repeated last value."""
+    cells = np.array(mse_per_output(y, y_hat)).reshape(-1, n_targets)
+    per_step, per_channel = (cells.mean(axis=axis).tolist() for axis in (1, 0))
+    return Scores(len(y), mse(y, y_hat), per_step, per_channel, mse(y, repeated))

@@ -233,9 +233,9 @@ def test_next_step_has_horizon_one_whatever_is_given():
     assert Task(target="next", h=7).steps == [1]
 
 
-def test_steps_and_outputs_follow_the_target():
-    assert (Task(target="at_h", h=3).steps, Task(target="at_h", h=3).n_outputs) == ([3], 1)
-    assert (Task(target="all_h", h=3).steps, Task(target="all_h", h=3).n_outputs) == ([1, 2, 3], 3)
+def test_steps_and_targets_follow_the_task():
+    assert Task(target="at_h", h=3).steps == [3] and Task(target="all_h", h=3).steps == [1, 2, 3]
+    assert Task(channels="one").n_targets(3) == 1 and Task(channels="all").n_targets(3) == 3
 
 
 # ------------------------------------------------------------------------------------------------------------- fits

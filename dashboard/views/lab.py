@@ -176,9 +176,13 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
     last = len(split.valid) - 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Forecasts", width="stretch")
+        channel, n_targets = 1, split.valid.n_targets
+        if n_targets > 1:
+            channel = st.number_input("Channel", 1, n_targets, key=key("channel", str(n_targets)), width=120)
         index = st.number_input("Window of the validation part", 0, last, key=key("window", str(last)), width=220)
     alt = "One window: look-back, truth as crosses, and a line per model."
-    figures.show(figures.forecast_figure(rows, split, int(index), experiment.task.steps, unit), "forecast", alt)
+    chart = figures.forecast_figure(rows, split, int(index), int(channel) - 1, experiment.task.steps, unit)
+    figures.show(chart, "forecast", alt)
     for row in rows:
         sample = row.model.sampled(len(split.valid))
         if row.scored and index not in sample:
@@ -190,7 +194,7 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
 
 
 def _errors(experiment: Experiment, split: Split, rows: list[Row], unit: str) -> None:
-    several = experiment.task.n_outputs > 1
+    several = len(experiment.task.steps) > 1
     left, right = st.columns(2, gap="medium") if several else (None, st.container())
     if left is not None:
         with left:

@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 import streamlit as st
+from pydantic import TypeAdapter
 
 from dashboard import service
 from dashboard.components import (
@@ -27,7 +28,7 @@ from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES
 from forecasting.data.files import read_csv
 from forecasting.data.waves import EXAMPLES, noise_floor
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Task, Training, Waves
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Waves
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.database import Unavailable
 
@@ -108,7 +109,11 @@ def _waves(values: Draft) -> None:
         waves[band] = slider(Waves, band, tuple(map(float, waves[band])), key(band), 1)
     waves["noise_width"] = slider(Waves, "noise_width", float(waves["noise_width"]), key("noise_width"), 0.02)
     st.caption(f"Noise floor {digits(noise_floor(Waves(noise_width=waves['noise_width'])))}: no model can do better.")
-    with st.expander("Trend, season, grid, seed", key=key("more-waves")):
+    with st.expander("Channels, trend, season, grid", key=key("more-waves")):
+        waves["n_channels"] = number(Waves, "n_channels", waves["n_channels"], key("n_channels"))
+        if waves["n_channels"] > 1:
+            waves["coupling"] = slider(Waves, "coupling", float(waves["coupling"]), key("coupling"), 0.05)
+            waves["delay"] = number(Waves, "delay", waves["delay"], key("delay"))
         waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
         waves["trend"] = choice(Waves, "trend", waves["trend"], key("trend"))
         if waves["trend"] != "none":
@@ -219,6 +224,10 @@ def _task(values: Draft) -> None:
     if target != task["target"] and task["h"] == 1:
         task["h"] = 10
     task["target"] = target
+    if values["kind"] == "waves" and values["sources"]["waves"]["n_channels"] > 1:
+        task["channels"] = choice(Task, "channels", task["channels"], key("channels"))
+    else:
+        task["channels"] = "one"
     task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
     if task["target"] != "next":
         task["h"] = slider(Task, "h", task["h"], key("h"))
@@ -302,10 +311,16 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
     try:
         task = Task.model_validate(values["task"])
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+        shape = Shape.asked(_source(values), task, model)
     except ValueError:
         return f"{MODELS[entry['name']].title} · mend a setting"
-    counted = "fitted to each window" if model.local else f"{model.n_parameters(Shape.asked(task, model)):,} parameters"
+    counted = "fitted to each window" if model.local else f"{model.n_parameters(shape):,} parameters"
     return f"{model.label} · {counted}"
+
+
+def _source(values: Draft) -> Source:
+    """The source of the draft; while no file is chosen, one that has a single value per step as well."""
+    return TypeAdapter(Source).validate_python(values["sources"].get(values["kind"], Sample().model_dump()))
 
 
 def _add_variant(entry: dict[str, Any]) -> None:

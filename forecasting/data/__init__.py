@@ -11,7 +11,18 @@ from forecasting.data.samples import SAMPLES, read_sample
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
 from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
 
-__all__ = ["SAMPLES", "ReadUpload", "Split", "Windows", "describe", "floor_of", "grid_length", "load", "read_frame"]
+__all__ = [
+    "SAMPLES",
+    "ReadUpload",
+    "Split",
+    "Windows",
+    "describe",
+    "floor_of",
+    "grid_length",
+    "load",
+    "n_features",
+    "read_frame",
+]
 
 MAX_VALUES = 10_000_000
 """Values of a synthetic source, at most: about 250 MB while they are made."""
@@ -59,10 +70,12 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     if not isinstance(source, Waves):
         return split_by_time(read_frame(source, read_upload), task, look_back)
     n_steps = grid_length(source, task)
-    if source.n_series * n_steps > MAX_VALUES:
+    count = source.n_series * n_steps * source.n_channels
+    if count > MAX_VALUES:
+        channels = f" and {source.n_channels} channels" if source.n_channels > 1 else ""
         raise BadInput(
-            f"{source.n_series:,} series of {n_steps} steps are {source.n_series * n_steps:,} values, and at most "
-            f"{MAX_VALUES:,} are made: take fewer series or a shorter look-back."
+            f"{source.n_series:,} series of {n_steps} steps{channels} are {count:,} values, and at most {MAX_VALUES:,} are "
+            "made: take fewer series or a shorter look-back."
         )
     earlier = max(0, (look_back or 0) - task.input_size)
     values = synthetic.generate(source, n_steps, earlier)
@@ -87,10 +100,15 @@ def floor_of(source: Source) -> float | None:
     return synthetic.noise_floor(source) if isinstance(source, Waves) else None
 
 
+def n_features(source: Source) -> int:
+    """How many values a step of the series has."""
+    return source.n_channels if isinstance(source, Waves) else 1
+
+
 def describe(source: Source, task: Task) -> str:
     """A short title: what the series are and what is asked of them."""
     if isinstance(source, Waves):
-        name = "Sum of two sines"
+        name = "Sum of two sines" + (f" in {source.n_channels} channels" if source.n_channels > 1 else "")
     elif isinstance(source, Sample):
         name = SAMPLES[source.name].title if source.name in SAMPLES else source.name
     else:

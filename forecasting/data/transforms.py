@@ -54,24 +54,26 @@ class Differences:
             values = values[:, lag:] - values[:, :-lag]
         values = (values / self.scale).astype("float32")
         path = np.ascontiguousarray(values[:, left:])
-        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=path[:, :, 0])
+        y = path[:, :, : part.n_targets].reshape(len(path), -1)
+        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=y)
 
-    def undo(self, x: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+    def undo(self, x: np.ndarray, y_hat: np.ndarray, n_targets: int = 1) -> np.ndarray:
         """Turn forecast differences back into values, step by step.
 
         Args:
             x: the look-backs as they were, `(n_windows, input_size, n_features)`.
-            y_hat: forecast differences of all steps ahead, `(n_windows, h)`.
+            y_hat: forecast differences of all steps ahead, `(n_windows, h × n_targets)`, step after step.
+            n_targets: how many of the features they are of.
         """
         if not self.lags:
             return y_hat
-        known = [x[:, :, 0].astype("float64")]
+        values = y_hat.astype("float64").reshape(len(y_hat), -1, n_targets) * self.scale
+        known = [x[:, :, :n_targets].astype("float64")]
         for lag in self.lags[:-1]:
             known.append(known[-1][:, lag:] - known[-1][:, :-lag])
-        values = y_hat.astype("float64") * self.scale
         for before, lag in zip(reversed(known), reversed(self.lags), strict=True):
             whole = np.concatenate([before[:, -lag:], values], axis=1)
             for k in range(lag, whole.shape[1]):
                 whole[:, k] += whole[:, k - lag]
             values = whole[:, lag:]
-        return values
+        return values.reshape(len(y_hat), -1)

@@ -1,5 +1,7 @@
 """Synthetic series: sums of two sine waves with noise, after the chapter, with a trend and a season if wanted."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from forecasting.experiment import Waves
@@ -21,6 +23,23 @@ EXAMPLES: dict[str, tuple[str, dict, dict]] = {
             "season_length": 24,
         },
         {"input_size": 96, "target": "all_h", "h": 24},
+    ),
+    "company": (
+        "Three figures of a company per quarter",
+        {
+            "n_series": 3_000,
+            "n_channels": 3,
+            "coupling": 0.7,
+            "delay": 4,
+            "level": 2.0,
+            "trend": "linear",
+            "trend_change": 0.5,
+            "trend_every": 16,
+            "season": "additive",
+            "season_amplitude": 0.3,
+            "season_length": 4,
+        },
+        {"input_size": 32, "target": "all_h", "h": 4},
     ),
     "sunscreen": (
         "Sunscreen sold per month",
@@ -48,9 +67,10 @@ def noise_floor(waves: Waves) -> float:
 def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     """Make the series.
 
-    Per series two frequencies and two phases are drawn uniformly; time runs over [0, 1] on an even grid of `n_steps`
-    points, both ends included. Level and waves come first, then trend, then season, then noise, so that the noise floor
-    holds with every combination.
+    Per series and channel two frequencies and two phases are drawn uniformly; time runs over [0, 1] on an even grid of
+    `n_steps` points, both ends included. Level and waves come first, then trend, then season, then noise, so that the noise
+    floor holds with every combination. Each channel but the last follows the next one: of its waves the share `coupling` is
+    that of the next channel, `delay` steps earlier. Another number of channels leaves the draws of each as they were.
 
     Args:
         waves: the settings.
@@ -58,18 +78,52 @@ def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
         earlier: so many steps are put before the grid, on the same spacing; the values on the grid stay the same.
 
     Returns:
-        Values of shape `(n_series, earlier + n_steps)`, float64.
+        Values of shape `(n_series, earlier + n_steps, n_channels)`, float64.
     """
-    rng = np.random.default_rng(waves.seed)
-    n = waves.n_series
-    f1, f2, o1, o2 = rng.random((4, n, 1))
-    noise = rng.random((n, n_steps))
-    shift = rng.random((n, 1))
-    if earlier:
-        noise = np.concatenate([rng.random((n, earlier)), noise], axis=1)
     step = np.arange(-earlier, n_steps)
-    values = waves.level + _wave(waves.amplitude_1, waves.frequency_1, f1, o1, step / (n_steps - 1))
-    values += _wave(waves.amplitude_2, waves.frequency_2, f2, o2, step / (n_steps - 1))
+    draws = [_Draws.of(waves, channel, n_steps, earlier) for channel in range(waves.n_channels)]
+    made = np.empty((waves.n_series, earlier + n_steps, waves.n_channels))
+    for channel, draw in enumerate(draws):
+        values, share = np.zeros((waves.n_series, earlier + n_steps)), 1.0
+        for ahead, source in enumerate(draws[channel:]):
+            last = source is draws[-1]
+            t = (step - ahead * waves.delay) / (n_steps - 1)
+            values += share * (1 if last else 1 - waves.coupling) * source.waves(waves, t)
+            share *= waves.coupling
+        made[:, :, channel] = _trend_and_season(waves, waves.level + values, step, draw.shift) + draw.noise
+    return made
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What chance decides about one channel: frequencies, phases, where the season begins, noise."""
+
+    drawn: np.ndarray
+    shift: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, waves: Waves, channel: int, n_steps: int, earlier: int) -> "_Draws":
+        rng = np.random.default_rng([waves.seed, channel] if channel else waves.seed)
+        n = waves.n_series
+        drawn = rng.random((4, n, 1))
+        noise = rng.random((n, n_steps))
+        shift = rng.random((n, 1))
+        if earlier:
+            noise = np.concatenate([rng.random((n, earlier)), noise], axis=1)
+        noise -= 0.5
+        noise *= waves.noise_width
+        return cls(drawn, shift, noise)
+
+    def waves(self, waves: Waves, t: np.ndarray) -> np.ndarray:
+        """The two waves at the times `t`."""
+        f1, f2, o1, o2 = self.drawn
+        values = _wave(waves.amplitude_1, waves.frequency_1, f1, o1, t)
+        values += _wave(waves.amplitude_2, waves.frequency_2, f2, o2, t)
+        return values
+
+
+def _trend_and_season(waves: Waves, values: np.ndarray, step: np.ndarray, shift: np.ndarray) -> np.ndarray:
     if waves.trend == "linear":
         values += waves.trend_change * step / waves.trend_every
     elif waves.trend == "exponential":
@@ -77,9 +131,7 @@ def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     if waves.season != "none":
         season = waves.season_amplitude * np.sin(2 * np.pi * (step / waves.season_length + shift))
         values = values + season if waves.season == "additive" else values * (1 + season)
-    noise -= 0.5
-    noise *= waves.noise_width
-    return values + noise
+    return values
 
 
 def _wave(

@@ -1,6 +1,7 @@
 """From series to windows: look-backs and targets, split into training, validation and test."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,13 @@ class Windows:
 
     Attributes:
         x: look-backs, shape `(n_windows, input_size, n_features)`, float32.
-        y: targets, shape `(n_windows, n_outputs)`, float32.
+        y: targets, shape `(n_windows, n_outputs)`, float32: step after step, and of each step the forecast channels.
         path: all values from the look-back's end to the horizon, shape `(n_windows, h, n_features)`, float32; where the
             training series have a grid of their own, their path ends with it.
-        loc, scale: per window, shape `(n_windows, 1)`, float64: value in units = scaled value × scale + loc.
+        loc, scale: per window, shape `(n_windows, n_features)`, float64: value in units = scaled value × scale + loc.
         unique_id: the series of each window, shape `(n_windows,)`.
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
+        n_targets: of the features the first so many are forecast.
     """
 
     x: np.ndarray
@@ -32,17 +34,24 @@ class Windows:
     scale: np.ndarray
     unique_id: np.ndarray
     ds: np.ndarray
+    n_targets: int = 1
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def in_units(self, values: np.ndarray) -> np.ndarray:
-        """Bring scaled values of shape `(n_windows, anything)` back to the series' units, float64."""
-        return values * self.scale + self.loc
+    def in_units(self, y: np.ndarray) -> np.ndarray:
+        """Bring targets or forecasts, `(n_windows, n_outputs)`, back to the series' units, float64."""
+        times = y.shape[1] // self.n_targets
+        return y * np.tile(self.scale[:, : self.n_targets], times) + np.tile(self.loc[:, : self.n_targets], times)
+
+    def seen(self, channel: int = 0) -> np.ndarray:
+        """The look-backs of one channel in the series' units: `(n_windows, input_size)`, float64."""
+        return self.x[:, :, channel] * self.scale[:, channel, None] + self.loc[:, channel, None]
 
     def take(self, chosen: np.ndarray) -> "Windows":
         """Some of the windows, by their places."""
-        return Windows(**{name: values[chosen] for name, values in vars(self).items()})
+        arrays = {name: values[chosen] for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        return replace(self, **arrays)
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,14 @@ class Split:
 
 
 def _next_step(part: Windows) -> Windows:
-    return replace(part, y=part.path[:, 0], path=part.path[:, :1])
+    return replace(part, y=part.path[:, 0], path=part.path[:, :1], n_targets=part.path.shape[2])
 
 
 def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int) -> Split:
     """Cut one window from each series and split by series, in their order.
 
     Args:
-        values: the series, shape `(n_series, n_steps)`.
+        values: the series, shape `(n_series, n_steps, n_features)`.
         task: what is asked; scaling is learned on the look-backs of `task.input_size` steps of the training series.
         origin: the column of the first step ahead; the look-back ends before it.
         look_back: steps that the windows see.
@@ -78,9 +87,10 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     """
     n = len(values)
     edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
-    x = values[:, origin - look_back : origin, None]
-    path = values[:, origin : origin + task.h, None]
-    loc, scale = _scaling(values[: edges[1], origin - task.input_size : origin], task)
+    x = values[:, origin - look_back : origin]
+    path = values[:, origin : origin + task.h]
+    learned = values[: edges[1], origin - task.input_size : origin]
+    loc, scale = np.transpose([_scaling(learned[:, :, i], task) for i in range(values.shape[2])])
     ids = np.arange(n)
     parts = []
     for name, low, high in zip(PARTS, edges[:-1], edges[1:], strict=True):
@@ -91,8 +101,8 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
             Windows(
                 x=_frozen((x[low:high] - loc) / scale, "float32"),
                 **_ahead((path[low:high] - loc) / scale, task),
-                loc=_frozen(np.full((count, 1), loc), "float64"),
-                scale=_frozen(np.full((count, 1), scale), "float64"),
+                loc=_frozen(np.tile(loc, (count, 1)), "float64"),
+                scale=_frozen(np.tile(scale, (count, 1)), "float64"),
                 unique_id=ids[low:high],
                 ds=np.full(count, origin),
             )
@@ -191,10 +201,11 @@ def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, task: 
     return Windows(**joined | _ahead(joined["path"], task))
 
 
-def _ahead(path: np.ndarray, task: Task) -> dict[str, np.ndarray]:
+def _ahead(path: np.ndarray, task: Task) -> dict[str, Any]:
     """The values ahead, and those of them that are asked for."""
-    whole = _frozen(path, "float32")
-    return {"path": whole, "y": _frozen(whole[:, -task.n_outputs :, 0], "float32")}
+    whole, n_targets = _frozen(path, "float32"), task.n_targets(path.shape[2])
+    asked = whole[:, -len(task.steps) :, :n_targets]
+    return {"path": whole, "y": _frozen(asked.reshape(len(whole), -1), "float32"), "n_targets": n_targets}
 
 
 def _frozen(values: np.ndarray, dtype: str) -> np.ndarray:

@@ -19,8 +19,8 @@ def mse(y: np.ndarray, y_hat: np.ndarray) -> float:
     return float(squared_errors(y, y_hat).mean())
 
 
-def mse_per_step(y: np.ndarray, y_hat: np.ndarray) -> list[float]:
-    """Mean squared error of each step ahead; units squared."""
+def mse_per_output(y: np.ndarray, y_hat: np.ndarray) -> list[float]:
+    """Mean squared error of each value of a forecast, over the windows; units squared."""
     return [float(value) for value in squared_errors(y, y_hat).mean(axis=0)]
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 import numpy as np
 from pydantic import Field
 
-from forecasting.data.windows import Split
-from forecasting.experiment import BadInput, Task, Training, Value
+from forecasting.data import Split, n_features
+from forecasting.experiment import BadInput, Source, Task, Training, Value
 
 if TYPE_CHECKING:
     from forecasting.models.networks import Pair
@@ -20,38 +20,46 @@ if TYPE_CHECKING:
 class Shape:
     """The sizes that a model is built for; the look-back is open for recurrent networks.
 
-    Of the `h` steps ahead the last `n_outputs` are forecast; unless `h` is given, all are.
+    A forecast holds `n_outputs` values: step after step, and of each step the first `n_targets` features. These are the last
+    of `h` steps ahead; unless `h` is given, all.
     """
 
     input_size: int
     n_features: int
     n_outputs: int
     h: int = 0
+    n_targets: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "h", self.h or self.n_outputs)
+        object.__setattr__(self, "h", self.h or self.n_steps)
 
     @classmethod
     def of(cls, split: Split) -> "Shape":
         """The shape of a split's windows."""
         part = split.valid
-        return cls(part.x.shape[1], part.x.shape[2], part.y.shape[1], part.path.shape[1])
+        return cls(part.x.shape[1], part.x.shape[2], part.y.shape[1], part.path.shape[1], part.n_targets)
 
     @classmethod
-    def asked(cls, task: Task, model: "Model") -> "Shape":
-        """The shape that a model sees of a task on univariate series."""
-        taken = sum(task.lags) if model.takes_differences else 0
-        return cls(task.input_size - taken, 1, task.n_outputs, task.h)
+    def asked(cls, source: Source, task: Task, model: "Model") -> "Shape":
+        """The shape that a model sees of a task."""
+        taken, features = sum(task.lags) if model.takes_differences else 0, n_features(source)
+        n_targets = task.n_targets(features)
+        return cls(task.input_size - taken, features, len(task.steps) * n_targets, task.h, n_targets)
+
+    @property
+    def n_steps(self) -> int:
+        """How many steps ahead are forecast."""
+        return self.n_outputs // self.n_targets
 
     @property
     def steps(self) -> list[int]:
         """The steps ahead that are forecast, counted from 1."""
-        return list(range(self.h - self.n_outputs + 1, self.h + 1))
+        return list(range(self.h - self.n_steps + 1, self.h + 1))
 
     @property
     def one_step(self) -> "Shape":
         """The shape of a model that forecasts the next value of every feature."""
-        return replace(self, n_outputs=self.n_features, h=1)
+        return replace(self, n_outputs=self.n_features, h=1, n_targets=self.n_features)
 
 
 @dataclass(frozen=True)

@@ -62,17 +62,17 @@ def normalised_cell(cell: str, units: int, activation: str, **dropout: float) ->
 class DecoderCell(layers.Layer):
     """Cells that are fed their own last output: states are that value, and those of the cells."""
 
-    def __init__(self, cells: layers.StackedRNNCells, output: layers.Layer) -> None:
+    def __init__(self, cells: layers.StackedRNNCells, output: layers.Layer, n_targets: int) -> None:
         super().__init__()
         self.cells, self.output_layer = cells, output
         self.sizes = [len(size) if isinstance(size, list | tuple) else 1 for size in cells.state_size]
         flat = [n for size in cells.state_size for n in (size if isinstance(size, list | tuple) else [size])]
-        self.state_size = [1, *flat]
-        self.output_size = 1
+        self.state_size = [n_targets, *flat]
+        self.output_size = n_targets
 
     def build(self, input_shape: Any) -> None:
         """Make the weights of cells and output."""
-        self.cells.build((None, 1))
+        self.cells.build((None, self.output_size))
         self.output_layer.build((None, self.state_size[-1]))
 
     def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002

@@ -30,5 +30,5 @@ class Iterated:
         for _ in range(self.shape.h):
             following = self.step.predict(seen).astype(x.dtype)[:, None, :]
             seen = np.concatenate([seen[:, 1:], following], axis=1)
-            ahead.append(following[:, 0, 0])
-        return np.stack(ahead[-self.shape.n_outputs :], axis=1)
+            ahead.append(following[:, 0, : self.shape.n_targets])
+        return np.concatenate(ahead[-self.shape.n_steps :], axis=1)

@@ -14,14 +14,15 @@ from forecasting.models.base import Control, Learned, Model, Shape
 
 @dataclass(frozen=True)
 class Rule:
-    """A fitted baseline: what it does with a look-back, and the weights that it has learned, if any."""
+    """A fitted baseline: what it does with a look-back of one channel, and the weights that it has learned, if any."""
 
     forecast: Callable[[np.ndarray], np.ndarray]
+    n_targets: int
     weights: list[np.ndarray] = field(default_factory=list)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Forecast from the first feature: `(n_windows, n_outputs)`."""
-        return self.forecast(x[:, :, 0])
+        """Forecast each channel from itself: `(n_windows, n_outputs)`."""
+        return np.stack([self.forecast(x[:, :, i]) for i in range(self.n_targets)], axis=2).reshape(len(x), -1)
 
 
 class Baseline(Model):
@@ -40,7 +41,7 @@ class Baseline(Model):
 
     def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Rule:
         """The rule for these sizes."""
-        return Rule(lambda x: self.forecast(x, np.array(shape.steps)))
+        return Rule(lambda x: self.forecast(x, np.array(shape.steps)), shape.n_targets)
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Forecast the given steps ahead, `(n_steps,)`, from look-backs `(n_windows, input_size)`."""
@@ -144,9 +145,11 @@ class WeightedAverage(Baseline):
         """
         if self.weights:
             return Learned(self.load([], Shape.of(split), control))
-        seen = split.train.x[:, -self.window :, 0].astype("float64")
+        n_targets = split.train.n_targets
+        seen = np.concatenate([split.train.x[:, -self.window :, i] for i in range(n_targets)]).astype("float64")
+        y = np.concatenate([split.train.y[:, i::n_targets] for i in range(n_targets)])
         apart = seen[:, :-1] - seen[:, -1:]
-        wanted = (split.train.y - seen[:, -1:]).mean(axis=1)
+        wanted = (y - seen[:, -1:]).mean(axis=1)
         others = np.linalg.lstsq(apart, wanted, rcond=None)[0]
         return Learned(self.load([np.append(others, 1 - others.sum())], Shape.of(split), control))
 
@@ -157,9 +160,9 @@ class WeightedAverage(Baseline):
         def weigh(x: np.ndarray) -> np.ndarray:
             if x.shape[1] < len(chosen):
                 raise BadInput(f"{len(chosen)} weights need as many values, and the look-back has {x.shape[1]}.")
-            return np.repeat(x[:, -len(chosen) :] @ chosen[:, None], shape.n_outputs, axis=1)
+            return np.repeat(x[:, -len(chosen) :] @ chosen[:, None], shape.n_steps, axis=1)
 
-        return Rule(weigh, [] if self.weights else [chosen])
+        return Rule(weigh, shape.n_targets, [] if self.weights else [chosen])
 
 
 def _total(weights: tuple[float, ...]) -> float:

@@ -39,12 +39,12 @@ class Pair:
         """What the learner takes."""
         return (x, path) if self.forced else x
 
-    def targets(self, x: Tensor, y: Tensor, path: Tensor, steps: list[int]) -> Tensor:
+    def targets(self, x: Tensor, y: Tensor, path: Tensor, shape: Shape) -> Tensor:
         """What the learner's output is compared with: the values ahead of each of its steps."""
         if self.every_step is None:
             return y
-        n, whole = x.shape[1], tf.concat([x, path], axis=1)[:, :, 0]
-        return tf.stack([whole[:, step : step + n] for step in steps], axis=-1)[:, self.every_step]
+        n, whole = x.shape[1], tf.concat([x, path], axis=1)[:, :, : shape.n_targets]
+        return tf.concat([whole[:, step : step + n] for step in shape.steps], axis=-1)[:, self.every_step]
 
 
 def alone(network: keras.Model) -> Pair:
@@ -107,7 +107,7 @@ def vector_to_sequence(model: "VectorToSequence", shape: Shape) -> Pair:
     states = layers.RepeatVector(shape.h)(vector)
     for units in model.units:
         states = layers.RNN(cell_of(model.cell, units, model.activation), return_sequences=True)(states)
-    return alone(keras.Model(rows, layers.Dense(1)(states)[:, -shape.n_outputs :, 0]))
+    return alone(keras.Model(rows, layers.Flatten()(layers.Dense(shape.n_targets)(states)[:, -shape.n_steps :])))
 
 
 def encoder_decoder(model: "EncoderDecoder", shape: Shape) -> Pair:
@@ -124,17 +124,20 @@ def encoder_decoder(model: "EncoderDecoder", shape: Shape) -> Pair:
         )
         handed += last
     cells = [cell_of(model.cell, units, model.activation) for units in model.units]
-    decoder, output = layers.StackedRNNCells(cells), layers.Dense(1)
-    last_seen = rows[:, -1, :1]
-    free = layers.RNN(DecoderCell(decoder, output), return_sequences=True)
-    walk = free(layers.RepeatVector(shape.h)(last_seen), initial_state=[last_seen, *handed])[:, -shape.n_outputs :, 0]
-    forecaster = keras.Model(rows, walk)
+    decoder, output, n_targets = layers.StackedRNNCells(cells), layers.Dense(shape.n_targets), shape.n_targets
+    last_seen = rows[:, -1, :n_targets]
+    free = layers.RNN(DecoderCell(decoder, output, n_targets), return_sequences=True)
+    walk = free(layers.RepeatVector(shape.h)(last_seen), initial_state=[last_seen, *handed])
+    forecaster = keras.Model(rows, layers.Flatten()(walk[:, -shape.n_steps :]))
     if not model.teacher_forcing:
         return alone(forecaster)
     path = keras.Input((shape.h, shape.n_features))
-    fed = layers.Concatenate(axis=1)([rows[:, -1:, :1], path[:, :-1, :1]]) if shape.h > 1 else rows[:, -1:, :1]
+    fed = rows[:, -1:, :n_targets]
+    if shape.h > 1:
+        fed = layers.Concatenate(axis=1)([fed, path[:, :-1, :n_targets]])
     shown = layers.RNN(decoder, return_sequences=True)(fed, initial_state=_nested(handed, decoder.state_size))
-    return Pair(keras.Model([rows, path], output(shown)[:, -shape.n_outputs :, 0]), forecaster, forced=True)
+    taught = layers.Flatten()(output(shown)[:, -shape.n_steps :])
+    return Pair(keras.Model([rows, path], taught), forecaster, forced=True)
 
 
 def _nested(states: list[Tensor], sizes: Any) -> list[Any]:

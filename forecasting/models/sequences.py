@@ -52,7 +52,8 @@ class VectorToSequence(Decoder):
 
     def count(self, shape: Shape) -> int:
         """Dense layer, decoder, output."""
-        return (shape.input_size * shape.n_features + 1) * self.vector + self._stack(self.vector) + self.units[-1] + 1
+        dense = (shape.input_size * shape.n_features + 1) * self.vector
+        return dense + self._stack(self.vector) + (self.units[-1] + 1) * shape.n_targets
 
     def width(self, shape: Shape) -> int:
         """The decoder works once per step ahead, not per step of the look-back."""
@@ -85,7 +86,7 @@ class EncoderDecoder(Decoder):
 
     def count(self, shape: Shape) -> int:
         """Encoder, decoder, output."""
-        return self._stack(shape.n_features) + self._stack(1) + self.units[-1] + 1
+        return self._stack(shape.n_features) + self._stack(shape.n_targets) + (self.units[-1] + 1) * shape.n_targets
 
     def width(self, shape: Shape) -> int:
         """Both stacks."""

@@ -83,17 +83,18 @@ class Local:
     done: int = 0
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Forecast from the first feature: `(n_windows, n_outputs)`, float64.
+        """Forecast each channel from itself: `(n_windows, n_outputs)`, float64.
 
         Raises:
             BadInput: when a look-back is too short for the model, or it cannot be fitted.
             Stopped: when `control` says so between two windows.
         """
         y_hat = np.empty((len(x), self.shape.n_outputs))
-        for i, seen in enumerate(x[:, :, 0].astype("float64")):
-            if self.control.should_stop():
-                raise Stopped
-            y_hat[i] = self._forecast(seen)
+        for i, seen in enumerate(x.astype("float64")):
+            for channel in range(self.shape.n_targets):
+                if self.control.should_stop():
+                    raise Stopped
+                y_hat[i, channel :: self.shape.n_targets] = self._forecast(seen[:, channel])
             self.done += 1
             self.control.on_fraction(0, self.done / (self.total or len(x)))
         return y_hat
@@ -109,7 +110,7 @@ class Local:
                 why = error
                 continue
             if np.isfinite(ahead).all():
-                return ahead[-self.shape.n_outputs :]
+                return ahead[-self.shape.n_steps :]
         raise BadInput(
             f"{self.model.label} cannot be fitted to a look-back of {len(seen)} values ({why}): lengthen it, or choose a "
             "simpler form."

@@ -102,7 +102,7 @@ class Program:
         def step(i, seen):  # type: ignore[no-untyped-def]
             xb, yb, pb = (tf.gather(part, rows[i]) for part in (x, y, path))
             weight = weights[i]
-            targets = self.pair.targets(xb, yb, pb, self.shape.steps)
+            targets = self.pair.targets(xb, yb, pb, self.shape)
             with tf.GradientTape() as tape:
                 errors = tf.square(self.network(self.pair.inputs(xb, pb), training=True) - targets)
                 squares = tf.reduce_mean(errors, axis=list(range(1, len(errors.shape))))

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import service
 from dashboard.state import encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves, fits_of, run_fit
+from forecasting.data import load
 from forecasting.runs.views import RunView
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -51,6 +52,12 @@ def metric(page: AppTest, label: str) -> str:
 def plot(page: AppTest, name: str) -> dict:
     chart = next(found for found in page.get("plotly_chart") if f"chart-{name}" in found.proto.id)
     return json.loads(chart.proto.spec)
+
+
+def numbers(values: list | dict) -> list[float]:
+    """Values of a trace, which Plotly packs where they came as an array."""
+    packed = isinstance(values, dict)
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist() if packed else values
 
 
 def address(page: AppTest) -> dict:
@@ -94,6 +101,27 @@ def test_a_statistical_model_is_fitted_by_a_worker_and_says_to_how_many_windows(
     }
     next(found for found in page.number_input if found.label.startswith("Window of")).set_value(2).run()
     assert any("this window is not in its sample; the nearest that is has the number 0" in c.value for c in page.caption)
+
+
+def test_series_with_several_channels_are_scored_channel_by_channel_and_drawn_one_at_a_time():
+    page = open_lab(SMALL)
+    assert all(box.label != "Channels to forecast" for box in page.selectbox)
+    next(found for found in page.number_input if found.label == "Channels").set_value(3).run()
+    assert not page.exception and "Channel 1" not in page.dataframe[0].value
+    next(box for box in page.selectbox if box.label == "Channels to forecast").set_value("all").run()
+    assert not page.exception
+    asked = Experiment(source=Waves(n_series=100, n_channels=3), task=Task(input_size=8, channels="all"))
+    expected = {fit.model.name: run_fit(fit).valid.mse_per_channel for fit in fits_of(asked)[:2]}
+    table = page.dataframe[0].value.set_index("Model")
+    for label, name in (("Naive", "naive"), ("Linear, least squares", "linear")):
+        assert list(table.loc[label, ["Channel 1", "Channel 2", "Channel 3"]]) == pytest.approx(expected[name])
+        assert table.loc[label, "Validation MSE"] == pytest.approx(np.mean(expected[name]))
+
+    split = load(asked.source, asked.task)
+    for channel in (1, 3):
+        next(found for found in page.number_input if found.label == "Channel").set_value(channel).run()
+        drawn = {trace["name"]: trace for trace in plot(page, "forecast")["data"]}
+        assert numbers(drawn["Truth"]["y"]) == pytest.approx([float(split.valid.y[0, channel - 1])])
 
 
 def test_the_page_opens_with_the_chapters_baselines_computed():

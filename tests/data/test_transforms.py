@@ -32,6 +32,21 @@ def test_differences_are_taken_one_lag_after_the_other_and_undone(kind, scaling)
     assert np.isclose(seen.train.x.std(), 1, atol=1e-3) == (scaling == "standard")
 
 
+@pytest.mark.parametrize("channels", ["one", "all"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_channel_has_its_own_differences(kind, channels):
+    asked = task(kind, channels=channels, scaling="standard")
+    split = load(SERIES.model_copy(update={"n_channels": 3}), asked)
+    differences = Differences.learn(asked, split.train)
+    for part in (split.train, split.valid):
+        seen = differences.windows(part)
+        np.testing.assert_allclose(differences.undo(part.x, seen.y, part.n_targets), part.y, atol=1e-5)
+        whole = np.concatenate([part.x, part.path], axis=1).astype("float64")
+        for lag in KINDS[kind]:
+            whole = whole[:, lag:] - whole[:, :-lag]
+        np.testing.assert_allclose(np.concatenate([seen.x, seen.path], axis=1), whole / differences.scale, atol=1e-5)
+
+
 def result(kind, name="linear", **params):
     experiment = Experiment(source=SERIES, task=task(kind), models=(ModelChoice(name=name, params=params),))
     return run_fit(fits_of(experiment)[-1])

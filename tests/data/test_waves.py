@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from forecasting.data import floor_of, grid_length, load
-from forecasting.data.waves import EXAMPLES, generate, noise_floor
+from forecasting.data import waves as synthetic
+from forecasting.data.waves import EXAMPLES, noise_floor
 from forecasting.experiment import BadInput, Task, Waves
+
+
+def generate(waves, n_steps, earlier=0):
+    """The first channel."""
+    return synthetic.generate(waves, n_steps, earlier)[:, :, 0]
 
 
 def chapter_by_hand(n_series, n_steps, seed):
@@ -135,3 +141,30 @@ def test_on_a_longer_fixed_grid_the_windows_are_its_first_points():
     values = generate(Waves(n_series=10), 30)
     np.testing.assert_allclose(split.train.x[:, :, 0], values[:7, :8], atol=1e-6)
     np.testing.assert_allclose(split.train.y[:, 0], values[:7, 8], atol=1e-6)
+
+
+def test_channels_keep_their_draws_and_a_single_one_is_the_chapters():
+    three = synthetic.generate(Waves(n_series=10, n_channels=3, coupling=0), 30)
+    assert three.shape == (10, 30, 3)
+    assert np.array_equal(three[:, :, 0], generate(Waves(n_series=10), 30))
+    assert np.array_equal(three[:, :, :2], synthetic.generate(Waves(n_series=10, n_channels=2, coupling=0), 30))
+    assert np.abs(np.corrcoef(three.reshape(-1, 3).T) - np.eye(3)).max() < 0.5
+
+
+def test_a_wholly_coupled_channel_repeats_the_next_one_some_steps_later():
+    values = synthetic.generate(Waves(n_series=10, n_channels=3, coupling=1, delay=4, noise_width=0), 30)
+    for channel in (0, 1):
+        np.testing.assert_allclose(values[:, 4:, channel], values[:, :-4, channel + 1], atol=1e-12)
+
+
+def test_a_coupled_channel_mixes_its_own_waves_with_those_of_the_next():
+    still = {"n_series": 10, "n_channels": 2, "noise_width": 0, "delay": 3}
+    own = synthetic.generate(Waves(**still, coupling=0), 30)
+    mixed = synthetic.generate(Waves(**still, coupling=0.25), 30)
+    np.testing.assert_allclose(mixed[:, 3:, 0], 0.75 * own[:, 3:, 0] + 0.25 * own[:, :-3, 1], atol=1e-12)
+    assert np.array_equal(mixed[:, :, 1], own[:, :, 1])
+
+
+def test_more_values_than_fit_into_memory_are_refused_channels_counted():
+    with pytest.raises(BadInput, match="50,000 series of 51 steps and 8 channels are 20,400,000 values"):
+        load(Waves(n_series=50_000, n_channels=8), Task())

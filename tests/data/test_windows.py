@@ -189,7 +189,7 @@ def test_ten_thousand_series_split_into_seven_two_and_one_thousand():
 def test_targets_of_a_series_are_the_steps_that_were_asked_for(target, columns):
     values = np.arange(20)[:, None] * 100.0 + np.arange(9)
     task = Task(input_size=4, target=target, h=3)
-    split = split_by_series(values, task, origin=6, look_back=4)
+    split = split_by_series(values[:, :, None], task, origin=6, look_back=4)
     for i in range(len(split.train)):
         assert split.train.x[i, :, 0].tolist() == [100 * i + k for k in (2, 3, 4, 5)]
         assert split.train.y[i].tolist() == [100 * i + k for k in columns]
@@ -200,7 +200,7 @@ def test_scaling_of_series_is_learned_from_the_training_series_alone():
     loud = values.copy()
     loud[28:] *= 1_000  # validation and test series
     task = Task(input_size=11, scaling="standard")
-    calm, spiked = (split_by_series(v, task, origin=11, look_back=11) for v in (values, loud))
+    calm, spiked = (split_by_series(v[:, :, None], task, origin=11, look_back=11) for v in (values, loud))
     assert np.array_equal(calm.train.x, spiked.train.x) and np.array_equal(calm.train.y, spiked.train.y)
     assert np.allclose(spiked.valid.loc, values[:28, :11].mean()) and np.allclose(spiked.test.scale, values[:28, :11].std())
 
@@ -234,3 +234,19 @@ def test_windows_cannot_be_written_to():
     split = load(Waves(n_series=10), Task(input_size=4))
     with pytest.raises(ValueError, match="read-only"):
         split.train.x[0] = 0
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+def test_windows_of_several_channels_hold_step_after_step_and_channel_after_channel(scaling):
+    values = 1_000 * np.arange(3) ** 2 + np.arange(20)[:, None, None] * 10.0 + np.arange(9)[:, None]
+    task = Task(input_size=4, target="all_h", h=2, channels="all", scaling=scaling)
+    valid = split_by_series(values, task, origin=6, look_back=4).valid
+    assert valid.x.shape == (4, 4, 3) and valid.path.shape == (4, 2, 3) and valid.y.shape == (4, 6) and valid.n_targets == 3
+    for i, series in enumerate(range(14, 18)):
+        np.testing.assert_allclose(valid.in_units(valid.y)[i], values[series, 6:8].ravel(), rtol=1e-6)
+        for channel in range(3):
+            np.testing.assert_allclose(valid.seen(channel)[i], values[series, 2:6, channel], rtol=1e-6)
+    if scaling == "standard":
+        np.testing.assert_allclose(valid.loc[0], values[:14, 2:6].mean(axis=(0, 1)))
+    only = split_by_series(values, task.model_copy(update={"channels": "one"}), origin=6, look_back=4).valid
+    assert np.array_equal(only.y, valid.y[:, ::3]) and np.array_equal(only.x, valid.x)

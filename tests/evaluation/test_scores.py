@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecasting.evaluation.scores import mse, mse_per_step, skill, squared_errors
+from forecasting.evaluation.scores import mse, mse_per_output, skill, squared_errors
 
 RNG = np.random.default_rng(0)
 Y, Y_HAT = RNG.normal(size=(13, 4)).astype("float32"), RNG.normal(size=(13, 4)).astype("float32")
@@ -17,10 +17,10 @@ def test_mse_is_the_mean_over_windows_and_steps():
     assert np.isclose(mse(Y, Y_HAT), total / 52, rtol=1e-12)
 
 
-def test_mse_per_step_is_the_mean_over_the_windows_of_each_step():
-    for k, score in enumerate(mse_per_step(Y, Y_HAT)):
+def test_mse_per_output_is_the_mean_over_the_windows_of_each_step():
+    for k, score in enumerate(mse_per_output(Y, Y_HAT)):
         assert np.isclose(score, sum((float(Y[i, k]) - float(Y_HAT[i, k])) ** 2 for i in range(13)) / 13, rtol=1e-12)
-    assert len(mse_per_step(Y, Y_HAT)) == 4
+    assert len(mse_per_output(Y, Y_HAT)) == 4
 
 
 def test_squares_are_taken_in_float64():

@@ -16,7 +16,7 @@ SMALLER = {name: {"units": [3]} for name in (*STACKS, "vector_to_sequence", "enc
     "wavenet": {"layers_per_block": 2, "blocks": 1},
     "arima": {"orders": "given", "q": 0},
 }
-TARGETS = {"next": 1, "at_h": 1, "all_h": 3}
+CASES = {"next": (1, "one"), "all_h": (1, "one"), "at_h": (3, "one"), "all_h of all channels": (3, "all")}
 SEQUENCE = {"sequence_to": "sequence", "units": [3, 2]}
 VARIANTS = [
     *((name, SEQUENCE | {"loss_last": 2, "normalisation": "batch"}) for name in STACKS),
@@ -31,10 +31,10 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_learns_forecasts_and_can_be_loaded_again(name, target):
-    learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), target)
+def test_every_model_learns_forecasts_and_can_be_loaded_again(name, case):
+    learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), case.split()[0], *CASES[case])
 
 
 @pytest.mark.parametrize(("name", "params"), VARIANTS)
@@ -42,13 +42,28 @@ def test_so_does_every_variant(name, params):
     learns_forecasts_and_can_be_loaded_again(name, params, "all_h")
 
 
-def learns_forecasts_and_can_be_loaded_again(name, params, target):
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("gru", {"units": [3], **SEQUENCE}),
+        ("encoder_decoder", {"units": [3], "teacher_forcing": True}),
+        ("linear", {"strategy": "iterated"}),
+        ("lstm", {"units": [3], "strategy": "iterated"}),
+        ("wavenet", {"gated": True, "layers_per_block": 2, "filters": 3}),
+    ],
+)
+def test_so_does_every_way_to_several_channels(name, params):
+    learns_forecasts_and_can_be_loaded_again(name, params, "all_h", 2, "all")
+
+
+def learns_forecasts_and_can_be_loaded_again(name, params, target, n_channels=1, channels="one"):
     model = resolve(ModelChoice(name=name, params=params))
-    split = load(Waves(n_series=60), Task(input_size=8, target=target, h=3))
+    task = Task(input_size=8, target=target, h=3, channels=channels)
+    split = load(Waves(n_series=60, n_channels=n_channels), task)
     control = Control(Training(epochs=2), seed=1)
     learned = model.fit(split, control)
     y_hat = learned.fitted.predict(split.valid.x)
-    assert y_hat.shape == split.valid.y.shape == (12, TARGETS[target])
+    assert y_hat.shape == split.valid.y.shape == (12, len(task.steps) * task.n_targets(n_channels))
     assert np.isfinite(y_hat).all()
     assert model.n_parameters(Shape.of(split)) == sum(weights.size for weights in learned.fitted.weights)
     assert learned.epochs == (2 if model.trained else 0)

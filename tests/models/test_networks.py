@@ -222,9 +222,9 @@ def pair_of(name, shape, **params):
 def test_every_step_is_compared_with_what_follows_it(name, params, ends, target):
     task = Task(input_size=8, target=target, h=3)
     part = load(Waves(n_series=40), task).valid
-    shape = Shape(8, 1, task.n_outputs, 3)
+    shape = Shape(8, 1, len(task.steps), 3)
     pair = pair_of(name, shape, **params)
-    targets = pair.targets(part.x, part.y, part.path, shape.steps).numpy()
+    targets = pair.targets(part.x, part.y, part.path, shape).numpy()
     whole = np.concatenate([part.x, part.path], axis=1)[:, :, 0]
     for i in range(len(part)):
         expected = [[whole[i, end + step] for step in shape.steps] for end in ends]
