@@ -1,7 +1,7 @@
 """The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def _whose(part: Windows, index: int) -> str:
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
     """A few series side by side: the look-back as a line, the values to forecast as crosses."""
     colours, part = look(), split.valid.take(np.array(indices))
-    seen_values, truths = part.seen(), part.in_units(part.y)[:, :: part.n_targets]
+    seen_values, truths = part.known(), part.in_units(part.y)[:, :: part.n_targets]
     line = {"color": colours.ink, "width": 1.2}
     marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
     traces, axes, width = [], {}, 1 / len(indices)
@@ -110,7 +110,8 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
         number = "" if i == 0 else str(i + 1)
         place = {"xaxis": f"x{number}", "showlegend": i == 0}
         traces += _other_channels(part, i, 0, seen, colours, **place)
-        traces.append(go.Scatter(x=seen, y=seen_values[i], name="look-back", line=line, mode="lines", **place))
+        traces.append(go.Scatter(x=seen, y=seen_values[i], name="look-back", line=line, **_drawn(part), **place))
+        traces += _filled_in(part, i, 0, seen, colours, **place)
         traces.append(go.Scatter(x=ahead, y=truths[i], name="to forecast", mode="markers", marker=marker, **place))
         domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
         axes[f"xaxis{number}"] = {
@@ -125,6 +126,27 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
     return figure
 
 
+def _drawn(part: Windows) -> dict[str, Any]:
+    """How the look-back is drawn: as a line, with its points where some of them may stand alone."""
+    return {"mode": "lines+markers", "marker_size": 3} if part.missing.any() else {"mode": "lines"}
+
+
+def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any) -> list[go.Scatter]:
+    """What is in the place of hidden values, and what was there."""
+    missing = part.missing[index, :, channel]
+    if not missing.any() or part.whole is None:
+        return []
+    filled = np.where(missing, part.seen(channel)[index], np.nan)
+    whole = replace(part, x=part.whole).seen(channel)[index]
+    near = missing | np.roll(missing, 1) | np.roll(missing, -1)
+    ring = {"color": colours.accent, "symbol": "circle-open", "size": 4}
+    line = {"color": colours.palette[0], "width": 1, "dash": "dot"}
+    traces = [go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="hidden", mode="lines", line=line, **place)]
+    if np.isfinite(filled).any():
+        traces.append(go.Scatter(x=seen, y=filled, name="filled in", mode="markers", marker=ring, **place))
+    return traces
+
+
 def _other_channels(
     part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any
 ) -> list[go.Scatter]:
@@ -134,7 +156,7 @@ def _other_channels(
     return [
         go.Scatter(
             x=seen,
-            y=part.seen(i)[index],
+            y=part.known(i)[index],
             name=f"channel {i + 1}",
             mode="lines",
             line={"color": colours.palette[0], "width": 1, "dash": dash},
@@ -220,7 +242,8 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
     figure = _figure(340, title, unit)
     line = {"color": colours.ink, "width": 1.3}
     figure.add_traces(_other_channels(part, 0, channel, seen, colours))
-    figure.add_trace(go.Scatter(x=seen, y=part.seen(channel)[0], name="look-back", mode="lines", line=line))
+    figure.add_trace(go.Scatter(x=seen, y=part.known(channel)[0], name="look-back", line=line, **_drawn(part)))
+    figure.add_traces(_filled_in(part, 0, channel, seen, colours))
     cross = {"color": colours.ink, "symbol": "x", "size": 9}
     figure.add_trace(go.Scatter(x=ahead, y=truth, name=TRUTH, mode="markers", marker=cross))
     for row in rows:

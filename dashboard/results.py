@@ -1,6 +1,6 @@
 """What the page knows about an experiment: a row per model, from the database and from what was computed here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, median, stdev
 
 import numpy as np
@@ -8,9 +8,11 @@ import pandas as pd
 
 from dashboard import service
 from dashboard.words import digits
+from forecasting.data import Split
+from forecasting.data.holes import fill_mse, forward, interpolation
 from forecasting.evaluation.scores import skill
-from forecasting.experiment import Experiment, Fit
-from forecasting.fit import fits_of
+from forecasting.experiment import Experiment, Fit, ModelChoice
+from forecasting.fit import fits_of, is_instant
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.views import FitView, RunView
 
@@ -34,13 +36,14 @@ class Outcome:
         return "new" if self.result is None else "computed"
 
     def forecasts(self, part: str) -> np.ndarray | None:
-        """Forecasts of a part in units, `(n_windows, n_outputs)`, or None when there are none."""
+        """Forecasts of a part in units, `(n_windows, n_outputs)`, or None when there are none; `filled`: what a network has
+        put in the place of hidden validation values, in the scale that models see."""
         if self.result is None:
             return None
         if self.y_hat:
-            return self.y_hat[part]
+            return self.y_hat.get(part)
         view = self.view
-        return None if view is None else service.stored_forecasts(view.id, view.ended_at or 0.0)[part]
+        return None if view is None else service.stored_forecasts(view.id, view.ended_at or 0.0).get(part)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Row:
     def label(self) -> str:
         """The model's name."""
         return self.model.label
+
+    @property
+    def instant(self) -> bool:
+        """Whether the page computes it; the others are fitted by a worker."""
+        return is_instant(self.outcomes[0].fit)
 
     @property
     def place(self) -> int:
@@ -137,7 +145,7 @@ def rows_of(experiment: Experiment) -> list[Row]:
     for fit in fits:
         model, view = resolve(fit.model), views.get(fit.id)
         row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.source, fit.task, model)))
-        row.outcomes.append(_outcome(fit, model, view))
+        row.outcomes.append(_outcome(fit, view))
     return list(rows.values())
 
 
@@ -146,7 +154,7 @@ def rows_of_run(run: RunView) -> list[Row]:
     rows: dict[str, Row] = {}
     for view in run.fits:
         model = resolve(view.fit.model)
-        if not model.instant and view.fit.look_back is None:
+        if not is_instant(view.fit) and view.fit.look_back is None:
             row = rows.setdefault(
                 view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.source, view.fit.task, model))
             )
@@ -154,13 +162,40 @@ def rows_of_run(run: RunView) -> list[Row]:
     return list(rows.values())
 
 
-def _outcome(fit: Fit, model: Model, view: FitView | None) -> Outcome:
+def _outcome(fit: Fit, view: FitView | None) -> Outcome:
     if view is not None and view.status in SCORED:
         return Outcome(fit, view, view.result)
-    if not model.instant:
+    if not is_instant(fit):
         return Outcome(fit, view, None)
     result = service.computed(fit.canonical())
     return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
+
+
+def with_filled(split: Split, rows: list[Row]) -> Split:
+    """The split with what a network has put in the place of hidden validation values; NaN while none has done so yet."""
+    if not rows[0].outcomes[0].fit.task.asks_network:
+        return split
+    x = split.valid.x.copy()
+    known = next((filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None), None)
+    x[split.valid.missing] = np.nan if known is None else known
+    return replace(split, valid=replace(split.valid, x=x))
+
+
+def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:
+    """The error of every way to fill in, on what was hidden from the validation windows, in units squared.
+
+    Naive is fitted to whatever a network has filled in, so its stored result tells how well that went.
+    """
+    part, task = split.valid, experiment.task.model_copy(update={"fill": "network"})
+    whole = part.x if part.whole is None else part.whole
+    naive = fits_of(experiment.model_copy(update={"task": task, "models": (ModelChoice(name="naive"),)}))[0]
+    view = service.store().fits([naive.id]).get(naive.id)
+    learned = None if view is None or view.result is None else view.result.get("valid_fill_mse")
+    return {
+        "forward": fill_mse(part, forward(whole, part.missing)),
+        "interpolation": fill_mse(part, interpolation(whole, part.missing)),
+        "network": learned,
+    }
 
 
 def best_of(rows: list[Row]) -> Row | None:

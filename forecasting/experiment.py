@@ -186,11 +186,33 @@ class Task(Value):
         "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
     )
     season_length: int = Field(12, ge=2, le=290, title="Season length", description="Steps until the season repeats.")
+    hide: float = Field(
+        0.0,
+        ge=0,
+        le=0.8,
+        title="Hidden share",
+        description="So much of every look-back is hidden, as if it were missing, and filled in before models see it.",
+    )
+    holes: Literal["random", "gaps"] = Field(
+        "random", title="Hidden", description="Values one by one at random, or several steps in a row."
+    )
+    gap_length: int = Field(10, ge=4, le=50, title="Gap length", description="Steps of a gap, on average.")
+    fill: Literal["forward", "interpolation", "network"] = Field(
+        "interpolation",
+        title="Filled in by",
+        description="The last known value, a straight line between the known ones, or a recurrent network that reads the "
+        "look-back in both directions and has learned to fill in by having further values hidden from it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _next_step_is_h_1(cls, data: Any) -> Any:
         return {**data, "h": 1} if isinstance(data, dict) and data.get("target", "next") == "next" else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_hidden_needs_no_filling(cls, data: Any) -> Any:
+        return data if not isinstance(data, dict) or data.get("hide") else without(data, "holes", "gap_length", "fill")
 
     @model_validator(mode="after")
     def _parts_not_empty(self) -> Self:
@@ -221,6 +243,11 @@ class Task(Value):
         """The steps from which differences are taken, one after the other."""
         season = self.season_length
         return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether a network fills in what is hidden."""
+        return self.hide > 0 and self.fill == "network"
 
     def n_targets(self, n_features: int) -> int:
         """How many of the values of a step are forecast."""

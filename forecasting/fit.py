@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
+from forecasting.data.holes import fill_mse
 from forecasting.data.transforms import Differences
 from forecasting.evaluation.scores import mse, mse_per_output
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
@@ -14,13 +15,15 @@ from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors on one part, in the series' units, squared: the model's, and naive's on the same windows."""
+    """Errors on one part, in the series' units, squared: the model's, naive's on the same windows, and, where values were
+    hidden from the look-backs, those of what was put in their place."""
 
     n_windows: int
     mse: float
     mse_per_step: list[float]
     mse_per_channel: list[float]
     naive_mse: float
+    fill_mse: float | None
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Result:
         valid, test: scores of the weights kept.
         y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32; NaN for windows that are
             not in the model's sample.
+        filled: what a network has filled in for the hidden values of the validation windows, `(n_hidden,)`, in the scale
+            that models see; None where no network does.
         weights: all that was learned.
         state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
@@ -44,6 +49,7 @@ class Result:
     test: Scores
     y_hat_valid: np.ndarray
     y_hat_test: np.ndarray
+    filled: np.ndarray | None
     weights: list[np.ndarray]
     state: Arrays
     parameters: int
@@ -61,6 +67,7 @@ class Result:
             "valid_mse_per_step": self.valid.mse_per_step,
             "valid_mse_per_channel": self.valid.mse_per_channel,
             "valid_naive_mse": self.valid.naive_mse,
+            "valid_fill_mse": self.valid.fill_mse,
             "valid_windows": self.valid.n_windows,
             "test_mse": self.test.mse,
             "test_mse_per_step": self.test.mse_per_step,
@@ -122,13 +129,13 @@ def run_fit(
         raise BadInput("Scoring at another look-back needs the weights of the finished fit: call `score_at`.")
     control = _control(fit, control)
     control.on_stage("preparing")
-    split = split or load(fit.source, fit.task, read_upload)
+    split, control = _filled(split or load(fit.source, fit.task, read_upload), fit, control)
     model, started = resolve(fit.model), time.monotonic()
     differences = _differences(model, fit, split)
     seen = differences.split(split)
     learned = model.fit(seen, control)
     control.on_stage("scoring")
-    return _result(model, learned, differences, Shape.of(seen), (split.valid, split.test), started)
+    return _result(fit, learned, differences, Shape.of(seen), split, started)
 
 
 def score_at(
@@ -143,11 +150,27 @@ def score_at(
     if not model.open_time:
         raise BadInput(f"{model.label} is bound to the look-back that it was fitted with: only open models can change it.")
     control.on_stage("scoring")
-    split = load(fit.source, fit.task, read_upload, look_back=fit.look_back)
+    split, control = _filled(load(fit.source, fit.task, read_upload, look_back=fit.look_back), fit, control)
     differences, started = _differences(model, fit, split), time.monotonic()
     shape = Shape.of(differences.split(split))
     learned = Learned(model.load(weights, shape, control))
-    return _result(model, learned, differences, shape, (split.valid, split.test), started)
+    return _result(fit, learned, differences, shape, split, started)
+
+
+def is_instant(fit: Fit) -> bool:
+    """Whether a fit is so fast that the page does it while it is drawn; the others are done by a worker."""
+    model = resolve(fit.model)
+    return not (model.trained or model.local or fit.task.asks_network)
+
+
+def _filled(split: Split, fit: Fit, control: Control) -> tuple[Split, Control]:
+    """The windows with their holes filled in, and a time budget that begins afterwards."""
+    if not fit.task.asks_network:
+        return split, control
+    from forecasting.models.imputing import fill_in
+
+    split = fill_in(split, fit.task, control)
+    return split, replace(control, started=time.monotonic())
 
 
 def _differences(model: Model, fit: Fit, split: Split) -> Differences:
@@ -160,17 +183,15 @@ def _control(fit: Fit, control: Control | None) -> Control:
     return replace(started, training=fit.training or started.training, seed=fit.seed or 0)
 
 
-def _result(
-    model: Model, learned: Learned, differences: Differences, shape: Shape, parts: tuple[Windows, Windows], started: float
-) -> Result:
-    y_hats, scores = [], []
-    for part in parts:
+def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, split: Split, started: float) -> Result:
+    model, y_hats, scores = resolve(fit.model), [], []
+    for part in (split.valid, split.test):
         chosen = model.sampled(len(part))
         seen = part if len(chosen) == len(part) else part.take(chosen)
         y, y_hat = seen.in_units(seen.y), learned.fitted.predict(differences.windows(seen).x)
         y_hat = seen.in_units(differences.undo(seen.x, y_hat, seen.n_targets)).astype("float32")
         repeated = seen.in_units(np.tile(seen.x[:, -1, : seen.n_targets], shape.n_steps))
-        scores.append(_scores(y, y_hat, repeated, seen.n_targets))
+        scores.append(_scores(y, y_hat, repeated, part))
         whole = np.full((len(part), y_hat.shape[1]), np.nan, "float32")
         whole[chosen] = y_hat
         y_hats.append(whole)
@@ -180,6 +201,7 @@ def _result(
         test=scores[1],
         y_hat_valid=y_hats[0],
         y_hat_test=y_hats[1],
+        filled=split.valid.x[split.valid.missing] if fit.task.asks_network else None,
         weights=learned.fitted.weights,
         state=learned.state,
         parameters=model.n_parameters(shape),
@@ -192,8 +214,8 @@ def _result(
     )
 
 
-def _scores(y: np.ndarray, y_hat: np.ndarray, repeated: np.ndarray, n_targets: int) -> Scores:
-    """The errors of a model, and those of the repeated last value."""
-    cells = np.array(mse_per_output(y, y_hat)).reshape(-1, n_targets)
+def _scores(y: np.ndarray, y_hat: np.ndarray, repeated: np.ndarray, part: Windows) -> Scores:
+    """The errors of a model, those of the repeated last value, and those of what was filled in."""
+    cells = np.array(mse_per_output(y, y_hat)).reshape(-1, part.n_targets)
     per_step, per_channel = (cells.mean(axis=axis).tolist() for axis in (1, 0))
-    return Scores(len(y), mse(y, y_hat), per_step, per_channel, mse(y, repeated))
+    return Scores(len(y), mse(y, y_hat), per_step, per_channel, mse(y, repeated), fill_mse(part, part.x))

@@ -97,8 +97,8 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
     if run is not None and not run.ended:
         stop_button(run)
         return
-    waiting = [o for row in rows if not row.model.instant for o in row.outcomes if o.status not in ("finished",)]
-    known = sum(not row.model.instant for row in rows for _ in row.outcomes) - len(waiting)
+    waiting = [o for row in rows if not row.instant for o in row.outcomes if o.status not in ("finished",)]
+    known = sum(not row.instant for row in rows for _ in row.outcomes) - len(waiting)
     words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
     words += f" {service.settings().max_waiting} of your fits may wait at a time."
     label = "Train" if waiting or run is None else "Trained"

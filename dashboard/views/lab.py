@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import figures, service
 from dashboard.components import complain
-from dashboard.results import Row, rows_of
+from dashboard.results import Row, rows_of, with_filled
 from dashboard.state import NothingChosen, decode, draft, encode, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run, stop_button
@@ -63,6 +63,7 @@ def _page() -> None:
         if run is not None:
             _offer_way_back(run)
         return
+    split = with_filled(split, rows)
     mine = run is not None and _same(run.experiment, experiment)
     _write_address(run.id if run and mine else None, experiment)
     header(experiment, rows, run if mine else None, split.noise_floor)
@@ -138,25 +139,31 @@ def _offer_way_back(run: RunView) -> None:
 
 
 def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunView | None) -> None:
-    unit = scores.unit_of(experiment)
+    unit, scored = scores.unit_of(experiment), any(row.scored for row in rows)
     scores.headlines(rows, split, unit)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         scores.series(experiment, split, unit)
     with right:
         st.markdown("#### Validation MSE")
-        alt = "Bars: validation MSE per model on a log axis; the table below holds the numbers."
-        figures.show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
+        if scored:
+            alt = "Bars: validation MSE per model on a log axis; the table below holds the numbers."
+            figures.show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
+        else:
+            st.caption("Nothing is scored yet: press Train.")
     if not experiment.task.lags:  # outputs are bounded, and sums of differences are not
         scores.warnings(rows, split)
     scores.scores(experiment, rows, split, unit)
+    if experiment.task.hide:
+        scores.fillings(experiment, split)
     live.learning(rows, run, split, experiment)
     if "opened" not in st.session_state:
         st.session_state["opened"] = "now"
         st.fragment(_below_the_fold, run_every=BELOW_THE_FOLD_S)()
         return
     _forecasts(experiment, split, rows, unit)
-    _errors(experiment, split, rows, unit)
+    if scored:
+        _errors(experiment, split, rows, unit)
     if run is not None and not live.trains(run):
         live.other_look_backs(rows, run, experiment)
     st.segmented_control("Charts are saved as", ["png", "svg"], key="picture", default="png", format_func=str.upper)

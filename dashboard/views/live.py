@@ -12,7 +12,7 @@ from dashboard.views.header import stop
 from dashboard.words import digits, escaped
 from forecasting.data import Split
 from forecasting.experiment import Experiment, Fit, Training
-from forecasting.models import resolve
+from forecasting.fit import is_instant
 from forecasting.runs.database import Unavailable
 from forecasting.runs.store import further
 from forecasting.runs.views import FitView, RunView
@@ -23,7 +23,7 @@ FIRST_EPOCH_WAIT_S = 0.6
 
 def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
     """The learning curves: growing while a run is under way, standing still when it has ended."""
-    fitted = [row for row in rows if not row.model.instant]
+    fitted = [row for row in rows if not row.instant]
     if not fitted:
         return
     st.markdown("#### Learning")
@@ -119,7 +119,7 @@ def _ended(run: RunView) -> int:
 
 def _waited_for(fit: FitView) -> bool:
     """Whether a worker alone can do a fit."""
-    return fit.fit.look_back is None and not resolve(fit.fit.model).instant
+    return fit.fit.look_back is None and not is_instant(fit.fit)
 
 
 def _read(run_id: str) -> RunView | None:

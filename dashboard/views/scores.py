@@ -2,11 +2,12 @@
 
 import math
 
+import pandas as pd
 import streamlit as st
 
-from dashboard import figures
+from dashboard import figures, results
 from dashboard.results import Row, best_of, table_of
-from dashboard.words import digits
+from dashboard.words import digits, spoken
 from forecasting.data import SAMPLES, Split
 from forecasting.experiment import Experiment, Sample
 
@@ -114,6 +115,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
             "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),
             "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
             "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),
+            **{name: figure(format="%.3g", help="Validation MSE of this channel.") for name in table if "Channel" in name},
             "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),
             "Skill": figure("Skill (%)", format="%.1f", help="Share of naive's error, on the same windows, that it saves."),
             "× floor": figure(format="%.2f", help="Multiple of the noise floor."),
@@ -124,6 +126,27 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
             "Test MSE": figure(format="%.3g", help="Scored once at the end of a fit, never used to choose."),
         },
     )
+
+
+def fillings(experiment: Experiment, split: Split) -> None:
+    """How well each way to fill in meets what was hidden."""
+    task, found = experiment.task, results.fillings(experiment, split)
+    st.markdown("#### Filling in")
+    used = [way == task.fill for way in found]
+    lines = {"Filled in by": [spoken(way) for way in found], "MSE": list(found.values()), "In use": used}
+    st.dataframe(
+        pd.DataFrame(lines),
+        hide_index=True,
+        placeholder="–",
+        key="fillings",
+        width="content",
+        column_config={"MSE": st.column_config.NumberColumn("MSE on the hidden values", format="%.3g")},
+    )
+    hidden = f"{split.valid.missing.mean():.0%} of the look-backs is hidden, and models see what is put in its place"
+    rest = "." if found["network"] is not None else ". The network has not learned to fill in yet: "
+    if found["network"] is None:
+        rest += "press Train." if task.asks_network else "choose it under *Missing values*, and press Train."
+    st.caption(hidden + rest)
 
 
 def _reveal(experiment: Experiment) -> None:

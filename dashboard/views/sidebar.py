@@ -231,6 +231,13 @@ def _task(values: Draft) -> None:
     task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
     if task["target"] != "next":
         task["h"] = slider(Task, "h", task["h"], key("h"))
+    with st.expander("Missing values", key=key("missing")):
+        task["hide"] = slider(Task, "hide", float(task["hide"]), key("hide"), 0.05)
+        if task["hide"]:
+            task["holes"] = choice(Task, "holes", task["holes"], key("holes"))
+            if task["holes"] == "gaps":
+                task["gap_length"] = number(Task, "gap_length", task["gap_length"], key("gap_length"))
+            task["fill"] = choice(Task, "fill", task["fill"], key("fill"))
     with st.expander("Split, scaling, differencing", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))

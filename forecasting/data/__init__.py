@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting.data import waves as synthetic
 from forecasting.data.files import read_csv
+from forecasting.data.holes import hide
 from forecasting.data.samples import SAMPLES, read_sample
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
 from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
@@ -68,7 +69,7 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
         BadInput: when the source and the task do not fit together.
     """
     if not isinstance(source, Waves):
-        return split_by_time(read_frame(source, read_upload), task, look_back)
+        return hide(split_by_time(read_frame(source, read_upload), task, look_back), task)
     n_steps = grid_length(source, task)
     count = source.n_series * n_steps * source.n_channels
     if count > MAX_VALUES:
@@ -82,7 +83,7 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)
     if source.train_n_steps is not None and source.train_n_steps != n_steps:
         split = replace(split, train=_on_other_grid(source, source.train_n_steps, task))
-    return replace(split, noise_floor=synthetic.noise_floor(source))
+    return replace(hide(split, task), noise_floor=synthetic.noise_floor(source))
 
 
 def _on_other_grid(source: Waves, n_steps: int, task: Task) -> Windows:

@@ -31,10 +31,7 @@ class Differences:
 
     def split(self, split: Split) -> Split:
         """All three parts, as differences."""
-        if not self.lags:
-            return split
-        train, valid, test = (self.windows(part) for part in (split.train, split.valid, split.test))
-        return replace(split, train=train, valid=valid, test=test)
+        return split.with_parts(map(self.windows, split.parts)) if self.lags else split
 
     def windows(self, part: Windows) -> Windows:
         """One part, as differences; the look-backs become shorter by the lags.
@@ -55,7 +52,7 @@ class Differences:
         values = (values / self.scale).astype("float32")
         path = np.ascontiguousarray(values[:, left:])
         y = path[:, :, : part.n_targets].reshape(len(path), -1)
-        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=y)
+        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=y, whole=None, hidden=None)
 
     def undo(self, x: np.ndarray, y_hat: np.ndarray, n_targets: int = 1) -> np.ndarray:
         """Turn forecast differences back into values, step by step.

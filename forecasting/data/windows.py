@@ -1,5 +1,6 @@
 """From series to windows: look-backs and targets, split into training, validation and test."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,8 @@ class Windows:
         unique_id: the series of each window, shape `(n_windows,)`.
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
         n_targets: of the features the first so many are forecast.
+        whole: where values of the look-backs were hidden, the look-backs before, as `x`.
+        hidden: which these were, bool, of the same shape.
     """
 
     x: np.ndarray
@@ -35,6 +38,8 @@ class Windows:
     unique_id: np.ndarray
     ds: np.ndarray
     n_targets: int = 1
+    whole: np.ndarray | None = None
+    hidden: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -47,6 +52,15 @@ class Windows:
     def seen(self, channel: int = 0) -> np.ndarray:
         """The look-backs of one channel in the series' units: `(n_windows, input_size)`, float64."""
         return self.x[:, :, channel] * self.scale[:, channel, None] + self.loc[:, channel, None]
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which values of the look-backs were hidden, bool, as `x`."""
+        return np.broadcast_to(False, self.x.shape) if self.hidden is None else self.hidden
+
+    def known(self, channel: int = 0) -> np.ndarray:
+        """The same, NaN where values were hidden."""
+        return np.where(self.missing[:, :, channel], np.nan, self.seen(channel))
 
     def take(self, chosen: np.ndarray) -> "Windows":
         """Some of the windows, by their places."""
@@ -64,9 +78,19 @@ class Split:
     noise_floor: float | None = None
     left_out: int = 0
 
+    @property
+    def parts(self) -> tuple[Windows, Windows, Windows]:
+        """Training, validation and test, in this order."""
+        return self.train, self.valid, self.test
+
+    def with_parts(self, parts: Iterable[Windows]) -> "Split":
+        """The same split with other parts, in the same order."""
+        train, valid, test = parts
+        return replace(self, train=train, valid=valid, test=test)
+
     def next_step(self) -> "Split":
         """The same windows, with the next value of every feature as their target."""
-        return replace(self, train=_next_step(self.train), valid=_next_step(self.valid), test=_next_step(self.test))
+        return self.with_parts(map(_next_step, self.parts))
 
 
 def _next_step(part: Windows) -> Windows:
@@ -99,10 +123,10 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
         count = high - low
         parts.append(
             Windows(
-                x=_frozen((x[low:high] - loc) / scale, "float32"),
+                x=frozen((x[low:high] - loc) / scale, "float32"),
                 **_ahead((path[low:high] - loc) / scale, task),
-                loc=_frozen(np.tile(loc, (count, 1)), "float64"),
-                scale=_frozen(np.tile(scale, (count, 1)), "float64"),
+                loc=frozen(np.tile(loc, (count, 1)), "float64"),
+                scale=frozen(np.tile(scale, (count, 1)), "float64"),
                 unique_id=ids[low:high],
                 ds=np.full(count, origin),
             )
@@ -197,18 +221,18 @@ def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, task: 
         )
     joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
     for key, dtype in {"x": "float32", "loc": "float64", "scale": "float64"}.items():
-        joined[key] = _frozen(joined[key], dtype)
+        joined[key] = frozen(joined[key], dtype)
     return Windows(**joined | _ahead(joined["path"], task))
 
 
 def _ahead(path: np.ndarray, task: Task) -> dict[str, Any]:
     """The values ahead, and those of them that are asked for."""
-    whole, n_targets = _frozen(path, "float32"), task.n_targets(path.shape[2])
+    whole, n_targets = frozen(path, "float32"), task.n_targets(path.shape[2])
     asked = whole[:, -len(task.steps) :, :n_targets]
-    return {"path": whole, "y": _frozen(asked.reshape(len(whole), -1), "float32"), "n_targets": n_targets}
+    return {"path": whole, "y": frozen(asked.reshape(len(whole), -1), "float32"), "n_targets": n_targets}
 
 
-def _frozen(values: np.ndarray, dtype: str) -> np.ndarray:
+def frozen(values: np.ndarray, dtype: str) -> np.ndarray:
     """A contiguous copy that nobody can write to: splits are shared between page views."""
     values = np.ascontiguousarray(values, dtype=dtype)
     values.flags.writeable = False

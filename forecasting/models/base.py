@@ -150,11 +150,6 @@ class Model(Value):
     """Learns from differences, where the task asks for them."""
 
     @property
-    def instant(self) -> bool:
-        """Whether it fits so fast that the page does it while it is drawn; the others are fitted by a worker."""
-        return not (self.trained or self.local)
-
-    @property
     def label(self) -> str:
         """The model's name on charts, with the parameters that tell it from its siblings: those that are not default."""
         return ", ".join([self.title, *(str(value) for value in self.model_dump(exclude_defaults=True).values())])

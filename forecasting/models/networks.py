@@ -12,6 +12,7 @@ from forecasting.models.cells import CausalConvolution, DecoderCell, cell_of, no
 
 if TYPE_CHECKING:
     from forecasting.models.convolutional import ConvGRU, WaveNet
+    from forecasting.models.imputing import Imputer
     from forecasting.models.neural import RecurrentStack, SimpleRNN1
     from forecasting.models.sequences import EncoderDecoder, VectorToSequence
 
@@ -182,3 +183,14 @@ def _gated(model: "WaveNet", rows: Tensor, dilations: list[int]) -> Tensor:
         states = layers.Add()([states, found])
     total = layers.Add()(skipped) if len(skipped) > 1 else skipped[0]
     return layers.Dense(model.filters, activation="relu")(layers.Activation("relu")(total))
+
+
+def imputer(model: "Imputer", shape: Shape) -> Pair:
+    """Read the look-back in both directions, and correct the values that are asked for."""
+    rows = keras.Input((shape.input_size, shape.n_features))
+    n_values = shape.n_features // 3
+    values, asked = rows[:, :, :n_values], rows[:, :, 2 * n_values :]
+    both = layers.Bidirectional(layers.GRU(model.units, return_sequences=True, use_cudnn=False))
+    correction = layers.Dense(n_values)(both(rows[:, :, : 2 * n_values]))
+    filled = layers.Multiply()([layers.Add()([values, correction]), asked])
+    return alone(keras.Model(rows, layers.Flatten()(filled)))

@@ -23,8 +23,9 @@ def unpack(content: bytes) -> dict[str, np.ndarray]:
 
 def packed(result: Result) -> dict[str, bytes]:
     """The arrays of a result, as they are stored."""
+    filled = {} if result.filled is None else {"filled": result.filled}
     arrays = {
-        "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test}),
+        "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test, **filled}),
         "weights": pack({str(i): weight for i, weight in enumerate(result.weights)}),
     }
     return arrays | ({"state": pack(result.state)} if result.state else {})

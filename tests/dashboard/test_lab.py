@@ -14,6 +14,7 @@ from dashboard import service
 from dashboard.state import encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves, fits_of, run_fit
 from forecasting.data import load
+from forecasting.data.holes import fill_mse
 from forecasting.runs.views import RunView
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -122,6 +123,30 @@ def test_series_with_several_channels_are_scored_channel_by_channel_and_drawn_on
         next(found for found in page.number_input if found.label == "Channel").set_value(channel).run()
         drawn = {trace["name"]: trace for trace in plot(page, "forecast")["data"]}
         assert numbers(drawn["Truth"]["y"]) == pytest.approx([float(split.valid.y[0, channel - 1])])
+
+
+def test_a_network_fills_in_what_is_hidden_before_anything_is_scored(finished):
+    hiding = Task(input_size=8, hide=0.3)
+    page = open_lab(SMALL.model_copy(update={"task": hiding, "models": (ModelChoice(name="linear"),)}))
+    part = load(Waves(n_series=100), hiding).valid
+    fillings = page.dataframe[1].value
+    assert list(fillings["In use"]) == [False, True, False] and fillings["MSE"].isna().tolist() == [False, False, True]
+    assert fillings["MSE"][1] == pytest.approx(fill_mse(part, part.x))
+    assert len(plot(page, "mse")["data"]) == 2
+
+    next(box for box in page.selectbox if box.label == "Filled in by").set_value("network").run()
+    assert not page.exception and any("press Train" in found.value for found in page.caption)
+    assert page.dataframe[0].value["Validation MSE"].isna().all()
+    button(page, "train").click().run()
+    run = finished(page)
+    assert [fit.status for fit in run.fits] == ["finished", "finished"]
+    page.run()
+    learned = run.fits[0].result["valid_fill_mse"]
+    assert page.dataframe[1].value["MSE"][2] == learned == run.fits[1].result["valid_fill_mse"]
+    stored = service.stored_forecasts(run.fits[0].id, run.fits[0].ended_at)["filled"]
+    drawn = {trace["name"]: trace for trace in plot(page, "forecast")["data"]}["filled in"]
+    shown = [value for value in numbers(drawn["y"]) if np.isfinite(value)]
+    assert shown == pytest.approx(stored[: len(shown)].tolist())
 
 
 def test_the_page_opens_with_the_chapters_baselines_computed():
