@@ -21,6 +21,8 @@ class Sketch:
     parts: list[str] = field(default_factory=list)
     right: float = 0
     top: float = 0
+    out: Point = (0, 0)
+    """The last forecast drawn."""
 
     def _reach(self, x: float, y: float) -> None:
         self.right, self.top = max(self.right, x + 26), max(self.top, y + 22)
@@ -32,6 +34,8 @@ class Sketch:
         """A box with a word, or the word alone; returns its middle."""
         (x, y), colour, half = at, self._colour(strong), max(15, 4 * len(text) + 4)
         self._reach(x, y)
+        if strong:
+            self.out = at
         if not plain:
             self.parts.append(
                 f'<rect x="{x - half}" y="{-y - 13}" width="{2 * half}" height="26" rx="6" fill="none" stroke="{colour}"/>'
@@ -94,7 +98,9 @@ def drawing(model: Model, colours: Look) -> str:
     else:
         _weighted_sum(sketch)
     if getattr(model, "strategy", "direct") == "iterated":
-        sketch.node((_x(2), sketch.top + 6), "ŷ comes back as the next y", strong=True, plain=True)
+        out = sketch.out
+        fed_back = sketch.node((max(out[0], _x(SEEN)) + 36, 0), f"ŷ{_lower(1)}", strong=True, plain=True)
+        sketch.arrow(out, fed_back, strong=True)
     return sketch.svg()
 
 
@@ -161,6 +167,10 @@ def _recurrent(sketch: Sketch, model: Model) -> None:
     layers = min(3, len(getattr(model, "units", ())))
     for layer in range(layers):
         states = _row(sketch, states, word, (layer + 1) * RISE)
+        if getattr(model, "normalisation", "none") != "none":
+            sketch.node((_x(SEEN) + 36, states[0][1]), f"{getattr(model, 'normalisation', '')} norm", plain=True)
+    if len(getattr(model, "units", ())) > layers:
+        sketch.node((_x(SEEN) + 36, states[0][1] - 16), f"… {len(getattr(model, 'units', ()))} layers", plain=True)
     recurrent_output = getattr(model, "output", "recurrent") == "recurrent"
     if recurrent_output:
         states = _row(sketch, states, word, (layers + 1) * RISE)

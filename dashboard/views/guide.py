@@ -32,6 +32,7 @@ def page() -> None:
     st.session_state["address"] = {}  # the Lab keeps its settings while somebody is here
     try:
         service.engine()
+        _keep_guesses()
         _page(_step_number())
     except (BadInput, Unavailable) as error:  # a wrong setting of the server, or a database that is away
         complain(error)
@@ -41,6 +42,19 @@ def _step_number() -> int:
     """The step of the address, from 1; one beyond the last is the end."""
     asked = st.query_params.get("step", "1")
     return min(len(STEPS) + 1, max(1, int(asked))) if asked.isdecimal() and len(asked) < 4 else 1
+
+
+def _keep_guesses() -> None:
+    """Guesses are kept in the address, as `step-guess` joined by `_`, so that a reload or a link brings the table back."""
+    guesses = st.session_state.setdefault("guesses", {})
+    for pair in st.query_params.get("guesses", "").split("_")[: len(STEPS)]:
+        number, _, guess = pair.partition("-")
+        known = {f"{value:g}": value for value in GUESSES}
+        if number in map(str, range(1, len(STEPS) + 1)) and guess in known:
+            guesses.setdefault(int(number), known[guess])
+    text = "_".join(f"{number}-{guess:g}" for number, guess in sorted(guesses.items()))
+    if text != st.query_params.get("guesses", ""):
+        st.query_params["guesses"] = text
 
 
 def _page(number: int) -> None:
@@ -119,11 +133,12 @@ def _guess_or_answer(number: int, rows: list[Row]) -> None:
         if any(view is None for view in views.values()):
             _run_button(number, guesses[number])
             return
-        st.fragment(_live, run_every=TICK_S)([fit.id for row in rows for fit in _fits(row)])
+        st.fragment(_live, run_every=TICK_S)(list(views))
+        st.button("Stop", key="stop", icon=":material/stop:", type="tertiary", on_click=_stop, args=(list(views),))
         return
     for row in rows:
         _say(row, guesses[number] if row is rows[0] else None)
-    if not all(_scores(row) for row in rows):
+    if any(view and view.status != "finished" for view in views.values()):
         _run_button(number, guesses[number])
 
 
@@ -139,6 +154,16 @@ def _run(number: int, guess: float) -> None:
     for key in STEPS[number - 1].rows:
         if any(fit.training is not None for fit in _fits(LINES[key])):
             service.start_run(_experiment(LINES[key]), visitor())
+
+
+@told
+def _stop(fit_ids: list[str]) -> None:
+    """Stop the visitor's own runs of these fits."""
+    store = service.store()
+    for run_id, *_ in store.recent_runs(visitor()):
+        run = store.run(run_id)
+        if run is not None and not run.ended and any(fit.id in fit_ids for fit in run.fits):
+            store.stop(run_id)
 
 
 def _views(rows: list[Row]) -> dict[str, FitView | None]:
@@ -185,6 +210,8 @@ def _say(row: Row, guess: float | None) -> None:
         text = f" The text says {row.text_mse:g}." if row.text_mse else f" Its notebook says {row.notebook_mse:g}."
     if row.learning_rate != Training().learning_rate:
         text += f" Trained at a learning rate of {row.learning_rate:g}: at Adam's own it comes out worse in the median."
+    if any(view and view.status == "stopped" for view in _views([row]).values()):
+        text += " It was stopped before its last epoch."
     st.markdown(f"**{row.title}: {digits(mean(scores))}**{spread}.{told_by}{text}")
 
 

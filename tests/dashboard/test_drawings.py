@@ -67,5 +67,15 @@ def test_a_convolution_is_drawn_as_it_is_set(name, params):
     assert shape(drawn(name, **params)) != shape(drawn(name))
 
 
-def test_an_iterated_model_says_so():
-    assert "ŷ comes back as the next y" in words(drawn("linear", strategy="iterated"))
+def test_the_forecast_of_an_iterated_model_comes_back_as_an_input():
+    def arrows(**params):
+        return [group for group in drawn("linear", **params).iter(f"{SVG}g") if group.get("stroke") == "#333333"]
+
+    assert "ŷₜ₊₁" in words(drawn("linear", strategy="iterated"))
+    assert len(arrows(strategy="iterated")) == len(arrows()) + 1
+
+
+def test_a_stack_says_how_it_is_normalised_and_how_deep_it_is_where_not_all_is_drawn():
+    assert words(drawn("gru", units=[4, 4], normalisation="layer")).count("layer norm") == 2
+    assert "… 5 layers" in words(drawn("gru", units=[4] * 5))
+    assert not any("layers" in word for word in words(drawn("gru", units=[4] * 3)))

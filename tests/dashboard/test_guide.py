@@ -1,5 +1,8 @@
 """The Guide by Streamlit's own test harness: links, and what it refuses to show too early."""
 
+import hashlib
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -8,16 +11,16 @@ from dashboard import service
 
 @pytest.fixture(autouse=True)
 def shared(tmp_path, monkeypatch):
-    """An empty database, and no engine: nothing is trained here."""
+    """An empty database, and an engine that sleeps: nothing is trained here."""
     monkeypatch.setenv("FORECASTING_DATABASE_URL", f"sqlite:///{tmp_path / 'lab.db'}")
     monkeypatch.setattr(service, "_store", None)
-    monkeypatch.setattr(service, "engine", service.store)
+    monkeypatch.setattr(service, "engine", lambda: SimpleNamespace(wake=service.store))
     service.settings.cache_clear()
     yield
     service.settings.cache_clear()
 
 
-def guide(step="1"):
+def guide(step="1", **address):
     """The page at a step."""
 
     def script():
@@ -28,6 +31,8 @@ def guide(step="1"):
     page = AppTest.from_function(script, default_timeout=60)
     page.query_params["step"] = step
     page.query_params["quick"] = "1"
+    for name, value in address.items():
+        page.query_params[name] = value
     return page.run()
 
 
@@ -63,3 +68,37 @@ def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
     next(button for button in page.button if button.label == "Next").click().run()
     assert "Step 2 of 10" in [caption.value for caption in page.caption]
     assert list(page.dataframe[0].value["Model"]) == ["Naive"]
+
+
+def test_guesses_are_kept_in_the_address_and_a_reload_brings_the_table_back():
+    page = guide()
+    page.select_slider[0].set_value(0.05).run()
+    next(button for button in page.button if button.label == "Run it").click().run()
+    assert page.query_params["guesses"] in ("1-0.05", ["1-0.05"])
+    again = guide(step="2", guesses="1-0.05")
+    assert not again.exception and list(again.dataframe[0].value["Model"]) == ["Naive"]
+    assert "You guessed 0.05" in " ".join(text.value for text in guide(guesses="1-0.05").markdown)
+
+
+@pytest.mark.parametrize("guesses", ["", "1", "1-", "0-0.05", "99-0.05", "1-0.0499", "1-nan", "-_-_", "a-b" * 5_000])
+def test_guesses_that_nobody_can_have_made_are_left_out(guesses):
+    page = guide(guesses=guesses)
+    assert not page.exception and not page.dataframe
+
+
+def test_a_step_under_way_can_be_stopped():
+    page = guide(step="3")
+    next(button for button in page.button if button.label == "Run it").click().run()
+    assert not page.exception
+    run_id = service.store().recent_runs(visitor_of(page))[0][0]
+    assert not service.store().run(run_id).ended
+    next(button for button in page.button if button.label == "Stop").click().run()
+    assert not page.exception
+    assert {fit.status for fit in service.store().run(run_id).fits} == {"cancelled"}
+    page.run()
+    assert any(button.label == "Run it" for button in page.button)
+
+
+def visitor_of(page):
+    """The id under which a page without cookies starts its runs."""
+    return hashlib.sha256(b"visitor" + page.session_state["visitor"]).hexdigest()[:32]
