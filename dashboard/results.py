@@ -11,7 +11,7 @@ from dashboard.words import digits
 from forecasting.data import Split
 from forecasting.data.holes import fill_mse, forward, interpolation
 from forecasting.evaluation.scores import skill
-from forecasting.experiment import Experiment, Fit, ModelChoice
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.fit import fits_of, is_instant
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.views import FitView, RunView
@@ -21,12 +21,17 @@ SCORED = ("finished", "stopped")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One fit as the page shows it: what is stored of it, or what was computed here."""
+    """One fit as the page shows it: what is stored of it, or what was computed here.
+
+    Attributes:
+        trouble: why the page could not compute it.
+    """
 
     fit: Fit
     view: FitView | None
     result: dict | None
     y_hat: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
+    trouble: str | None = None
 
     @property
     def status(self) -> str:
@@ -167,7 +172,10 @@ def _outcome(fit: Fit, view: FitView | None) -> Outcome:
         return Outcome(fit, view, view.result)
     if not is_instant(fit):
         return Outcome(fit, view, None)
-    result = service.computed(fit.canonical())
+    try:
+        result = service.computed(fit.canonical())
+    except BadInput as error:
+        return Outcome(fit, view, None, trouble=str(error))
     return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
 
 
@@ -244,6 +252,8 @@ def state_of(row: Row) -> str:
 def _spoken(outcome: Outcome) -> str:
     """A status in the visitor's words; what was computed on the page is done, whatever the queue makes of it."""
     words = {"finished": "done", "new": "not trained", "queued": "training", "running": "training"}
+    if outcome.trouble:
+        return "not possible"
     if outcome.result is not None and not outcome.fit.training:
         return "done"
     return words.get(outcome.status, outcome.status)
@@ -266,7 +276,7 @@ def verdict(rows: list[Row], floor: float | None) -> str:
         text += f", {apart} {rival.label}{_sampled(rival, most)}{_meaning(best, rival)}"
     if floor:
         text += f"; it stands **{best_mse / floor:.1f} times** above the noise floor"
-    waiting = [row for row in rows if not row.scored]
+    waiting = [row for row in rows if not row.scored and not any(outcome.trouble for outcome in row.outcomes)]
     ending = "." if not waiting else f". {_count(len(waiting))} not trained yet."
     return text + ending
 

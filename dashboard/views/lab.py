@@ -151,6 +151,7 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
             figures.show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
         else:
             st.caption("Nothing is scored yet: press Train.")
+    scores.troubles(rows)
     if not experiment.task.lags:  # outputs are bounded, and sums of differences are not
         scores.warnings(rows, split)
     scores.scores(experiment, rows, split, unit)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import figures, results
 from dashboard.results import Row, best_of, table_of
-from dashboard.words import digits, spoken
+from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES, Split
 from forecasting.experiment import Experiment, Sample
 
@@ -64,6 +64,14 @@ def series(experiment: Experiment, split: Split, unit: str) -> None:
 
 def _shuffle() -> None:
     st.session_state["shown"] = st.session_state.get("shown", 0) + 23
+
+
+def troubles(rows: list[Row]) -> None:
+    """Say why a model cannot forecast these windows."""
+    for row in rows:
+        for outcome in row.outcomes:
+            if outcome.trouble:
+                st.warning(f"{row.label}: {escaped(outcome.trouble)}", icon=":material/warning:")
 
 
 def warnings(rows: list[Row], split: Split) -> None:

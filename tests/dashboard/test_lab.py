@@ -125,6 +125,16 @@ def test_series_with_several_channels_are_scored_channel_by_channel_and_drawn_on
         assert numbers(drawn["Truth"]["y"]) == pytest.approx([float(split.valid.y[0, channel - 1])])
 
 
+def test_a_model_that_cannot_forecast_these_windows_says_why_and_leaves_the_others_alone():
+    models = (ModelChoice(name="seasonal_naive"), ModelChoice(name="linear"))
+    page = open_lab(SMALL.model_copy(update={"models": models}))
+    assert "12 steps, and it has 8" in " ".join(found.value.replace("\\", "") for found in page.warning)
+    table = page.dataframe[0].value.set_index("Model")
+    assert dict(table["State"]) == {"Naive": "done", "Seasonal naive": "not possible", "Linear, least squares": "done"}
+    assert table["Validation MSE"].isna().tolist() == [False, True, False]
+    assert not page.error and "not trained yet" not in page.markdown[0].value
+
+
 def test_a_network_fills_in_what_is_hidden_before_anything_is_scored(finished):
     hiding = Task(input_size=8, hide=0.3)
     page = open_lab(SMALL.model_copy(update={"task": hiding, "models": (ModelChoice(name="linear"),)}))
