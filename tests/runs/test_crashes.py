@@ -35,6 +35,8 @@ LONG_S = 140.0
 """Room for a fit of some seconds, on a machine where everything takes ten times as long."""
 SECONDS = {"waves": {"n_series": 10_000}, "epochs": 300, "batch_size": 2}
 """A fit of five seconds or more; after two of them it keeps a state."""
+ENDLESS = {"waves": {"n_series": 40_000}, "epochs": 500, "batch_size": 2}
+"""A fit that nobody waits for: it is killed or stopped before it has ended, however fast the machine is."""
 
 
 @contextmanager
@@ -239,7 +241,7 @@ threading.Event().wait(600)
 def test_a_fit_goes_on_when_its_server_was_killed_and_is_lost_with_the_second_one(
     store, small, eventually, database_url, tmp_path
 ):
-    experiment = small("naive", "simple_rnn", **SECONDS)
+    experiment = small("naive", "simple_rnn", **ENDLESS)
     run_id = store.start_run(experiment, "tests")
     database, running = sa.create_engine(database_url, poolclass=sa.NullPool), schema.fit.c.status == "running"
 
@@ -273,8 +275,9 @@ def test_a_fit_goes_on_when_its_server_was_killed_and_is_lost_with_the_second_on
     lost = store.run(run_id).fits[-1]
     assert (lost.status, lost.reason) == ("lost", "The process that trained it went away.")
     again = store.start_run(experiment, "tests")
-    with opened(database_url, eventually, small) as lab:
-        assert finished(lab, again).epochs_before >= second
+    with a_server_that_is_killed():
+        eventually(lambda: stored_epochs() > second, LONG_S)
+        assert store.run(again).fits[-1].epochs_before >= second
     assert store.run(again).fits[0] == naive
 
 
