@@ -93,6 +93,8 @@ def drawing(model: Model, colours: Look) -> str:
         sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
     elif model.name == "arima":
         _weighted_sum(sketch, "Σ φ·y + Σ θ·ε")
+    elif model.reference:
+        _weighted_sum(sketch, "fit ω, φ")
     elif model.group == "recurrent":
         _recurrent(sketch, model)
     else:

@@ -71,8 +71,8 @@ class Row:
 
     @property
     def place(self) -> int:
-        """Its place among the models that have a colour of their own, from 1; 0 for the baselines, which share a grey."""
-        coloured = [name for name, model in MODELS.items() if model.group != "baselines"]
+        """Its place among the models that have a colour of their own, from 1; 0 for what they are held against, in grey."""
+        coloured = [name for name, model in MODELS.items() if model.group != "baselines" and not model.reference]
         return 1 + coloured.index(self.model.name) if self.model.name in coloured else 0
 
     @property
@@ -207,8 +207,9 @@ def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:
 
 
 def best_of(rows: list[Row]) -> Row | None:
-    """The model with the lowest median validation error."""
-    return min((row for row in rows if row.scored), key=lambda row: row.error or 0.0, default=None)
+    """The model with the lowest median validation error; references are not ranked."""
+    ranked = (row for row in rows if row.scored and not row.model.reference)
+    return min(ranked, key=lambda row: row.error or 0.0, default=None)
 
 
 def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.DataFrame:

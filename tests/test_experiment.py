@@ -168,7 +168,8 @@ def test_what_cannot_be_is_refused_in_one_sentence(text, says):
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        ({"name": "oracle"}, "There is no model 'oracle': choose from naive, "),
+        ({"name": "prophet"}, "There is no model 'prophet': `python -m forecasting models` lists those there are."),
+        ({"name": "deep rnn"}, "There is no model 'deep rnn': perhaps deep_rnn or .* was meant."),
         ({"name": "naive", "params": {"units": [3]}}, "Naive: units: extra"),
         ({"name": "lstm", "params": {"units": []}}, "LSTM: units: .*at least 1"),
         ({"name": "lstm", "params": {"units": [0]}}, "LSTM: units → 0: "),

@@ -110,9 +110,8 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
         )
     figure = st.column_config.NumberColumn
     best_lowest = [name for name in ("Validation MSE", "RMSE", "× floor", "Test MSE") if name in table]
-    styled = table.style.highlight_min(best_lowest, props="font-weight: 700").highlight_max(
-        ["Skill"], props="font-weight: 700"
-    )
+    ranked, bold = [i for i, row in enumerate(rows) if not row.model.reference], "font-weight: 700"
+    styled = table.style.highlight_min((ranked, best_lowest), props=bold).highlight_max((ranked, ["Skill"]), props=bold)
     st.dataframe(
         styled,
         hide_index=True,

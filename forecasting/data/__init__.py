@@ -83,7 +83,7 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)
     if source.train_n_steps is not None and source.train_n_steps != n_steps:
         split = replace(split, train=_on_other_grid(source, source.train_n_steps, task))
-    return replace(hide(split, task), noise_floor=synthetic.noise_floor(source))
+    return replace(hide(split, task), noise_floor=synthetic.noise_floor(source), formula=synthetic.Formula(source, n_steps))
 
 
 def _on_other_grid(source: Waves, n_steps: int, task: Task) -> Windows:

@@ -1,5 +1,6 @@
 """Synthetic series: sums of two sine waves with noise, after the chapter, with a trend and a season if wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,47 +81,75 @@ def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     Returns:
         Values of shape `(n_series, earlier + n_steps, n_channels)`, float64.
     """
-    step = np.arange(-earlier, n_steps)
-    draws = [_Draws.of(waves, channel, n_steps, earlier) for channel in range(waves.n_channels)]
+    step, series = np.arange(-earlier, n_steps), Formula(waves, n_steps)
+    drawn = [_draw(waves, channel, n_steps, earlier) for channel in range(waves.n_channels)]
     made = np.empty((waves.n_series, earlier + n_steps, waves.n_channels))
-    for channel, draw in enumerate(draws):
-        values, share = np.zeros((waves.n_series, earlier + n_steps)), 1.0
-        for ahead, source in enumerate(draws[channel:]):
-            last = source is draws[-1]
-            t = (step - ahead * waves.delay) / (n_steps - 1)
-            values += share * (1 if last else 1 - waves.coupling) * source.waves(waves, t)
-            share *= waves.coupling
-        made[:, :, channel] = _trend_and_season(waves, waves.level + values, step, draw.shift) + draw.noise
+    for channel, (_, noise) in enumerate(drawn):
+        made[:, :, channel] = series([draws for draws, _ in drawn[channel:]], step) + noise
     return made
 
 
 @dataclass(frozen=True)
-class _Draws:
-    """What chance decides about one channel: frequencies, phases, where the season begins, noise."""
+class Draws:
+    """What chance decides about the series of one channel, but for the noise. All lie between 0 and 1.
 
-    drawn: np.ndarray
+    Attributes:
+        waves: where in their ranges the two frequencies lie, and the two phases, `(4, n_series, 1)`.
+        shift: where the season begins, as a share of its length, `(n_series, 1)`.
+    """
+
+    waves: np.ndarray
     shift: np.ndarray
-    noise: np.ndarray
 
-    @classmethod
-    def of(cls, waves: Waves, channel: int, n_steps: int, earlier: int) -> "_Draws":
-        rng = np.random.default_rng([waves.seed, channel] if channel else waves.seed)
-        n = waves.n_series
-        drawn = rng.random((4, n, 1))
-        noise = rng.random((n, n_steps))
-        shift = rng.random((n, 1))
-        if earlier:
-            noise = np.concatenate([rng.random((n, earlier)), noise], axis=1)
-        noise -= 0.5
-        noise *= waves.noise_width
-        return cls(drawn, shift, noise)
 
-    def waves(self, waves: Waves, t: np.ndarray) -> np.ndarray:
-        """The two waves at the times `t`."""
-        f1, f2, o1, o2 = self.drawn
-        values = _wave(waves.amplitude_1, waves.frequency_1, f1, o1, t)
-        values += _wave(waves.amplitude_2, waves.frequency_2, f2, o2, t)
-        return values
+@dataclass(frozen=True)
+class Formula:
+    """What the series are, once chance has decided.
+
+    Attributes:
+        waves: the settings.
+        n_steps: points of the grid.
+    """
+
+    waves: Waves
+    n_steps: int
+
+    def __call__(self, draws: Sequence[Draws], step: np.ndarray) -> np.ndarray:
+        """The series of a channel without their noise: `(n_series, len(step))`, float64.
+
+        Args:
+            draws: those of the channel, and of the channels behind it, which it follows.
+            step: the steps that are asked for, counted from the start of the grid.
+        """
+        values, share = np.zeros((len(draws[0].shift), len(step))), 1.0
+        for ahead, source in enumerate(draws):
+            own = 1 if source is draws[-1] else 1 - self.waves.coupling
+            t = (step - ahead * self.waves.delay) / (self.n_steps - 1)
+            values += share * own * _two_waves(self.waves, source.waves, t)
+            share *= self.waves.coupling
+        return _trend_and_season(self.waves, self.waves.level + values, step, draws[0].shift)
+
+
+def _draw(waves: Waves, channel: int, n_steps: int, earlier: int) -> tuple[Draws, np.ndarray]:
+    """The draws of a channel, and its noise."""
+    rng = np.random.default_rng([waves.seed, channel] if channel else waves.seed)
+    n = waves.n_series
+    drawn = rng.random((4, n, 1))
+    noise = rng.random((n, n_steps))
+    shift = rng.random((n, 1))
+    if earlier:
+        noise = np.concatenate([rng.random((n, earlier)), noise], axis=1)
+    noise -= 0.5
+    noise *= waves.noise_width
+    return Draws(drawn, shift), noise
+
+
+def _two_waves(waves: Waves, drawn: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The two waves at the times `t`."""
+    f1, f2, o1, o2 = drawn
+    values = _wave(waves.amplitude_1, waves.frequency_1, f1, o1, t)
+    values += _wave(waves.amplitude_2, waves.frequency_2, f2, o2, t)
+    return values
 
 
 def _trend_and_season(waves: Waves, values: np.ndarray, step: np.ndarray, shift: np.ndarray) -> np.ndarray:

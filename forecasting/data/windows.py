@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting.data.waves import Formula
 from forecasting.experiment import BadInput, Task
 
 MAX_CELLS = 20_000_000
@@ -70,12 +71,19 @@ class Windows:
 
 @dataclass(frozen=True)
 class Split:
-    """The three parts of one data set."""
+    """The three parts of one data set.
+
+    Attributes:
+        noise_floor: the lowest expected MSE that any model can have, where it is known.
+        formula: what made the series, where something did.
+        left_out: how many windows had missing values.
+    """
 
     train: Windows
     valid: Windows
     test: Windows
     noise_floor: float | None = None
+    formula: Formula | None = None
     left_out: int = 0
 
     @property

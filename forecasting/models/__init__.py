@@ -1,5 +1,7 @@
 """The models. `MODELS` is the one list: forms, command line, README and tests draw from it."""
 
+from difflib import get_close_matches
+
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
@@ -8,6 +10,7 @@ from forecasting.models.convolutional import ConvGRU, WaveNet
 from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
+from forecasting.models.oracle import Oracle
 from forecasting.models.sequences import EncoderDecoder, VectorToSequence
 from forecasting.models.statistical import ARIMA, ExponentialSmoothing, Theta
 
@@ -22,6 +25,7 @@ MODELS: dict[str, type[Model]] = {
         *(VectorToSequence, EncoderDecoder),
         *(ConvGRU, WaveNet),
         *(ExponentialSmoothing, Theta, ARIMA),
+        Oracle,
     )
 }
 
@@ -33,7 +37,13 @@ def resolve(choice: ModelChoice) -> Model:
         BadInput: when no model bears the name, or a parameter is unknown or out of range.
     """
     if choice.name not in MODELS:
-        raise BadInput(f"There is no model {choice.name!r:.60}: choose from {', '.join(MODELS)}.")
+        similar = get_close_matches(choice.name, MODELS, n=2)
+        hint = (
+            f"perhaps {' or '.join(similar)} was meant."
+            if similar
+            else "`python -m forecasting models` lists those there are."
+        )
+        raise BadInput(f"There is no model {choice.name!r:.60}: {hint}")
     try:
         return MODELS[choice.name].model_validate(choice.params)
     except ValidationError as error:

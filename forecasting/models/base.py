@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -148,6 +148,8 @@ class Model(Value):
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
+    reference: ClassVar[bool] = False
+    """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
 
     @property
     def label(self) -> str:
@@ -171,12 +173,38 @@ class Model(Value):
         raise NotImplementedError
 
     def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
-        """Return the fitted model that `weights` came from."""
+        """Return the fitted model that `weights` came from; of a reference, which has learned nothing, there is none."""
         raise NotImplementedError
 
     def reaches(self) -> tuple[float, float]:
         """The lowest and the highest value that the output can take."""
         return -math.inf, math.inf
+
+
+def sample_field(default: int) -> Any:
+    """How many windows a model that is fitted to each of them takes."""
+    return Field(
+        default,
+        ge=1,
+        le=100_000,
+        title="Windows",
+        description="Windows of each part that are forecast and scored, spread evenly, as the model is fitted to every one.",
+    )
+
+
+class LocalModel(Model):
+    """A model that is fitted anew to every window; nothing is learned from the training part."""
+
+    local: ClassVar[bool] = True
+    sample: int
+
+    def sampled(self, n_windows: int) -> np.ndarray:
+        """The windows of a part that are forecast."""
+        return np.unique(np.linspace(0, n_windows - 1, min(self.sample, n_windows)).round().astype(int))
+
+    def n_parameters(self, shape: Shape) -> int:
+        """None that windows share."""
+        return 0
 
 
 class Learner(Model):

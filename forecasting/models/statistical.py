@@ -13,7 +13,7 @@ from pydantic import Field
 
 from forecasting.data.windows import Split
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, Model, Shape
+from forecasting.models.base import Control, Learned, LocalModel, Shape, sample_field
 from forecasting.models.history import Stopped
 
 SEASON = Field(1, ge=1, le=60, title="Season length", description="Steps until the season repeats; 1: there is none.")
@@ -22,20 +22,13 @@ FORMS = {"holt": "Holt", "holt_winters": "Holt–Winters", "dynamic_optimised": 
 """How forms are named in labels where they are not their own word."""
 
 
-class Statistical(Model):
+class Statistical(LocalModel):
     """A model of one series; subclasses say which of the library's."""
 
     group: ClassVar[str] = "statistical"
-    local: ClassVar[bool] = True
     open_time: ClassVar[bool] = True
 
-    sample: int = Field(
-        100,
-        ge=1,
-        le=100_000,
-        title="Windows",
-        description="Windows of each part that are forecast and scored, spread evenly, as the model is fitted to every one.",
-    )
+    sample: int = sample_field(100)
 
     @property
     def label(self) -> str:
@@ -48,14 +41,6 @@ class Statistical(Model):
     def _form(self) -> str:
         form = getattr(self, "form", "automatic")
         return self.title if form == "automatic" else f"{self.title}, {FORMS.get(form, form)}"
-
-    def sampled(self, n_windows: int) -> np.ndarray:
-        """The windows of a part that are forecast."""
-        return np.unique(np.linspace(0, n_windows - 1, min(self.sample, n_windows)).round().astype(int))
-
-    def n_parameters(self, shape: Shape) -> int:
-        """None that windows share."""
-        return 0
 
     def fit(self, split: Split, control: Control) -> Learned:
         """Nothing to learn from the training part."""
