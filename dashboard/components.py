@@ -94,6 +94,12 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
     return number(cls, name, value, key, 0.05 if isinstance(value, float) else 1)
 
 
+def held(value: Any, key: str) -> Any:
+    """What the widget of a model's parameter says, before it is drawn; its value where it is not on the page."""
+    said = st.session_state.get(key, value)
+    return numbers(said) if isinstance(said, str) and isinstance(value, tuple | list) else said
+
+
 def numbers(text: str) -> list[int | float | str]:
     """Numbers with commas between; what is none stays text, which the settings class refuses in words."""
     return [_number(part.strip()) for part in text.split(",") if part.strip()]

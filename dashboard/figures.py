@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.results import Row
-from dashboard.words import digits, moment
+from dashboard.words import digits, moment, shortened
 from forecasting.data import Split, Windows
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
@@ -21,6 +21,7 @@ TRUTH = "Truth"
 class Look:
     """Colours of the theme that is shown."""
 
+    paper: str
     ink: str
     faint: str
     accent: str
@@ -31,10 +32,11 @@ def look() -> Look:
     """The look for the visitor's theme; colours are declared in `.streamlit/config.toml` alone."""
     mode = "dark" if st.context.theme.type == "dark" else "light"
     palette = st.get_option("theme.chartCategoricalColors") or ["#8A94A3"]
+    paper = st.get_option(f"theme.{mode}.backgroundColor") or "#FFFFFF"
     ink = st.get_option(f"theme.{mode}.textColor") or "#14181F"
     accent = st.get_option(f"theme.{mode}.primaryColor") or "#0B5FFF"
     faint = st.get_option(f"theme.{mode}.borderColor") or "#E3E8EF"
-    return Look(ink, faint, accent, tuple(palette))
+    return Look(paper, ink, faint, accent, tuple(palette))
 
 
 def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
@@ -170,15 +172,17 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
     colours = look()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
-    figure = _figure(max(190, 60 + 34 * len(scored)), f"MSE ({unit}², log scale)", "")
-    for row in scored:
+    figure = _figure(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
+    for place, row in enumerate(scored):
         mse = row.middle("valid_mse") or 0.0
         colour = style_of(rows, row, colours)[0]
         spread = "" if row.spread is None else f" ± {digits(row.spread[1])}"
         figure.add_trace(
             go.Bar(
                 x=[mse],
-                y=[row.label],
+                y=[place],
+                name=row.label,
+                width=0.38,
                 orientation="h",
                 marker_color=colour,
                 text=f" {digits(mse)}{spread}",
@@ -187,6 +191,9 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
                 hovertemplate=f"{row.label}: {digits(mse)}{spread}<extra></extra>",
             )
         )
+        # Above the bar, and not beside it: a long name would leave the bars no room.
+        above = {"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.2, "yanchor": "bottom", "showarrow": False}
+        figure.add_annotation(text=shortened(row.label), bgcolor=colours.paper, borderpad=1, **above)
     values = [row.middle("valid_mse") or 0.0 for row in scored]
     positive = [value for value in [*values, floor or 0.0] if value > 0]
     if positive:
@@ -196,8 +203,8 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     if floor:
         figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})
         figure.add_annotation(x=np.log10(floor), y=1, yref="paper", yanchor="bottom", text="noise floor", showarrow=False)
-    figure.update_layout(showlegend=False, hovermode="closest", bargap=0.35, margin={"t": 24})
-    figure.update_yaxes(showgrid=False)
+    figure.update_layout(showlegend=False, hovermode="closest", margin={"t": 24})
+    figure.update_yaxes(showgrid=False, showticklabels=False, range=[-0.4, max(len(scored), 2) - 0.3])
     return figure
 
 
@@ -239,7 +246,7 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
     asked = slice(channel, None, part.n_targets)
     truth = part.in_units(part.y)[0, asked]
     seen, ahead, title = _axis(part, 0, steps)
-    figure = _figure(340, title, unit)
+    figure = _figure(340 + 9 * max(0, len(rows) - 8), title, unit)  # the legend of many models takes its room
     line = {"color": colours.ink, "width": 1.3}
     figure.add_traces(_other_channels(part, 0, channel, seen, colours))
     figure.add_trace(go.Scatter(x=seen, y=part.known(channel)[0], name="look-back", line=line, **_drawn(part)))
@@ -351,7 +358,7 @@ def live_chart(rows: list[Row], colours: Look) -> dict:
     most = max((outcome.fit.training.epochs for row in rows for outcome in row.outcomes if outcome.fit.training), default=1)
     return {
         "grid": {"left": 12, "right": 12, "top": 12, "bottom": 48, "containLabel": True},
-        "legend": {"bottom": 0, "data": [row.label for row in rows if row.model.trained]},
+        "legend": {"bottom": 0, "type": "scroll", "data": [row.label for row in rows if row.model.trained]},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 24, "min": 0, "max": most},
         "yAxis": {"type": "log", "name": "loss: MSE", "nameLocation": "middle", "nameGap": 44},

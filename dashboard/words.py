@@ -75,6 +75,11 @@ def digits(value: float) -> str:
     return f"{round(value, 2 - size):,.{places}f}"
 
 
+def shortened(text: str, most: int = 52) -> str:
+    """A text that is no longer than so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def moment(value: np.datetime64) -> str:
     """A time, without the clock where it is midnight."""
     text = np.datetime_as_string(value, "m")

@@ -91,7 +91,7 @@ def chapter(
     database: DatabaseUrl = None,
     slots: Slots = None,
 ) -> None:
-    """Repeat the chapter's table: every model of it, trained as it says, beside its figures."""
+    """Repeat the chapter's table: every model of it beside its figures; what departs from the text is said below."""
     with _refusals():
         settings, store = _open(database)
         engine = Engine(store, slots or settings.n_slots, guard=settings.guard)
@@ -131,6 +131,9 @@ def _print_chapter(table: list[dict], floor: float | None) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
     console.print(f"Noise floor: {floor:.3g}. Next step on 51 points, ten steps on 60; time is stretched over [0, 1].")
+    for row in ROWS:
+        if row.remark:
+            console.print(f"{row.title}: {row.remark}")
 
 
 @app.command()

@@ -37,6 +37,11 @@ def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key not in names}
 
 
+NEEDED = {kind: "a whole number is needed" for kind in ("int_parsing", "int_from_float", "int_type")}
+NEEDED |= {kind: "a number is needed" for kind in ("float_parsing", "float_type")}
+"""Complaints of pydantic's that a visitor would not understand."""
+
+
 def plain(error: ValidationError) -> BadInput:
     """Turn pydantic's first complaint into one sentence for a visitor."""
     first = error.errors()[0]
@@ -45,7 +50,7 @@ def plain(error: ValidationError) -> BadInput:
         return BadInput(str(first["ctx"]["error"]))
     given = first["input"]
     shown = f" (given: {str(given)[:50]!r:.60})" if not isinstance(given, dict | list) else ""
-    message = first["msg"][0].lower() + first["msg"][1:]
+    message = NEEDED.get(first["type"], first["msg"][0].lower() + first["msg"][1:])
     if len(message) > 160:
         message = f"{message[:80]} … {message[-78:]}"
     return BadInput(printable(f"{where}: {message}{shown}."))

@@ -131,13 +131,13 @@ def test_an_empty_object_is_the_experiment_of_the_chapter():
         ('{"source": {"kind": "moon"}}', "moon"),
         ('{"source": {}}', "source"),
         ('{"source": {"kind": "waves", "n_series": 9}}', "n_series.*greater than or equal to 10"),
-        ('{"source": {"kind": "waves", "n_series": 10.5}}', "n_series.*integer"),
+        ('{"source": {"kind": "waves", "n_series": 10.5}}', "n_series.*whole number"),
         ('{"source": {"kind": "waves", "frequency_1": [20, 10]}}', "runs from 20 to 10"),
         ('{"source": {"kind": "waves", "frequency_1": [20]}}', "frequency_1"),
         ('{"source": {"kind": "waves", "trend": "exponential", "trend_change": -1}}', "above -1"),
         ('{"source": {"kind": "upload", "upload_id": "../../etc/passwd"}}', "upload_id"),
         ('{"task": {"input_size": 0}}', "input_size.*greater than or equal to 1"),
-        ('{"task": {"input_size": "many"}}', "input_size.*integer.*'many'"),
+        ('{"task": {"input_size": "many"}}', "input_size.*whole number.*'many'"),
         ('{"task": {"target": "last"}}', "target"),
         ('{"task": {"target": "all_h", "h": 0}}', "h: "),
         ('{"task": {"train": 0.9, "valid": 0.2}}', "90% training and 20% validation leave nothing for the test part"),
@@ -263,6 +263,15 @@ def test_a_fit_has_one_id_however_it_is_written():
     backwards = {key: WHOLE[key] for key in reversed(WHOLE)}
     assert only_fit().id == fits_of(Experiment.read(json.dumps(backwards)))[-1].id
     assert only_fit().id == fits_of(Experiment(models=(ModelChoice(name="deep_rnn"),)))[-1].id
+
+
+def test_a_parameter_that_means_nothing_beside_the_others_does_not_change_an_id():
+    def fit(**params):
+        return only_fit(models=[{"name": "gru", "params": params}])
+
+    assert fit(loss_last=5).id == fit().id
+    sequence = {"sequence_to": "sequence"}
+    assert fit(loss_last=5, **sequence).id != fit(**sequence).id
 
 
 def test_the_order_of_a_models_parameters_does_not_change_an_id():

@@ -1,6 +1,7 @@
 """The Guide: the chapter as a walk. Each step explains, asks for a guess, measures, and adds its lines to a table."""
 
 from statistics import mean, stdev
+from typing import Literal
 
 import streamlit as st
 
@@ -14,7 +15,7 @@ from dashboard.views.live import progress
 from dashboard.words import digits
 from forecasting.chapter import ROWS, Row
 from forecasting.data import floor_of
-from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Training
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.fit import fits_of
 from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
@@ -39,7 +40,11 @@ def page() -> None:
 
 
 def _step_number() -> int:
-    """The step of the address, from 1; one beyond the last is the end."""
+    """The step of the address, from 1, or the one that was left for another page; one beyond the last is the end."""
+    left: dict[str, str] = st.session_state.setdefault("guide", {})
+    if "step" not in st.query_params:
+        st.query_params.update(left)
+    left.update({name: st.query_params[name] for name in ("step", "quick") if name in st.query_params})
     asked = st.query_params.get("step", "1")
     return min(len(STEPS) + 1, max(1, int(asked))) if asked.isdecimal() and len(asked) < 4 else 1
 
@@ -105,7 +110,7 @@ def _step(number: int, step: Step) -> None:
     st.header(step.title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with right:
-        for row in {row.model: row for row in rows}.values():
+        for row in {row.model: row for row in reversed(rows)}.values():  # of variants the first
             if row.model not in ("naive", "linear") or len(rows) == 1:
                 model = resolve(ModelChoice(name=row.model, params=row.params))
                 st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
@@ -122,7 +127,7 @@ def _guess_or_answer(number: int, rows: list[Row]) -> None:
         guess = st.select_slider(
             f"Your guess: the validation MSE of “{rows[0].title}” for {steps}",
             GUESSES,
-            value=0.02 if rows[0].task == "next" else 0.1,
+            value=GUESSES[-1],
             key=f"guess-{number}",
             format_func=lambda value: f"{value:g}",
         )
@@ -182,7 +187,7 @@ def _live(ids: list[str]) -> None:
         return
     if all(view.ended for view in views.values()):
         st.rerun()
-    for view in views.values():
+    for view in (views[fit_id] for fit_id in ids if fit_id in views):
         progress(view)
 
 
@@ -208,8 +213,7 @@ def _say(row: Row, guess: float | None) -> None:
     text = " The chapter has no figure for it."
     if row.text_mse or row.notebook_mse:
         text = f" The text says {row.text_mse:g}." if row.text_mse else f" Its notebook says {row.notebook_mse:g}."
-    if row.learning_rate != Training().learning_rate:
-        text += f" Trained at a learning rate of {row.learning_rate:g}: at Adam's own it comes out worse in the median."
+    text += f" {row.remark}" if row.remark else ""
     if any(view and view.status == "stopped" for view in _views([row]).values()):
         text += " It was stopped before its last epoch."
     st.markdown(f"**{row.title}: {digits(mean(scores))}**{spread}.{told_by}{text}")
@@ -220,14 +224,18 @@ def _say(row: Row, guess: float | None) -> None:
 
 def _walk(number: int) -> None:
     """Back, on, and to the Lab."""
-    with st.container(horizontal=True):
+    answered = number in st.session_state["guesses"]
+    with st.container(horizontal=True, vertical_alignment="center"):
         for label, icon, to in (("Back", "arrow_back", number - 1), ("Next", "arrow_forward", number + 1)):
+            style: Literal["primary", "secondary"] = "primary" if label == "Next" and answered else "secondary"
             outside = not 1 <= to <= len(STEPS) + 1
-            st.button(label, key=label, icon=f":material/{icon}:", disabled=outside, on_click=_go, args=(to,))
-        if number <= len(STEPS) and st.button("Open in the Lab", key="to-lab", icon=":material/science:"):
-            row = LINES[STEPS[number - 1].rows[0]]
-            st.session_state["address"] = None  # whatever the address says is news to the Lab
-            st.switch_page(st.session_state["lab"], query_params={"e": encode(_experiment(row))})
+            st.button(label, key=label, icon=f":material/{icon}:", type=style, disabled=outside, on_click=_go, args=(to,))
+        lab, icon = st.session_state["lab"], ":material/science:"
+        if number > len(STEPS):
+            st.page_link(lab, label="To the Lab", icon=icon)
+        else:
+            address = {"e": encode(_experiment(LINES[STEPS[number - 1].rows[0]]))}
+            st.page_link(lab, label="Open in the Lab", icon=icon, query_params=address)
 
 
 def _go(number: int) -> None:
@@ -251,18 +259,18 @@ def _table(number: int) -> None:
         height="content",
         key="guide-table",
         placeholder="–",
-        column_config=dict.fromkeys(names, figure),
+        column_config={"Model": st.column_config.TextColumn(pinned=True), **dict.fromkeys(names, figure)},
     )
     st.caption("Validation MSE, mean over seeds. The next step is measured on 51 points and ten steps on 60: other series.")
 
 
 def _line(row: Row, scores: list[float]) -> dict:
     return {
-        "Task": "next step" if row.task == "next" else "10 steps",
         "Model": row.title,
-        "In the text": row.text_mse,
-        "In the notebook": row.notebook_mse,
         "Here": mean(scores),
         "± SD": stdev(scores) if len(scores) > 1 else None,
+        "In the text": row.text_mse,
+        "In the notebook": row.notebook_mse,
+        "Task": "next step" if row.task == "next" else "10 steps",
         "Noise floor": floor_of(_experiment(row).source),
     }

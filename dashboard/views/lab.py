@@ -19,7 +19,7 @@ from forecasting.runs.views import RunView
 CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
-[data-testid="stSidebar"] .katex-display {font-size: 0.8em; overflow-x: auto; overflow-y: hidden; margin: 0.3em 0}
+[data-testid="stSidebar"] .katex {font-size: 1em}
 [data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
 """
 
@@ -57,12 +57,11 @@ def _page() -> None:
         return
     except BadInput as error:
         complain(error)
-        st.button(
-            "The chapter's settings", key="start-over", icon=":material/restart_alt:", on_click=take, args=(Experiment(),)
-        )
+        _offer_ways_out()
         if run is not None:
             _offer_way_back(run)
         return
+    st.session_state["worked"] = experiment
     split = with_filled(split, rows)
     mine = run is not None and _same(run.experiment, experiment)
     _write_address(run.id if run and mine else None, experiment)
@@ -70,6 +69,17 @@ def _page() -> None:
     if run is not None and not mine:
         _offer_way_back(run)
     _sections(experiment, split, rows, run if mine else None)
+
+
+def _offer_ways_out() -> None:
+    """From settings that cannot be used: back to the last that could, or to the chapter's."""
+    with st.container(horizontal=True):
+        if "worked" in st.session_state:
+            worked = (st.session_state["worked"],)
+            st.button("Undo the last change", key="undo", icon=":material/undo:", on_click=take, args=worked)
+        st.button(
+            "The chapter's settings", key="start-over", icon=":material/restart_alt:", on_click=take, args=(Experiment(),)
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- address

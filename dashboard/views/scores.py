@@ -115,6 +115,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
     st.dataframe(
         styled,
         hide_index=True,
+        height="content",
         placeholder="–",
         key="scores",
         column_config={

@@ -13,6 +13,7 @@ from dashboard.components import (
     RATES,
     choice,
     complain,
+    held,
     number,
     numbers,
     optional,
@@ -29,7 +30,7 @@ from forecasting.data import SAMPLES
 from forecasting.data.files import read_csv
 from forecasting.data.waves import EXAMPLES, noise_floor
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Waves
-from forecasting.models import MODELS, Model, Shape, resolve
+from forecasting.models import MODELS, Shape, resolve
 from forecasting.runs.database import Unavailable
 
 ADVICE = "The file needs the columns `ds, y` or `unique_id, ds, y`, ISO dates and a decimal point."
@@ -285,17 +286,19 @@ def _models(values: Draft) -> None:
 
 def _parameters(values: Draft, entry: dict[str, Any]) -> None:
     """What a model does and the form of its parameters, their count in the title."""
-    cls: type[Model] = MODELS[entry["name"]]
+    cls, params = MODELS[entry["name"]], entry["params"]
+    for name, field in cls.model_fields.items():  # the title tells what the widgets say, though it is drawn before them
+        params[name] = held(params.get(name, field.get_default()), key(entry["uid"], name))
     with st.expander(_title(values, entry), key=key("form", entry["uid"])):
         st.caption(cls.description)
-        st.latex(cls.formula.replace(r"\quad", r"\\"))
+        for part in cls.formula.split(r"\quad"):  # in a line of text, where it can break
+            st.markdown(f"${part.strip()}$")
         _draw(entry)
         if not cls.model_fields:
             return
-        params = entry["params"]
-        for name, field in cls.model_fields.items():
-            value = parameter(cls, name, params.get(name, field.get_default()), key(entry["uid"], name))
-            params[name] = value
+        for name in cls.model_fields:
+            if cls.applies(name, params):
+                params[name] = parameter(cls, name, params[name], key(entry["uid"], name))
         try:
             resolve(ModelChoice(name=entry["name"], params=params))
         except BadInput as error:

@@ -42,6 +42,20 @@ EXAMPLES: dict[str, tuple[str, dict, dict]] = {
         },
         {"input_size": 32, "target": "all_h", "h": 4},
     ),
+    "temperatures": (
+        "Daily temperatures",
+        {
+            "n_series": 1_000,
+            "level": 10.0,
+            "amplitude_1": 2.0,
+            "amplitude_2": 1.0,
+            "noise_width": 2.0,
+            "season": "additive",
+            "season_amplitude": 10.0,
+            "season_length": 365,
+        },
+        {"input_size": 90, "target": "all_h", "h": 7},
+    ),
     "sunscreen": (
         "Sunscreen sold per month",
         {

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from forecasting.data import Split, n_features
-from forecasting.experiment import BadInput, Source, Task, Training, Value
+from forecasting.experiment import BadInput, Source, Task, Training, Value, without
 
 if TYPE_CHECKING:
     from forecasting.models.networks import Pair
@@ -148,8 +148,23 @@ class Model(Value):
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    """Parameters that mean something only while another one has a certain value; otherwise they stay at their default."""
     reference: ClassVar[bool] = False
     """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
+
+    @classmethod
+    def applies(cls, name: str, params: Mapping[str, Any]) -> bool:
+        """Whether a parameter means something beside the others."""
+        other, value = cls.only_with.get(name, (name, None))
+        return other == name or params.get(other, cls.model_fields[other].get_default()) == value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_what_means_nothing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return without(data, *(name for name in cls.only_with if not cls.applies(name, data)))
 
     @property
     def label(self) -> str:

@@ -1,9 +1,10 @@
 """Recurrent networks and their parameters. The networks themselves are built in `networks.py`, inside a worker."""
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from forecasting.models.base import NetworkModel, Shape
 
@@ -48,6 +49,7 @@ class RecurrentStack(NetworkModel):
     output: ClassVar[Literal["dense", "recurrent"]] = "dense"
     group: ClassVar[str] = "recurrent"
     open_time: ClassVar[bool] = True
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {"loss_last": ("sequence_to", "sequence")}
     units: Units = Field(
         (20, 20),
         min_length=1,
@@ -86,14 +88,6 @@ class RecurrentStack(NetworkModel):
     def every_step(self) -> bool:  # type: ignore[override]  # a class says it of all its models, a stack by its parameter
         """Whether it goes from sequence to sequence."""
         return self.sequence_to == "sequence"
-
-    @model_validator(mode="after")
-    def _loss_has_steps(self) -> Self:
-        if self.loss_last and self.sequence_to == "vector":
-            raise ValueError(
-                "A network from sequence to vector has one output: the loss on the last steps needs a sequence."
-            )
-        return self
 
     @property
     def label(self) -> str:

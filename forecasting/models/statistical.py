@@ -5,6 +5,7 @@ of the windows, spread evenly over each part, and are scored on it. The library 
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -176,6 +177,7 @@ class ARIMA(Statistical):
         "(stepwise, by AICc), or given."
     )
     formula: ClassVar[str] = r"\phi(B)\,\Phi(B^m)\,\nabla^d \nabla_m^D\, y_t = c + \theta(B)\,\Theta(B^m)\,\varepsilon_t"
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(("p", "d", "q", "seasonal"), ("orders", "given"))
     orders: Literal["automatic", "given"] = Field("automatic", title="Orders", description="Found, or those below.")
     p: int = Field(2, ge=0, le=12, title="p", description="Own last values.")
     d: int = Field(0, ge=0, le=2, title="d", description="Differences that are taken.")

@@ -28,7 +28,7 @@ def test_a_step_opens_in_the_lab_with_its_settings_and_its_results(dashboard: Da
     page = open_page(browser, f"{dashboard.url}/guide?quick=1&step=2")
     page.get_by_role("button", name="Run it", exact=True).click()
     expect(page.get_by_text("You guessed")).to_be_visible(timeout=60_000)
-    page.get_by_role("button", name="Open in the Lab", exact=True).click()
+    page.get_by_role("link", name="Open in the Lab").click()
     expect(page.get_by_text("140 windows to learn from")).to_be_visible()
     expect(page.get_by_role("heading", name="Learning", exact=True)).to_be_visible()
     expect(page.locator(".st-key-chart-learning .js-plotly-plot")).to_be_visible()

@@ -9,7 +9,7 @@ from dashboard.figures import Look
 from forecasting import ModelChoice
 from forecasting.models import MODELS, resolve
 
-COLOURS = Look("#111111", "#222222", "#333333", ("#444444",))
+COLOURS = Look("#FFFFFF", "#111111", "#222222", "#333333", ("#444444",))
 SVG = "{http://www.w3.org/2000/svg}"
 
 

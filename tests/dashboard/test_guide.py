@@ -24,8 +24,11 @@ def guide(step="1", **address):
     """The page at a step."""
 
     def script():
-        from dashboard.views import guide
+        import streamlit as st
 
+        from dashboard.views import guide, lab
+
+        st.session_state["lab"] = st.Page(lab.page, title="Lab")
         guide.page()
 
     page = AppTest.from_function(script, default_timeout=60)
@@ -68,6 +71,15 @@ def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
     next(button for button in page.button if button.label == "Next").click().run()
     assert "Step 2 of 10" in [caption.value for caption in page.caption]
     assert list(page.dataframe[0].value["Model"]) == ["Naive"]
+
+
+def test_whoever_comes_back_from_another_page_finds_the_step_that_was_left():
+    page = guide(step="4")
+    for name in list(page.query_params):
+        del page.query_params[name]
+    page.run()
+    assert "Step 4 of 10" in [caption.value for caption in page.caption]
+    assert page.query_params["quick"] in ("1", ["1"])
 
 
 def test_guesses_are_kept_in_the_address_and_a_reload_brings_the_table_back():

@@ -117,7 +117,7 @@ def complaint(page: AppTest) -> str:
         ({"models": [{"name": "gru", "params": {HTML: HTML}}]}, "GRU: <img src=x"),
         ({"source": {"kind": f"a\nb {HTML}" * 500}}, "source"),
         ({HTML * 100: HTML * 100}, "extra inputs are not permitted"),
-        ({"seeds": [HTML]}, "seeds → 0: input should be a valid integer"),
+        ({"seeds": [HTML]}, "seeds → 0: a whole number is needed"),
         ("[" * 50_000, "recursion limit exceeded"),
         ('{"seeds": [' + "-1," * 30_000 + "-1]}", "seeds → 0: "),
     ],

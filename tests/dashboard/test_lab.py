@@ -173,7 +173,7 @@ def test_the_scores_on_the_page_are_those_of_the_library():
     page = open_lab(SMALL)
     fits = {fit.model.name: fit for fit in fits_of(SMALL)}
     linear = run_fit(fits["linear"]).valid.mse
-    bars = {trace["y"][0]: trace["x"][0] for trace in plot(page, "mse")["data"]}
+    bars = {trace["name"]: trace["x"][0] for trace in plot(page, "mse")["data"]}
     assert bars["Linear, least squares"] == pytest.approx(linear, rel=1e-12)
     assert set(bars) == {"Naive", "Linear, least squares"}
 
@@ -245,6 +245,7 @@ def test_a_parameter_of_a_model_changes_its_count_and_its_name():
     units = next(box for box in page.text_input if box.label == "Units per layer")
     units.set_value("3, 4").run()
     assert not page.exception
+    assert any(form.label == "Deep RNN 3–4 · 53 parameters" for form in page.expander)  # at once, not a change later
     row = page.dataframe[0].value.set_index("Model")
     assert row.loc["Deep RNN 3–4", "Parameters"] == (1 * 3 + 3 * 3 + 3) + (3 * 4 + 4 * 4 + 4) + (4 + 1 + 1)
 
@@ -265,6 +266,19 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(change, says: str):
     change(page).run()
     assert not page.exception
     assert says in errors(page)
+    button(page, "undo").click().run()
+    assert not page.error and list(page.dataframe[0].value["Model"])[-1] == "Deep RNN"
+
+
+def test_a_parameter_that_means_nothing_beside_the_others_is_not_asked_for():
+    page = open_lab(SMALL)
+
+    def asked() -> bool:
+        return any(box.label == "Loss on the last" for box in page.number_input)
+
+    assert not asked()
+    next(box for box in page.selectbox if box.label == "Sequence to").set_value("sequence").run()
+    assert asked() and not page.exception
 
 
 def test_a_look_back_that_is_longer_than_the_series_is_refused_in_words():
