@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from forecasting import logs
+from forecasting.bench import MODELS as BENCH
+from forecasting.bench import measure
 from forecasting.chapter import ROWS, SEEDS, Row, line_of
 from forecasting.data import describe, floor_of
 from forecasting.doctor import report
@@ -134,6 +136,34 @@ def _print_chapter(table: list[dict], floor: float | None) -> None:
     for row in ROWS:
         if row.remark:
             console.print(f"{row.title}: {row.remark}")
+
+
+@app.command()
+def bench(
+    epochs: Annotated[int, typer.Option(min=2, max=100, help="Epochs of every fit.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="Fits of each kind, in alternation.")] = 2,
+    n_series: Annotated[int, typer.Option(min=100, max=50_000, help="Series, of which 70 % are trained on.")] = 10_000,
+    model: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the chapter's networks by Keras' own `fit` and here, in turns."""
+    chosen = tuple(model or BENCH)
+    if unknown := set(chosen) - set(BENCH):
+        print(f"The bench has no {', '.join(sorted(unknown))}: choose from {', '.join(BENCH)}.", file=sys.stderr)
+        raise typer.Exit(2)
+    rows = []
+    for row in measure(epochs, rounds, n_series, chosen):
+        rows.append(row)
+        print(f"{row['model']}: {row['ratio']:.1f} times as fast", file=sys.stderr)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    shown = Table(title="Seconds per epoch, validation included, and validation MSE: Keras' fit, and here")
+    for name in rows[0]:
+        shown.add_column(name.replace("_", " "), justify="left" if name == "model" else "right")
+    for row in rows:
+        shown.add_row(*(value if isinstance(value, str) else f"{value:.3g}" for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else 140).print(shown)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-NUMERICS = 3
+NUMERICS = 4
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
 fit's id, beside the settings that differ from their defaults."""
 
@@ -283,6 +283,34 @@ class Training(Value):
     learning_rate: float = Field(
         0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
     )
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant",
+        title="Rate over time",
+        description="Constant, or a cosine: it rises at first, and falls to zero until the end, so that the last steps are "
+        "small.",
+    )
+    warm_up: float = Field(
+        0.1, ge=0, le=0.5, title="Warm-up", description="Share of the training in which a cosine rises, in a straight line."
+    )
+    restarts: tuple[Annotated[int, Field(ge=1, le=1_000)], ...] = Field(
+        (),
+        max_length=20,
+        title="Restarts",
+        description="Epochs after which a cosine began anew: a fit that was continued has them.",
+    )
+    clip_norm: float | None = Field(
+        None,
+        ge=0.001,
+        le=1_000,
+        title="Clip gradients",
+        description="A gradient that is longer than this is shortened to it, so that one odd batch does no harm.",
+    )
+    loss: Literal["mse", "mae", "huber"] = Field(
+        "mse",
+        title="Loss",
+        description="What is minimised: squared errors, absolute ones, or squared ones that are absolute beyond 1 (Huber). "
+        "Curves show the mean squared error.",
+    )
     optimizer: Literal["adam", "nadam", "rmsprop", "sgd"] = Field(
         "adam", title="Optimiser", description="The rule that turns gradients into steps, at Keras' defaults."
     )
@@ -304,7 +332,24 @@ class Training(Value):
         """A budget takes the place of epochs; `max_seconds` is in the first links, and became a limit of the server."""
         if not isinstance(data, dict):
             return data
-        return without(data, "max_seconds", *(["epochs"] if data.get("budget_s") is not None else []))
+        return without(data, "max_seconds", *(["epochs", "restarts"] if data.get("budget_s") is not None else []))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _constant_rate_has_no_shape(cls, data: Any) -> Any:
+        constant = isinstance(data, dict) and data.get("schedule", "constant") == "constant"
+        return without(data, "warm_up", "restarts") if constant else data
+
+    @model_validator(mode="after")
+    def _restarts_come_in_order(self) -> Self:
+        if sorted({*self.restarts, self.epochs}) != [*self.restarts, self.epochs]:
+            raise ValueError("Restarts are epochs in ascending order, the last before the end.")
+        return self
+
+    @property
+    def changes_rate(self) -> bool:
+        """Whether the learning rate depends on how long the training is."""
+        return self.schedule != "constant"
 
     @property
     def most_epochs(self) -> int:
@@ -379,12 +424,31 @@ class Fit(Value):
 
     @property
     def trunk(self) -> str:
-        """A hash of everything that decides the result of each epoch, however many there are.
+        """A hash of everything that decides the result of each epoch.
 
         Fits of one trunk walk the same way: the one with more epochs goes on from where the one with fewer ended.
         """
+        return self.trunks[0][0]
+
+    @property
+    def trunks(self) -> list[tuple[str, int]]:
+        """Its own trunk, and those that it has gone out from: of each the hash, and up to which epoch it walks along.
+
+        With a constant learning rate the number of epochs decides nothing. Where the rate changes until the end, a longer
+        fit walks another way, unless it is a shorter one that was continued: then its first epochs are those.
+        """
         training = self.training
-        return self._hash(training and Training.model_validate(without(training.model_dump(), "epochs", "budget_s")))
+        if training is None or not training.changes_rate:
+            endless = training and Training.model_validate(without(training.model_dump(), "epochs", "budget_s"))
+            return [(self._hash(endless), training.epochs if training else 0)]
+        ends = (*training.restarts, training.epochs)
+        walks = [training.model_copy(update={"epochs": end, "restarts": ends[:i]}) for i, end in enumerate(ends)]
+        return [(self._hash(walk), walk.epochs) for walk in reversed(walks)]
+
+    def of_epochs(self, epochs: int) -> "Fit":
+        """The same, with a number of epochs in the place of a time budget."""
+        training = Training() if self.training is None else self.training
+        return self.model_copy(update={"training": training.model_copy(update={"epochs": epochs, "budget_s": None})})
 
     def _hash(self, training: Training | None) -> str:
         content = self.model_copy(update={"training": training}).model_dump(mode="json", exclude_defaults=True)
@@ -397,7 +461,7 @@ class Fit(Value):
         """What decides which compiled program the fit needs: model, task, shapes of the data, batch, optimiser, device."""
         shapes = str(self.source.n_series) if isinstance(self.source, Waves) else self.source.canonical()
         training = self.training or Training()
-        how = f"{training.batch_size} {training.optimizer} {training.device}"
+        how = f"{training.batch_size} {training.optimizer} {training.clip_norm} {training.loss} {training.device}"
         return " ".join((self.model.canonical(), self.task.canonical(), shapes, how, str(self.look_back)))
 
     @property

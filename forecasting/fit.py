@@ -40,6 +40,7 @@ class Result:
         state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
         epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
+        planned: epochs after which the fit was to end, a time budget turned into them; None without training.
         fit_s: seconds to fit and to score, also those of the fit whose state it went on from.
         epoch_s, compile_s: seconds per epoch (median, without the first), and for the first gradient step.
         ended_early: None, or what ended it: "stopped".
@@ -55,6 +56,7 @@ class Result:
     parameters: int
     epochs: int | None
     best_epoch: int | None
+    planned: int | None
     fit_s: float
     epoch_s: float | None
     compile_s: float | None
@@ -74,6 +76,7 @@ class Result:
             "parameters": self.parameters,
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
+            "planned": self.planned,
             "fit_s": self.fit_s,
             "epoch_s": self.epoch_s,
             "compile_s": self.compile_s,
@@ -207,6 +210,7 @@ def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, 
         parameters=model.n_parameters(shape),
         epochs=learned.epochs if trained else None,
         best_epoch=learned.best_epoch if trained else None,
+        planned=learned.planned if trained else None,
         fit_s=learned.before_s + time.monotonic() - started,
         epoch_s=learned.epoch_s,
         compile_s=learned.compile_s,

@@ -177,7 +177,7 @@ def test_a_fit_that_fails_gives_exit_status_1_and_its_reason(tmp_path):
     ("text", "named"),
     [
         ("this is no JSON", "JSON"),
-        ('{"models": [{"name": "oracle"}]}', "oracle"),
+        ('{"models": [{"name": "prophet"}]}', "prophet"),
         ('{"models": [{"name": "lstm", "params": {"units": [0]}}]}', "LSTM"),
         ('{"epochs": 3}', "epochs"),
     ],

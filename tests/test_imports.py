@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecasting"
 FILES = sorted(PACKAGE.rglob("*.py"))
-NETWORK_FILES = {"models/cells.py", "models/networks.py", "models/training.py"}
+IN_MODELS = ("cells", "networks", "program", "recurrent", "recurrent_cells", "training")
+NETWORK_FILES = {f"models/{name}.py" for name in IN_MODELS}
 LIGHT_FILES = [file for file in FILES if str(file.relative_to(PACKAGE)) not in NETWORK_FILES]
 HEAVY = ("tensorflow", "keras", "statsmodels", "statsforecast", "streamlit")
 
@@ -94,7 +95,7 @@ def test_the_readers_of_imports_see_what_there_is():
     assert "forecasting.fit" not in imported_at_once(PACKAGE / "runs" / "worker.py")
     assert "forecasting.models.networks" in imported(PACKAGE / "models" / "neural.py")
     assert "forecasting.models.networks" not in imported_at_once(PACKAGE / "models" / "neural.py")
-    assert {"keras", "tensorflow"} <= imported_at_once(PACKAGE / "models" / "training.py")
+    assert {"keras", "tensorflow"} <= imported_at_once(PACKAGE / "models" / "program.py")
     assert within({"kerasy", "keras.layers", "keras"}, "keras") == {"keras.layers", "keras"}
 
 

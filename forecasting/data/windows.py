@@ -27,6 +27,7 @@ class Windows:
         unique_id: the series of each window, shape `(n_windows,)`.
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
         n_targets: of the features the first so many are forecast.
+        weight: how much each window counts in training, `(n_windows,)`; None for all alike.
         whole: where values of the look-backs were hidden, the look-backs before, as `x`.
         hidden: which these were, bool, of the same shape.
     """
@@ -39,6 +40,7 @@ class Windows:
     unique_id: np.ndarray
     ds: np.ndarray
     n_targets: int = 1
+    weight: np.ndarray | None = None
     whole: np.ndarray | None = None
     hidden: np.ndarray | None = None
 

@@ -116,11 +116,13 @@ class Fitted(Protocol):
 class Learned:
     """What `Model.fit` returns: the fitted model, how it came about, and where it has got to.
 
-    `before_s` are the seconds that the fit had spent whose state it went on from.
+    `before_s` are the seconds that the fit had spent whose state it went on from; `planned` are the epochs after which it
+    was to end.
     """
 
     fitted: Fitted
     epochs: int = 0
+    planned: int = 0
     state: Arrays = field(default_factory=dict)
     before_s: float = 0.0
     best_epoch: int | None = None
@@ -296,6 +298,6 @@ class NetworkModel(Learner):
 
     def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
         """Build the network and give it the weights."""
-        from forecasting.models.training import load
+        from forecasting.models.program import load
 
         return load(self, weights, shape, control)

@@ -31,6 +31,7 @@ class History:
 
     def __init__(self, control: Control) -> None:
         self.training, self._started, self._began = control.training, control.started, time.monotonic()
+        self._planned = False
         self.compile_s: float | None = None
         self.ended_early: str | None = None
         self._seconds: list[float] = []
@@ -88,17 +89,29 @@ class History:
 
     # ---------------------------------------------------------------------------------------------------------- ends
 
+    def plan(self, epoch_s: float) -> None:
+        """Turn the time budget into a number of epochs that take so many seconds each."""
+        left = (self.training.budget_s or 0.0) - (time.monotonic() - self._started)
+        self.training = self.training.model_copy(update={"epochs": max(1, int(left / max(epoch_s, 1e-6)))})
+        self._planned = True
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs after which the fit ends at the latest."""
+        return self.training.epochs if self._planned else self.training.most_epochs
+
     def is_over(self) -> bool:
         """Whether no further epoch is wanted: all are done, patience is over, or the budget leaves no room for one."""
         patience, budget = self.training.patience, self.training.budget_s
-        if self.epochs >= self.training.most_epochs:
+        if self.epochs >= self.most_epochs:
             return True
         if patience is not None and self.epochs - self.best_epoch >= patience:
             return True
         if budget is None or not self._seconds:
             return False
         spent = self._spent_s()
-        return spent + self.epoch_s / 2 > budget or spent + self.epoch_s > MARGIN * budget
+        room = not self._planned and spent + self.epoch_s / 2 > budget
+        return room or spent + self.epoch_s > MARGIN * budget
 
     def check_budget(self) -> None:
         """Break off an epoch when the budget is spent in the middle of it.

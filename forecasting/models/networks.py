@@ -9,6 +9,7 @@ from keras import layers
 
 from forecasting.models.base import Shape
 from forecasting.models.cells import CausalConvolution, DecoderCell, cell_of, normalised_cell
+from forecasting.models.recurrent import Stack
 
 if TYPE_CHECKING:
     from forecasting.models.convolutional import ConvGRU, WaveNet
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from forecasting.models.sequences import EncoderDecoder, VectorToSequence
 
 Tensor = Any
+LAYERS = {"simple": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def flat_dense(shape: Shape) -> Pair:
 def simple_rnn(model: "SimpleRNN1", shape: Shape) -> Pair:
     """One recurrent neuron per output; time is open."""
     rows = keras.Input((None, shape.n_features))
-    return alone(keras.Model(rows, layers.SimpleRNN(shape.n_outputs, activation=model.activation)(rows)))
+    neurons = Stack([layers.SimpleRNN(shape.n_outputs, activation=model.activation)], whole_sequence=False)
+    return alone(keras.Model(rows, neurons(rows)))
 
 
 def recurrent_stack(model: "RecurrentStack", shape: Shape) -> Pair:
@@ -70,19 +73,28 @@ def recurrent_stack(model: "RecurrentStack", shape: Shape) -> Pair:
     every = model.every_step
     recurrent_output = model.output == "recurrent"
     rows = keras.Input((None, shape.n_features))
-    states = rows
+    if model.normalisation != "none" or model.dropout or model.recurrent_dropout:
+        out = _one_after_the_other(model, rows, shape)
+    else:
+        stacked = [LAYERS[model.cell](units, activation=model.activation) for units in model.units]
+        stacked += [layers.SimpleRNN(shape.n_outputs)] if recurrent_output else []
+        out = Stack(stacked, whole_sequence=every)(rows)
+    if not recurrent_output:
+        out = layers.Dense(shape.n_outputs, activation=getattr(model, "output_activation", "linear"))(out)
+    if not every:
+        return alone(keras.Model(rows, out))
+    return _last_of(rows, out, slice(-model.loss_last if model.loss_last else None, None))
+
+
+def _one_after_the_other(model: "RecurrentStack", rows: Tensor, shape: Shape) -> Tensor:
+    """The layers of a stack with normalisation or dropout, each giving its whole sequence to the next."""
+    every, recurrent_output, states = model.every_step, model.output == "recurrent", rows
     for i, units in enumerate(model.units):
         whole_sequence = every or recurrent_output or i < len(model.units) - 1
         states = _recurrent(model, units, whole_sequence)(states)
         if model.normalisation == "batch":
             states = layers.BatchNormalization()(states)
-    if recurrent_output:
-        out = layers.SimpleRNN(shape.n_outputs, return_sequences=every)(states)
-    else:
-        out = layers.Dense(shape.n_outputs, activation=getattr(model, "output_activation", "linear"))(states)
-    if not every:
-        return alone(keras.Model(rows, out))
-    return _last_of(rows, out, slice(-model.loss_last if model.loss_last else None, None))
+    return layers.SimpleRNN(shape.n_outputs, return_sequences=every)(states) if recurrent_output else states
 
 
 def _last_of(rows: Tensor, out: Tensor, every_step: slice) -> Pair:
@@ -95,10 +107,8 @@ def _recurrent(model: "RecurrentStack", units: int, whole_sequence: bool) -> lay
     if model.normalisation == "layer":
         return layers.RNN(normalised_cell(model.cell, units, model.activation, **dropout), return_sequences=whole_sequence)
     how: dict[str, Any] = {"activation": model.activation, "return_sequences": whole_sequence, **dropout}
-    if model.cell == "simple":
-        return layers.SimpleRNN(units, **how)
     # XLA cannot compile the cuDNN kernels that Keras would choose by itself.
-    return {"lstm": layers.LSTM, "gru": layers.GRU}[model.cell](units, use_cudnn=False, **how)
+    return LAYERS[model.cell](units, **how, **({} if model.cell == "simple" else {"use_cudnn": False}))
 
 
 def vector_to_sequence(model: "VectorToSequence", shape: Shape) -> Pair:
@@ -151,8 +161,7 @@ def conv_gru(model: "ConvGRU", shape: Shape) -> Pair:
     """A convolution shortens the look-back, GRU layers read what it found; trained at every step of theirs."""
     rows = keras.Input((None, shape.n_features))
     states = layers.Conv1D(model.filters, model.kernel_size, strides=model.stride, padding="valid")(rows)
-    for units in model.units:
-        states = layers.GRU(units, return_sequences=True, use_cudnn=False)(states)
+    states = Stack([layers.GRU(units) for units in model.units], whole_sequence=True)(states)
     out = layers.Dense(shape.n_outputs)(states)
     every_step = slice(model.kernel_size - 1, None, model.stride)
     return Pair(keras.Model(rows, out), keras.Model(rows, out[:, -1]), every_step)

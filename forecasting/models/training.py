@@ -1,210 +1,57 @@
-"""The training loop: one compiled program does many gradient steps, and a program is kept for the next fit like it.
-
-Keras' `fit` returns to Python after every step; for networks of some twenty units that costs about ten times the
-arithmetic. Here the data lie in memory as tensors, and one XLA program walks over the shuffled batches by itself. It takes
-the first and the last batch as arguments, so one compilation serves blocks of any length: long epochs are cut into blocks
-of about a quarter of a second, after each of which progress is reported and a wish to stop is heard.
-"""
+"""The training loop. Epochs are cut into blocks of about a quarter of a second, after each of which progress is reported
+and a wish to stop is heard."""
 
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from forecasting.data.windows import Split, Windows
-from forecasting.experiment import BadInput, Training
-from forecasting.models.base import Control, Fitted, Learned, NetworkModel, Progress, Shape
+from forecasting.experiment import Training
+from forecasting.models.base import Control, Learned, NetworkModel, Progress, Shape
 from forecasting.models.history import BudgetSpent, History, Stopped
+from forecasting.models.program import Batches, Network, Program, Tensors, program_for
+from forecasting.models.schedule import rates
 
 log = logging.getLogger(__name__)
 
 BLOCK_S = 0.25
 """Aim for the length of a block of steps, in seconds."""
-PREDICT_ROWS = 1024
-"""Windows per call of the forecasting program."""
-KEPT_PROGRAMS = 8
-
-_programs: OrderedDict[tuple, "Program"] = OrderedDict()
+PROBE_S = 0.5
+"""So long it is tried how fast a network is, to plan how many epochs a time budget holds."""
 
 
 class Diverged(ArithmeticError):
     """The loss left the real numbers."""
 
 
-def devices() -> list[str]:
-    """Name the devices that networks can be trained on: `CPU`, and `GPU:0` … where TensorFlow sees them."""
-    return ["CPU"] + [f"GPU:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
-
-
-def _draws(network: keras.Model) -> list:
-    """Where the random numbers of a network's dropout have got to."""
-    weights = {id(variable) for variable in network.weights}
-    return [variable for variable in network.variables if id(variable) not in weights]
-
-
-class Program:
-    """A network, its optimiser, and their compiled programs; weights are set anew for every fit."""
-
-    def __init__(self, model: NetworkModel, shape: Shape, training: Training) -> None:
-        self.model, self.shape = model, shape
-        self.device = f"/{training.device}:0" if training.device == "CPU" else f"/{training.device}"
-        with tf.device(self.device):
-            self.pair = model.network(shape)
-            self.network = self.pair.learner
-            self.optimizer = keras.optimizers.get(training.optimizer)
-            self.optimizer.build(self.network.trainable_variables)
-        self._optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
-        # The loop is written out, so that nothing hangs on AutoGraph, which does not read the newest Pythons.
-        self._steps = tf.function(self._take_steps, jit_compile=True, autograph=False)
-        self._forward = tf.function(lambda x: self.pair.forecaster(x, training=False), jit_compile=True, autograph=False)
-
-    def reset(self, seed: int, learning_rate: float) -> None:
-        """Draw the weights that a fresh network of this seed has, and forget what the optimiser has seen."""
-        keras.utils.set_random_seed(seed)
-        with tf.device(self.device):
-            fresh = self.model.network(self.shape).learner
-        self.network.set_weights(fresh.get_weights())
-        for variable, start in zip(_draws(self.network), _draws(fresh), strict=True):
-            variable.assign(start)
-        for variable, start in zip(self.optimizer.variables, self._optimizer_start, strict=True):
-            variable.assign(start)
-        self.optimizer.learning_rate.assign(learning_rate)
-
-    def go_on(self, weights: list[np.ndarray], memory: list[np.ndarray]) -> None:
-        """Take the place of a fit that ended with these weights and this memory."""
-        self.network.set_weights(weights)
-        for variable, value in zip(self._remembered, memory, strict=True):
-            variable.assign(value)
-
-    @property
-    def memory(self) -> list[np.ndarray]:
-        """What a fit remembers beside the weights: the optimiser's variables, and where dropout's random numbers are."""
-        return [variable.numpy() for variable in self._remembered]
-
-    @property
-    def _remembered(self) -> list:
-        return [*self.optimizer.variables, *_draws(self.network)]
-
-    def steps(self, data: "Tensors", batches: tuple[tf.Tensor, tf.Tensor], first: int, last: int) -> float:
-        """Take the gradient steps `first` … `last - 1` and return the sum of squared errors that they saw."""
-        rows, weights = batches
-        with tf.device(self.device):
-            bounds = tf.constant(first), tf.constant(last)
-            return float(self._steps(data.x, data.y, data.path, rows, weights, *bounds))
-
-    def _take_steps(self, x, y, path, rows, weights, first, last):  # type: ignore[no-untyped-def]  # traced by TensorFlow
-        def step(i, seen):  # type: ignore[no-untyped-def]
-            xb, yb, pb = (tf.gather(part, rows[i]) for part in (x, y, path))
-            weight = weights[i]
-            targets = self.pair.targets(xb, yb, pb, self.shape)
-            with tf.GradientTape() as tape:
-                errors = tf.square(self.network(self.pair.inputs(xb, pb), training=True) - targets)
-                squares = tf.reduce_mean(errors, axis=list(range(1, len(errors.shape))))
-                error = tf.reduce_sum(weight * squares)
-                loss = error / tf.reduce_sum(weight)
-            gradients = tape.gradient(loss, self.network.trainable_variables)
-            self.optimizer.apply(gradients, self.network.trainable_variables)
-            return i + 1, seen + error
-
-        # Not over tf.range: XLA would compile its bounds in, and so compile anew for every block.
-        return tf.while_loop(lambda i, _: i < last, step, (first, tf.constant(0.0)))[1]
-
-    def predict(self, x: np.ndarray, control: Control | None = None) -> np.ndarray:
-        """Forecast `(n_windows, n_outputs)`, float32, in calls of one fixed size.
-
-        Raises:
-            Stopped: when `control` says so between two calls.
-        """
-        rows = PREDICT_ROWS
-        y_hat = np.empty((len(x), self.shape.n_outputs), dtype="float32")
-        for start in range(0, len(x), rows):
-            if control is not None and control.should_stop():
-                raise Stopped
-            piece = x[start : start + rows]
-            padded = np.concatenate([piece, np.zeros((rows - len(piece), *x.shape[1:]), "float32")])
-            with tf.device(self.device):
-                y_hat[start : start + rows] = self._forward(tf.constant(padded)).numpy()[: len(piece)]
-        return y_hat
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """The training part on its device."""
-
-    x: tf.Tensor
-    y: tf.Tensor
-    path: tf.Tensor
-
-
-@dataclass(frozen=True)
-class Network:
-    """A trained network: its weights, and the program that forecasts with them."""
-
-    program: Program
-    weights: list[np.ndarray]
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Forecast: `(n_windows, n_outputs)`."""
-        self.program.network.set_weights(self.weights)
-        return self.program.predict(np.asarray(x, "float32"))
-
-
-def program_for(model: NetworkModel, shape: Shape, training: Training, n_windows: int = 0) -> Program:
-    """Return the kept program for this network and these shapes, or make it; the few last used are kept."""
-    key = (model.name, model.canonical(), shape, training.optimizer, training.device, training.batch_size, n_windows)
-    if key not in _programs:
-        if training.device not in devices():
-            raise BadInput(f"This machine has no {training.device}: choose one of {', '.join(devices())}.")
-        _programs[key] = Program(model, shape, training)
-    _programs.move_to_end(key)
-    while len(_programs) > KEPT_PROGRAMS:
-        _programs.popitem(last=False)
-    return _programs[key]
-
-
-def load(model: NetworkModel, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
-    """Return the network with given weights, ready to forecast."""
-    return Network(program_for(model, shape, control.training), weights)
-
-
 def train(model: NetworkModel, split: Split, control: Control) -> Learned:
-    """Train a network by gradient descent on the mean squared error.
+    """Train a network by gradient descent.
 
     Batches are drawn anew for every epoch from `numpy.random.default_rng(seed)`; the last, smaller batch counts with its
     own size. The same settings and seed give the same weights on the same machine, also when the fit goes on from a state
-    that an earlier one of the same trunk has left.
+    that an earlier one of the same trunk has left. A learning rate that changes needs to know when the end comes: so a time
+    budget is turned into a number of epochs first, by trying how fast the network is.
 
     Raises:
         Diverged: when a loss turns NaN or infinite; the message says what to change.
         Stopped: when it was stopped before its first epoch had ended.
     """
-    shape, history = Shape.of(split), History(control)
-    program = program_for(model, shape, control.training, len(split.train))
-    program.reset(control.seed, control.training.learning_rate)
-    rng = np.random.default_rng(control.seed)
-    if history.epochs:
-        program.go_on(history.last, history.optimizer)
-        for _ in range(history.epochs):
-            rng.permutation(len(split.train))  # what the epochs before have drawn
-    with tf.device(program.device):
-        data = Tensors(*(tf.constant(part) for part in (split.train.x, split.train.y, split.train.path)))
-    control.on_stage("compiling")
+    program = program_for(model, Shape.of(split), control.training, len(split.train))
+    loop = _Loop(program, split, control)
     try:
-        while not history.is_over():
-            _one_epoch(program, data, split.valid, rng, control, history)
+        loop.run()
     except Stopped:
-        history.ended_early = "stopped"
+        loop.history.ended_early = "stopped"
     except BudgetSpent:
-        log.info("the budget was spent in the middle of epoch %d", history.epochs + 1)
+        log.info("the budget was spent in the middle of epoch %d", loop.history.epochs + 1)
+    history = loop.history
     return Learned(
         fitted=Network(program, history.kept()),
         epochs=history.epochs,
+        planned=history.most_epochs,
         state=history.state(),
         before_s=history.before_s,
         best_epoch=history.best_epoch,
@@ -214,48 +61,100 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
     )
 
 
-def _one_epoch(
-    program: Program, data: Tensors, valid: Windows, rng: np.random.Generator, control: Control, history: History
-) -> None:
-    """Train and validate one epoch, and tell of it."""
-    began, epoch = time.monotonic(), history.epochs + 1
-    loss = _train_epoch(program, data, rng, control, history)
-    trained_at = time.monotonic()
-    valid_loss = _loss(program, valid, control)
-    ended_at = time.monotonic()
-    progress = Progress(epoch, loss, valid_loss, history.elapsed_s)
-    control.on_epoch(progress)
-    _refuse_divergence(progress, control.training)
-    history.add(progress, program.network.get_weights(), program.memory, ended_at - began, ended_at - trained_at)
-    control.on_state(history.state)
+class _Loop:
+    """One fit: epoch after epoch, until its history says that it is over."""
 
+    def __init__(self, program: Program, split: Split, control: Control) -> None:
+        self.program, self.split, self.control = program, split, control
+        self.history = History(control)
+        self.data = Tensors.of(split.train, program.device)
+        self.rng = np.random.default_rng(control.seed)
 
-def _train_epoch(program: Program, data: Tensors, rng: np.random.Generator, control: Control, history: History) -> float:
-    """Train one epoch in blocks; return its training loss."""
-    batches, n = _shuffled(rng, len(data.x), control.training.batch_size)
-    n_batches, error = len(batches[0]), 0.0
-    for first, last in _blocks(n_batches, to_compile=history.compile_s is None):
-        if control.should_stop():
-            raise Stopped
-        history.check_budget()
+    def run(self) -> None:
+        """Train until the end."""
+        history, seed = self.history, self.control.seed
+        self.program.reset(seed)
+        self.control.on_stage("compiling")
+        if history.training.budget_s is not None and history.training.changes_rate:
+            history.plan(self._seconds_of_an_epoch())
+            self.program.reset(seed)
+        if history.epochs:
+            self.program.go_on(history.last, history.optimizer)
+            for _ in range(history.epochs):
+                self.rng.permutation(len(self.split.train))  # what the epochs before have drawn
+        while not history.is_over():
+            self._epoch()
+
+    def _epoch(self) -> None:
+        """Train and validate one epoch, and tell of it."""
+        began, program, history = time.monotonic(), self.program, self.history
+        loss = self._train_epoch()
+        trained_at = time.monotonic()
+        valid_loss = _mse(program, self.split.valid, self.control)
+        ended_at = time.monotonic()
+        progress = Progress(history.epochs + 1, loss, valid_loss, history.elapsed_s)
+        self.control.on_epoch(progress)
+        _refuse_divergence(progress, history.training)
+        history.add(progress, program.network.get_weights(), program.memory, ended_at - began, ended_at - trained_at)
+        self.control.on_state(history.state)
+
+    def _train_epoch(self) -> float:
+        """Train one epoch in blocks; return its mean squared error."""
+        history, error, weight, done = self.history, 0.0, 0.0, 0
+        groups = self._dealt(history.epochs + 1)
+        n_batches = sum(len(batches) for batches in groups)
+        for batches in groups:
+            tensors, weight = batches.tensors(), weight + float(batches.weights.sum())
+            for first, last in _blocks(len(batches), to_compile=history.compile_s is None):
+                if self.control.should_stop():
+                    raise Stopped
+                history.check_budget()
+                began = time.monotonic()
+                error += self.program.steps(self.data, tensors, first, last)
+                done += last - first
+                if history.compile_s is None:
+                    history.compile_s = time.monotonic() - began
+                    self.control.on_stage("training")
+                if done < n_batches:
+                    self.control.on_fraction(history.epochs + 1, done / n_batches)
+        return error / weight
+
+    def _dealt(self, epoch: int) -> list[Batches]:
+        """Deal the windows into batches. The last, smaller one is filled up with windows that do not count; where that would
+        change what the network makes of the others, it is a group of its own."""
+        part, size = self.split.train, min(self.history.training.batch_size, len(self.split.train))
+        order, n = self.rng.permutation(len(part)).astype("int32"), len(part)
+        n_batches = -(-n // size)
+        weights = (np.ones(n) if part.weight is None else part.weight).astype("float32")[order]
+        rate = rates(self.history.training, epoch, n_batches)
+        whole = n // size if self.program.mixes_windows else n_batches
+        room = np.zeros(whole * size - min(n, whole * size))
+        cut = whole * size
+        first = Batches(
+            rows=np.append(order[:cut], room).astype("int32").reshape(whole, size),
+            weights=np.append(weights[:cut], room).astype("float32").reshape(whole, size),
+            counts=np.array([min(size, n - i * size) for i in range(whole)], "float32"),
+            rates=rate[:whole],
+        )
+        if whole == n_batches:
+            return [first]
+        return [first, Batches(order[None, cut:], weights[None, cut:], np.array([n - cut], "float32"), rate[whole:])]
+
+    def _seconds_of_an_epoch(self) -> float:
+        """Try some steps and a validation, compiled before, with weights that are thrown away."""
+        batches = self._dealt(1)[0]
+        self.rng = np.random.default_rng(self.control.seed)
+        tensors, n = batches.tensors(), 1
+        self.program.steps(self.data, tensors, 0, 1)
+        _mse(self.program, self.split.valid, self.control)
         began = time.monotonic()
-        error += program.steps(data, batches, first, last)
-        if history.compile_s is None:
-            history.compile_s = time.monotonic() - began
-            control.on_stage("training")
-        if last < n_batches:
-            control.on_fraction(history.epochs + 1, last / n_batches)
-    return error / n
-
-
-def _shuffled(rng: np.random.Generator, n: int, batch_size: int) -> tuple[tuple[tf.Tensor, tf.Tensor], int]:
-    """Deal the windows into batches: row numbers and weights, each `(n_batches, batch_size)`; weight 0 fills the last."""
-    n_batches = -(-n // batch_size)
-    rows = np.zeros(n_batches * batch_size, dtype="int32")
-    weights = np.zeros(n_batches * batch_size, dtype="float32")
-    rows[:n], weights[:n] = rng.permutation(n), 1.0
-    shape = (n_batches, batch_size)
-    return (tf.constant(rows.reshape(shape)), tf.constant(weights.reshape(shape))), n
+        _mse(self.program, self.split.valid, self.control)
+        valid_s, tried, began = time.monotonic() - began, 0, time.monotonic()
+        while time.monotonic() - began < PROBE_S and not self.control.should_stop():
+            last = min(len(batches), n)
+            self.program.steps(self.data, tensors, 0, last)
+            tried, n = tried + last, 2 * n
+        return valid_s + (time.monotonic() - began) / max(tried, 1) * len(batches)
 
 
 def _blocks(n_batches: int, to_compile: bool) -> Iterator[tuple[int, int]]:
@@ -271,7 +170,7 @@ def _blocks(n_batches: int, to_compile: bool) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _loss(program: Program, part: Windows, control: Control) -> float:
+def _mse(program: Program, part: Windows, control: Control) -> float:
     """Mean squared error on a part, in the scale that the network sees."""
     y_hat = program.predict(part.x, control)
     return float(np.mean(np.square(y_hat.astype("float64") - part.y)))

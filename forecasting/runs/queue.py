@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, literal, or_, select, update
 
 from forecasting.experiment import Fit
 from forecasting.models import Progress
@@ -58,6 +58,7 @@ class Done:
         summary: `Result.summary()` as JSON.
         arrays: `forecasts`, `weights`, and `state` where there is one.
         epochs: how many epochs the state has behind it.
+        planned: after how many it was to end; a time budget has been turned into them.
         stopped: why the fit ended before it was done; None when it is finished.
         by_wish: whether it ended because somebody asked; it goes on when meanwhile somebody else wants it.
     """
@@ -65,6 +66,7 @@ class Done:
     summary: str
     arrays: Mapping[str, bytes]
     epochs: int | None = None
+    planned: int | None = None
     stopped: str | None = None
     by_wish: bool = False
 
@@ -174,6 +176,8 @@ class Queue:
                 write_blob(db, f"fit/{lease.fit.id}/{name}", content)
             if "state" in done.arrays:
                 values["epochs_done"] = done.epochs
+                if done.epochs is not None and done.epochs == done.planned:
+                    values["trunk"] = lease.fit.of_epochs(done.epochs).trunk
             if done.by_wish and not _stop_wanted(db, lease):
                 db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=done.epochs))
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
@@ -295,7 +299,8 @@ def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
 
 def _furthest(db: Connection, fit: Fit, epochs: int) -> Row | None:
     """The fit of the same trunk that has got furthest, within so many epochs."""
-    query = select(FIT.id, FIT.epochs_done).where(FIT.trunk == fit.trunk, FIT.epochs_done <= epochs)
+    walks = (and_(FIT.trunk == trunk, FIT.epochs_done <= min(end, epochs)) for trunk, end in fit.trunks)
+    query = select(FIT.id, FIT.epochs_done).where(or_(*walks))
     return db.execute(query.order_by(FIT.epochs_done.desc()).limit(1)).first()
 
 

@@ -264,7 +264,7 @@ class Shift:
             done = f"{summary['epochs']} epochs were done; the weights of epoch {summary['best_epoch']} are kept."
             why = f"{self.limit or 'Stopped'}: {done}"
         by_wish = why is not None and not self.limit
-        return Done(json.dumps(summary), arrays, summary["epochs"], stopped=why, by_wish=by_wish)
+        return Done(json.dumps(summary), arrays, summary["epochs"], summary["planned"], why, by_wish)
 
 
 def _epochs_of(checkpoint: Path) -> int:

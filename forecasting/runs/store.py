@@ -291,6 +291,9 @@ def further(run: RunView, epochs: int) -> Experiment:
     if not done:
         raise BadInput("No fit of this run has finished an epoch: there is nothing to go on from.")
     settings = run.experiment.training.model_dump() | {"epochs": done + epochs, "budget_s": None}
+    if run.experiment.training.changes_rate:
+        planned = max((fit.result or {}).get("planned") or 0 for fit in run.fits) or run.experiment.training.epochs
+        settings |= {"epochs": planned + epochs, "restarts": (*run.experiment.training.restarts, planned)}
     try:
         training = Training.model_validate(settings)
     except ValidationError as error:

@@ -87,7 +87,7 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
     # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from forecasting.models.training import devices
+    from forecasting.models.program import devices
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)

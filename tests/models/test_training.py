@@ -1,5 +1,7 @@
 """The training loop, against Keras' own `fit`; and how it ends."""
 
+from dataclasses import replace
+from itertools import count
 from types import SimpleNamespace
 
 import keras
@@ -8,7 +10,7 @@ import pytest
 
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
-from forecasting.models import Control, Shape, history, resolve, training
+from forecasting.models import Control, Shape, history, program, resolve, training
 from forecasting.models.training import Diverged, Stopped
 
 LINEAR = resolve(ModelChoice(name="linear_sgd"))
@@ -37,16 +39,24 @@ def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch
     return model.fit(split, control), curve
 
 
-def fit_by_keras(model, optimizer, seed, epochs, batch_size):
-    """Keras' `fit` on the same batches in the same order: one epoch at a time, over windows shuffled beforehand."""
+def fit_by_keras(model, optimizer, seed, epochs, batch_size, loss="mse", rate=None, weight=None, scale=1):
+    """Keras' `fit` on the same batches in the same order: one epoch at a time, over windows shuffled beforehand.
+
+    `rate` gives the learning rate of each gradient step, counted from 0; `weight` is how much each window counts.
+    """
     keras.utils.set_random_seed(seed)
     network = model.network(Shape.of(SPLIT)).learner
-    network.compile(optimizer, loss="mse")
-    rng, losses = np.random.default_rng(seed), []
+    network.compile(optimizer, loss=loss)
+    rng, losses, callbacks, step = np.random.default_rng(seed), [], [], count()
+    if rate is not None:
+        set_rate = lambda *_, **__: network.optimizer.learning_rate.assign(rate(next(step)))  # noqa: E731
+        callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate))
     for _ in range(epochs):
         order = rng.permutation(len(SPLIT.train))
-        x, y = SPLIT.train.x[order], SPLIT.train.y[order]
-        history = network.fit(x, y, batch_size=batch_size, epochs=1, shuffle=False, verbose=0)
+        x, y = SPLIT.train.x[order], scale * SPLIT.train.y[order]
+        counted = {} if weight is None else {"sample_weight": weight[order]}
+        how = {"batch_size": batch_size, "epochs": 1, "shuffle": False, "verbose": 0, "callbacks": callbacks}
+        history = network.fit(x, y, **how, **counted)
         losses.append(history.history["loss"][0])
     return network, losses
 
@@ -74,6 +84,56 @@ def test_two_epochs_give_the_weights_and_losses_that_keras_fit_gives(model, opti
     assert np.isclose(curve[-1].valid_loss, network.evaluate(SPLIT.valid.x, SPLIT.valid.y, verbose=0), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("settings", "loss", "config"),
+    [
+        ({"loss": "mae"}, "mae", {}),
+        ({"loss": "huber"}, "huber", {}),
+        ({"clip_norm": 0.05}, "mse", {"global_clipnorm": 0.05}),
+    ],
+    ids=["absolute errors", "Huber", "clipped gradients"],
+)
+def test_losses_and_clipping_are_those_of_keras(settings, loss, config):
+    far = replace(SPLIT, train=replace(SPLIT.train, y=4 * SPLIT.train.y))  # where Huber's loss and the clipping matter
+    learned, _ = fit(DEEP, seed=3, split=far, **settings)
+    network, _ = fit_by_keras(DEEP, keras.optimizers.Adam(0.001, **config), 3, 2, 16, loss, scale=4)
+    plain, _ = fit(DEEP, seed=3, split=far)
+    for ours, theirs, without in zip(learned.fitted.weights, network.get_weights(), plain.fitted.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+        assert np.abs(ours - without).max() > 3e-5
+
+
+def test_windows_count_as_much_as_they_shall():
+    weight = np.random.default_rng(0).uniform(0, 3, len(SPLIT.train)).astype("float32")
+    weighted = replace(SPLIT, train=replace(SPLIT.train, weight=weight))
+    learned, curve = fit(DEEP, seed=3, split=weighted, learning_rate=0.01)
+    network, _ = fit_by_keras(DEEP, keras.optimizers.Adam(0.01), 3, 2, 16, weight=weight)
+    for ours, theirs in zip(learned.fitted.weights, network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
+    assert curve[0].loss != fit(DEEP, seed=3, learning_rate=0.01)[1][0].loss
+
+
+def test_a_cosine_rises_and_falls_from_step_to_step():
+    settings = {"schedule": "cosine", "warm_up": 0.25, "learning_rate": 0.02, "epochs": 4}
+    learned, _ = fit(DEEP, seed=3, **settings)
+
+    def rate(step, total=4 * 3):
+        return 0.02 * ((step + 1) / 3 if step < 3 else 0.5 + 0.5 * np.cos(np.pi * (step - 3) / (total - 3)))
+
+    network, _ = fit_by_keras(DEEP, keras.optimizers.Adam(0.02), 3, 4, 16, rate=rate)
+    for ours, theirs in zip(learned.fitted.weights, network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
+
+
+def test_the_last_smaller_batch_is_normalised_by_itself():
+    normalised = resolve(ModelChoice(name="gru", params={"units": [3], "normalisation": "batch"}))
+    learned, curve = fit(normalised, seed=3, learning_rate=0.01)  # 42 windows: 16, 16, 10
+    network, losses = fit_by_keras(normalised, keras.optimizers.Adam(0.01), 3, 2, 16)
+    for ours, theirs in zip(learned.fitted.weights, network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
+    np.testing.assert_allclose([progress.loss for progress in curve], losses, rtol=1e-4)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "nadam", "rmsprop", "sgd"])
 def test_without_a_choice_optimisers_are_at_keras_defaults(optimizer):
     config = keras.optimizers.get(optimizer).get_config()
@@ -97,11 +157,11 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_other_weights(model)
 
 
 def test_a_program_is_used_again_and_a_fit_knows_nothing_of_the_one_before():
-    training._programs.clear()
+    program._programs.clear()
     fit(SIMPLEST, seed=1, learning_rate=0.001)
     reused, curve = fit(SIMPLEST, seed=2, learning_rate=0.02, epochs=3)
-    assert len(training._programs) == 1
-    training._programs.clear()
+    assert len(program._programs) == 1
+    program._programs.clear()
     fresh, fresh_curve = fit(SIMPLEST, seed=2, learning_rate=0.02, epochs=3)
     assert all(np.array_equal(a, b) for a, b in zip(reused.fitted.weights, fresh.fitted.weights, strict=True))
     assert [p.valid_loss for p in curve] == [p.valid_loss for p in fresh_curve]
@@ -116,12 +176,12 @@ def test_a_fitted_model_keeps_its_weights_when_its_program_trains_another():
 
 
 def test_only_the_few_programs_used_last_are_kept():
-    for batch_size in range(10, 10 + training.KEPT_PROGRAMS + 2):
-        training.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=batch_size))
-    kept = [key for key in training._programs]
-    assert len(kept) == training.KEPT_PROGRAMS
-    training.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=12))
-    assert list(training._programs) == [*kept[1:], kept[0]]
+    for batch_size in range(10, 10 + program.KEPT_PROGRAMS + 2):
+        program.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=batch_size))
+    kept = [key for key in program._programs]
+    assert len(kept) == program.KEPT_PROGRAMS
+    program.program_for(LINEAR, Shape.of(SPLIT), Training(batch_size=12))
+    assert list(program._programs) == [*kept[1:], kept[0]]
 
 
 def test_the_last_weights_are_kept_unless_the_best_are_asked_for():
@@ -178,6 +238,23 @@ def test_a_time_budget_is_held_and_gives_what_as_many_epochs_would_have_given(cl
     assert valid_loss(by_epochs.fitted) == valid_loss(learned.fitted)
 
 
+@pytest.mark.parametrize("step_s", [0.05, 0.3, 2.0])
+def test_a_budget_with_a_cosine_is_a_number_of_epochs_planned_beforehand(clock, monkeypatch, step_s):
+    cosine, began, take_steps = {"schedule": "cosine", "learning_rate": 0.01}, clock.at, program.Program.steps
+
+    def take_time(self, data, batches, first, last):
+        clock.at += step_s * (last - first)
+        return take_steps(self, data, batches, first, last)
+
+    monkeypatch.setattr(program.Program, "steps", take_time)
+    learned, curve = fit(budget_s=60, started=began, **cosine)
+    assert 1 < learned.epochs == len(curve) == learned.planned
+    assert 54 <= clock.at - began <= 63
+    by_epochs, same = fit(epochs=learned.epochs, **cosine)
+    assert [progress.valid_loss for progress in same] == [progress.valid_loss for progress in curve]
+    assert valid_loss(by_epochs.fitted) == valid_loss(learned.fitted)
+
+
 def test_an_epoch_for_which_a_budget_has_no_time_is_not_begun(clock):
     learned, _, took = spend(clock, 60, 6.0)
     assert took <= 66 and 1 <= learned.epochs <= 6
@@ -211,6 +288,19 @@ def test_a_fit_that_goes_on_from_a_state_ends_where_one_long_fit_does(settings):
     for one, other in zip(rest.fitted.weights, whole.fitted.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert all(point.elapsed_s > first.state["elapsed_s"] for point in further)
+
+
+def test_a_fit_with_a_cosine_that_is_continued_begins_another_one_where_it_ended():
+    cosine = {"schedule": "cosine", "warm_up": 0.2, "learning_rate": 0.05}
+    first, curve = fit(epochs=5, **cosine)
+    whole, longer = fit(epochs=8, restarts=(5,), **cosine)
+    assert [p.valid_loss for p in longer[:5]] == [p.valid_loss for p in curve]
+    rest, further = fit(epochs=8, restarts=(5,), state=first.state, **cosine)
+    assert [(p.epoch, p.loss, p.valid_loss) for p in further] == [(p.epoch, p.loss, p.valid_loss) for p in longer[5:]]
+    for one, other in zip(rest.fitted.weights, whole.fitted.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    other, _ = fit(epochs=8, **cosine)
+    assert np.abs(other.fitted.weights[0] - whole.fitted.weights[0]).max() > 1e-3
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ def test_an_unknown_run_is_none(store):
 
 
 def test_an_experiment_with_an_unknown_model_leaves_nothing_behind(store, small):
-    with pytest.raises(BadInput, match="no model 'oracle'"):
-        store.start_run(small("oracle"), "somebody")
+    with pytest.raises(BadInput, match="no model 'prophet'"):
+        store.start_run(small("prophet"), "somebody")
     assert store.recent_runs("somebody") == []
     assert store.lease("worker") is None
 
