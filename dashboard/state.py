@@ -15,12 +15,11 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
+from forecasting.experiment import MAX_TEXT, BadInput, Experiment, ModelChoice, Waves, plain
 from forecasting.fit import fits_of
 from forecasting.models import resolve
 
 MAX_ADDRESS = 20_000
-MAX_TEXT = 100_000
 
 Draft = dict[str, Any]
 

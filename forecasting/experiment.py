@@ -30,6 +30,8 @@ class Value(BaseModel):
 
 
 MOST_EPOCHS_IN_A_BUDGET = 100_000
+MAX_TEXT = 100_000
+"""Characters of an experiment's JSON: a multiple of what the largest needs, read within a fraction of a second."""
 
 
 def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -397,6 +399,8 @@ class Experiment(Value):
         Raises:
             BadInput: in one sentence, when the text is no valid experiment.
         """
+        if len(text) > MAX_TEXT:
+            raise BadInput(f"The experiment has {len(text):,} characters; {MAX_TEXT:,} are allowed.")
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

@@ -239,6 +239,27 @@ def test_steps_and_targets_follow_the_task():
     assert Task(channels="one").n_targets(3) == 1 and Task(channels="all").n_targets(3) == 3
 
 
+def test_a_constant_rate_has_neither_a_warm_up_nor_restarts():
+    assert Training(warm_up=0.3, restarts=(5,)) == Training()
+    assert Training(warm_up=0.3, schedule="cosine").warm_up == 0.3
+    with pytest.raises(ValueError, match="ascending order, the last before the end"):
+        Training(schedule="cosine", epochs=10, restarts=(12,))
+
+
+def test_fits_share_a_trunk_as_long_as_they_walk_the_same_way():
+    def trunks(epochs, **training):
+        return only_fit(training={"epochs": epochs, **training}).trunks
+
+    cosine = {"schedule": "cosine"}
+    assert trunks(20)[0][0] == trunks(40)[0][0] and [end for _, end in trunks(40)] == [40]
+    assert trunks(20, **cosine)[0][0] not in (trunks(40, **cosine)[0][0], trunks(20)[0][0])
+    continued = trunks(40, restarts=[20], **cosine)
+    assert continued[1] == trunks(20, **cosine)[0] and continued[0][1] == 40
+    assert continued[0][0] != trunks(40, **cosine)[0][0]
+    again = trunks(60, restarts=[20, 40], **cosine)
+    assert again[1:] == continued
+
+
 # ------------------------------------------------------------------------------------------------------------- fits
 
 WHOLE = {

@@ -12,6 +12,8 @@ from forecasting.models.base import Arrays, Control, Progress
 Weights = list[np.ndarray]
 MARGIN = 1.05
 """An epoch that would end later than this multiple of the time budget is broken off, and does not count."""
+PLANNED = 0.9
+"""Share of what is left of a time budget that epochs are planned for: the others on the machine want their part too."""
 
 
 class Stopped(Exception):
@@ -91,7 +93,7 @@ class History:
 
     def plan(self, epoch_s: float) -> None:
         """Turn the time budget into a number of epochs that take so many seconds each."""
-        left = (self.training.budget_s or 0.0) - (time.monotonic() - self._started)
+        left = PLANNED * ((self.training.budget_s or 0.0) - (time.monotonic() - self._started))
         self.training = self.training.model_copy(update={"epochs": max(1, int(left / max(epoch_s, 1e-6)))})
         self._planned = True
 

@@ -149,12 +149,13 @@ class _Loop:
         _mse(self.program, self.split.valid, self.control)
         began = time.monotonic()
         _mse(self.program, self.split.valid, self.control)
-        valid_s, tried, began = time.monotonic() - began, 0, time.monotonic()
+        self.program.network.get_weights(), self.program.memory
+        rest_s, tried, began = time.monotonic() - began, 0, time.monotonic()
         while time.monotonic() - began < PROBE_S and not self.control.should_stop():
             last = min(len(batches), n)
             self.program.steps(self.data, tensors, 0, last)
             tried, n = tried + last, 2 * n
-        return valid_s + (time.monotonic() - began) / max(tried, 1) * len(batches)
+        return rest_s + (time.monotonic() - began) / max(tried, 1) * len(batches)
 
 
 def _blocks(n_batches: int, to_compile: bool) -> Iterator[tuple[int, int]]:

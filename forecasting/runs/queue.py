@@ -176,8 +176,8 @@ class Queue:
                 write_blob(db, f"fit/{lease.fit.id}/{name}", content)
             if "state" in done.arrays:
                 values["epochs_done"] = done.epochs
-                if done.epochs is not None and done.epochs == done.planned:
-                    values["trunk"] = lease.fit.of_epochs(done.epochs).trunk
+                if done.planned is not None:  # a time budget has become a number of epochs
+                    values["trunk"] = lease.fit.of_epochs(done.planned).trunk
             if done.by_wish and not _stop_wanted(db, lease):
                 db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=done.epochs))
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
