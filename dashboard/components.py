@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Literal, ParamSpec, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
 import annotated_types
 import streamlit as st
@@ -13,6 +13,7 @@ from forecasting.experiment import BadInput, Value
 from forecasting.runs.database import Unavailable
 
 P = ParamSpec("P")
+N = TypeVar("N", int, float)
 
 N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000)
 BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
@@ -71,14 +72,14 @@ def choice(cls: type[Value], name: str, value: str, key: str) -> str:
     return st.selectbox(str(field.title), options, index, key=key, format_func=spoken, help=field.description)
 
 
-def optional(cls: type[Value], name: str, value: int | None, first: int, key: str) -> int | None:
+def optional(cls: type[Value], name: str, value: N | None, first: N, key: str) -> N | None:
     """A switch, and a box for the number when it is on."""
     field = cls.model_fields[name]
     if not st.toggle(str(field.title), start(f"{key}-on", value is not None), f"{key}-on", help=field.description):
         return None
     low, high = bounds(field)
-    shown = start(key, value or first)
-    return st.number_input(str(field.title), int(low), int(high), shown, key=key, label_visibility="collapsed")
+    kind, shown = type(first), start(key, value or first)
+    return st.number_input(str(field.title), kind(low), kind(high), shown, key=key, label_visibility="collapsed")
 
 
 def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:

@@ -93,6 +93,8 @@ def drawing(model: Model, colours: Look) -> str:
         sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
     elif model.name == "arima":
         _weighted_sum(sketch, "Σ φ·y + Σ θ·ε")
+    elif model.combines:
+        _ensemble(sketch)
     elif model.reference:
         _weighted_sum(sketch, "fit ω, φ")
     elif model.group == "recurrent":
@@ -151,6 +153,17 @@ def _theta(sketch: Sketch) -> None:
             sketch.arrow(value, part)
         sketch.arrow(part, mean)
     sketch.arrow(sketch.node(mean, "mean"), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
+
+
+def _ensemble(sketch: Sketch) -> None:
+    """Several models, and the mean of their forecasts."""
+    seen, mean = _inputs(sketch), (_x(2), 2 * RISE)
+    for x, word in ((_x(0), "model 1"), (_x(2), "model 2"), (_x(4), "model 3")):
+        member = sketch.node((x, RISE), word)
+        for value in seen:
+            sketch.arrow(value, member, faint=True)
+        sketch.arrow(member, mean)
+    sketch.arrow(sketch.node(mean, "Σ w·ŷ"), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
 
 
 def _row(sketch: Sketch, below: list[Point], word: str, y: float) -> list[Point]:

@@ -1,6 +1,6 @@
 """What the page knows about an experiment: a row per model, from the database and from what was computed here."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import mean, median, stdev
 
 import numpy as np
@@ -12,7 +12,7 @@ from forecasting.data import Split
 from forecasting.data.holes import fill_mse, forward, interpolation
 from forecasting.evaluation.scores import skill
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.fit import fits_of, is_instant
+from forecasting.fit import ensembles_of, fits_of, is_instant, joins, with_filled
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.views import FitView, RunView
 
@@ -179,14 +179,36 @@ def _outcome(fit: Fit, view: FitView | None) -> Outcome:
     return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
 
 
-def with_filled(split: Split, rows: list[Row]) -> Split:
+def with_known_filled(split: Split, rows: list[Row]) -> Split:
     """The split with what a network has put in the place of hidden validation values; NaN while none has done so yet."""
     if not rows[0].outcomes[0].fit.task.asks_network:
         return split
-    x = split.valid.x.copy()
-    known = next((filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None), None)
-    x[split.valid.missing] = np.nan if known is None else known
-    return replace(split, valid=replace(split.valid, x=x))
+    known = (filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None)
+    return with_filled(split, next(known, None))
+
+
+def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list[Row]:
+    """A row per ensemble of an experiment, made of the rows that have learned; without a score while they are too few."""
+    members = [(row, outcome) for row in rows if joins(row.outcomes[0].fit) for outcome in row.scored]
+    made = []
+    for fit in ensembles_of(experiment):
+        model = resolve(fit.model)
+        outcome = Outcome(fit, None, None)
+        if len(members) > 1:
+            keys = tuple((o.fit.id, 0.0 if o.view is None else o.view.ended_at) for _, o in members)
+            result = service.combined(fit.canonical(), keys, split, [o.forecasts for _, o in members])
+            shares: dict[str, float] = {}
+            for (row, _), share in zip(members, result.weights[0], strict=True):
+                shares[row.label] = shares.get(row.label, 0.0) + float(share)
+            y_hat = {"valid": result.y_hat_valid, "test": result.y_hat_test}
+            outcome = Outcome(fit, None, result.summary() | {"shares": shares}, y_hat)
+        made.append(Row(model, [outcome], Shape.asked(fit.source, fit.task, model)))
+    return made
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """Rows with what no model can do better than at the end."""
+    return sorted(rows, key=lambda row: row.model.reference)
 
 
 def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:
@@ -230,7 +252,7 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
             "Skill": None if gained is None else 100 * gained,
             "× floor": None if mse is None or not floor else mse / floor,
             "Windows": row.windows,
-            "Parameters": None if row.model.local else row.model.n_parameters(row.shape),
+            "Parameters": None if row.model.local or row.model.combines else row.model.n_parameters(row.shape),
             "Fit": row.middle("fit_s"),
             "Per epoch": row.middle("epoch_s"),
         }
@@ -252,6 +274,8 @@ def state_of(row: Row) -> str:
 
 def _spoken(outcome: Outcome) -> str:
     """A status in the visitor's words; what was computed on the page is done, whatever the queue makes of it."""
+    if outcome.result is None and resolve(outcome.fit.model).combines:
+        return "needs two that have learned"
     words = {"finished": "done", "new": "not trained", "queued": "training", "running": "training"}
     if outcome.trouble:
         return "not possible"
@@ -277,7 +301,8 @@ def verdict(rows: list[Row], floor: float | None) -> str:
         text += f", {apart} {rival.label}{_sampled(rival, most)}{_meaning(best, rival)}"
     if floor:
         text += f"; it stands **{best_mse / floor:.1f} times** above the noise floor"
-    waiting = [row for row in rows if not row.scored and not any(outcome.trouble for outcome in row.outcomes)]
+    asked = [row for row in rows if not row.model.combines]
+    waiting = [row for row in asked if not row.scored and not any(outcome.trouble for outcome in row.outcomes)]
     ending = "." if not waiting else f". {_count(len(waiting))} not trained yet."
     return text + ending
 

@@ -1,20 +1,23 @@
 """What all visitors of this server share: the store, the engine, and data that were just computed."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
+import numpy as np
 import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
 from forecasting.data import Split, load
 from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload
-from forecasting.fit import Result, run_fit
+from forecasting.fit import Result, combine, run_fit
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
 from forecasting.settings import Settings
 
+Forecasts = Callable[[str], np.ndarray | None]
+"""Gives the forecasts of a part."""
 _source: TypeAdapter[Source] = TypeAdapter(Source)
 _opening = threading.Lock()
 WARM_UP_AFTER_S = 4.0
@@ -80,6 +83,14 @@ def stored_forecasts(fit_id: str, ended_at: float) -> dict:  # noqa: ARG001  # a
     return arrays
 
 
+@st.cache_resource(max_entries=12, show_spinner=False)
+def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[Forecasts]) -> Result:  # noqa: ARG001
+    """An ensemble of fits, which are told apart by `members`: what identifies each of them and its forecasts."""
+    parts = ("valid", "test")
+    arrays = [{part: y_hat for part in parts if (y_hat := forecasts(part)) is not None} for forecasts in _forecasts]
+    return combine(Fit.model_validate_json(ensemble), _split, arrays)
+
+
 def windows(source: Source, task: Task) -> Split:
     """The windows of a source and a task.
 
@@ -141,5 +152,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for kept in (split_of, computed, stored_forecasts):
+    for kept in (split_of, computed, combined, stored_forecasts):
         kept.clear()

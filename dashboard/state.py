@@ -15,11 +15,15 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
+from forecasting import recipes
 from forecasting.experiment import MAX_TEXT, BadInput, Experiment, ModelChoice, Waves, plain
 from forecasting.fit import fits_of
 from forecasting.models import resolve
 
 MAX_ADDRESS = 20_000
+
+OPENING = recipes.experiment("tuned")
+"""What the page shows under the plain address."""
 
 Draft = dict[str, Any]
 
@@ -47,7 +51,7 @@ def decode(text: str) -> Experiment:
         BadInput: in one sentence, when the text is damaged or holds no valid experiment.
     """
     if len(text) > MAX_ADDRESS:
-        raise BadInput("The settings in this address are too long to be read: the page shows the chapter's settings.")
+        raise BadInput("The settings in this address are too long to be read: the page shows what it opens with.")
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         reader = zlib.decompressobj()
@@ -66,9 +70,9 @@ def decode(text: str) -> Experiment:
 
 
 def draft() -> Draft:
-    """The settings as the widgets hold them; made from the chapter's when the page opens."""
+    """The settings as the widgets hold them; made from the tuned comparison when the page opens."""
     if "draft" not in st.session_state:
-        take(Experiment())
+        take(OPENING)
     return st.session_state["draft"]
 
 

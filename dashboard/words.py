@@ -55,6 +55,13 @@ WORDS = {
     "optimised": "Optimised",
     "dynamic": "Dynamic",
     "dynamic_optimised": "Dynamic, optimised",
+    "tuned": "Tuned",
+    "chapter": "The chapter's",
+    "constant": "Constant",
+    "cosine": "Warm-up and cosine",
+    "mse": "Squared errors",
+    "mae": "Absolute errors",
+    "huber": "Huber",
 }
 """How values are spoken on screen where they are not their own word."""
 

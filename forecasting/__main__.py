@@ -19,11 +19,13 @@ from forecasting import logs
 from forecasting.bench import MODELS as BENCH
 from forecasting.bench import measure
 from forecasting.chapter import ROWS, SEEDS, Row, line_of
-from forecasting.data import describe, floor_of
+from forecasting.data import describe, floor_of, load
 from forecasting.doctor import report
 from forecasting.experiment import BadInput, Experiment
-from forecasting.fit import fits_of, run_fit
-from forecasting.models import MODELS
+from forecasting.fit import combine, ensembles_of, fits_of, joins, run_fit, with_filled
+from forecasting.models import MODELS, resolve
+from forecasting.recipes import RECIPES
+from forecasting.recipes import experiment as experiment_by
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
@@ -39,9 +41,14 @@ Slots = Annotated[int | None, typer.Option(min=1, help="Fits at the same time; F
 
 
 @app.command()
-def example() -> None:
-    """Print the chapter's experiment as JSON: a file to change and run."""
-    experiment = Experiment()
+def example(
+    recipe: Annotated[str, typer.Option(help="`chapter`, or `tuned`: what the dashboard opens with.")] = "chapter",
+) -> None:
+    """Print an experiment on the chapter's series as JSON: a file to change and run."""
+    if recipe not in RECIPES:
+        print(f"There is no recipe {recipe!r}: choose from {', '.join(RECIPES)}.", file=sys.stderr)
+        raise typer.Exit(2)
+    experiment = experiment_by(recipe)
     titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
     print(titled.model_dump_json(indent=2))
 
@@ -201,10 +208,12 @@ def _see_through(store: Store, run_id: str, settings: Settings, slots: int | Non
     finally:
         engine.close()
     floor = floor_of(done.experiment.source)
+    ensembles = _ensembles(done, store)
     if as_json:
-        print(json.dumps({"run": run_id, "noise_floor": floor, "fits": [_row(fit) for fit in done.fits]}, indent=2))
+        fits = [_row(fit) for fit in done.fits]
+        print(json.dumps({"run": run_id, "noise_floor": floor, "fits": fits, "ensembles": ensembles}, indent=2))
     else:
-        _print_table(done, floor)
+        _print_table(done, ensembles, floor)
     raise typer.Exit(0 if all(fit.status == "finished" for fit in done.fits) else 1)
 
 
@@ -258,7 +267,25 @@ def _row(fit: FitView) -> dict:
     return row | {key: result.get(key) for key in keys} | {"error": fit.reason}
 
 
-def _print_table(view: RunView, floor: float | None) -> None:
+def _ensembles(view: RunView, store: Store) -> list[dict]:
+    """The ensembles of a run, mixed from what its fits have stored; nothing where fewer than two can be members."""
+    source, task, made = view.experiment.source, view.experiment.task, ensembles_of(view.experiment)
+    members = [fit for fit in view.fits if fit.result and fit.fit.look_back is None and joins(fit.fit)]
+    if not made or len(members) < 2:
+        return []
+    forecasts, split = [store.arrays(fit.id, "forecasts") for fit in members], load(source, task, store.read_upload)
+    split = with_filled(split, forecasts[0]["filled"]) if task.asks_network else split
+    rows = []
+    for ensemble in made:
+        result = combine(ensemble, split, forecasts)
+        shares = zip(members, result.weights[0].tolist(), strict=True)
+        row = {"model": ensemble.model.name, "params": ensemble.model.params, "label": resolve(ensemble.model).label}
+        row |= {name: result.summary()[name] for name in ("valid_mse", "test_mse", "valid_mse_per_step")}
+        rows.append(row | {"members": [{"model": _name(fit), "share": share} for fit, share in shares]})
+    return rows
+
+
+def _print_table(view: RunView, ensembles: list[dict], floor: float | None) -> None:
     table = Table(title=f"{view.title or describe(view.experiment.source, view.experiment.task)} · run {view.id}")
     for column in ("model", "seed", "status", "valid MSE", "test MSE", "parameters", "epochs", "seconds"):
         table.add_column(column, justify="left" if column in ("model", "status") else "right")
@@ -268,6 +295,8 @@ def _print_table(view: RunView, floor: float | None) -> None:
         shown = ["–" if number is None else f"{number:.3g}" for number in numbers]
         shown[2] = "–" if row["parameters"] is None else f"{row['parameters']:,}"
         table.add_row(fit.label, "–" if fit.fit.seed is None else str(fit.fit.seed), fit.reason or fit.status, *shown)
+    for row in ensembles:
+        table.add_row(row["label"], "–", "mixed", f"{row['valid_mse']:.3g}", f"{row['test_mse']:.3g}", "–", "–", "–")
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
     if floor is not None:

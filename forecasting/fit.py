@@ -1,7 +1,8 @@
 """One fit from its settings to its result: what a worker runs, and what a notebook can call."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from forecasting.data.holes import fill_mse
 from forecasting.data.transforms import Differences
 from forecasting.evaluation.scores import mse, mse_per_output
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.models import Arrays, Control, Learned, Model, Shape, resolve
+from forecasting.models import Arrays, Control, Ensemble, Learned, Learner, Model, Shape, resolve
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Result:
         valid, test: scores of the weights kept.
         y_hat_valid, y_hat_test: forecasts in the series' units, `(n_windows, n_outputs)`, float32; NaN for windows that are
             not in the model's sample.
+        weights: all that was learned; of an ensemble, the shares of its members.
+        fit_s: seconds to fit and to score, also those of the fit whose state it went on from.
         filled: what a network has filled in for the hidden values of the validation windows, `(n_hidden,)`, in the scale
             that models see; None where no network does.
-        weights: all that was learned.
         state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
         epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
         planned: epochs after which the fit was to end, a time budget turned into them; None without training.
-        fit_s: seconds to fit and to score, also those of the fit whose state it went on from.
         epoch_s, compile_s: seconds per epoch (median, without the first), and for the first gradient step.
         ended_early: None, or what ended it: "stopped".
     """
@@ -50,17 +51,17 @@ class Result:
     test: Scores
     y_hat_valid: np.ndarray
     y_hat_test: np.ndarray
-    filled: np.ndarray | None
     weights: list[np.ndarray]
-    state: Arrays
-    parameters: int
-    epochs: int | None
-    best_epoch: int | None
-    planned: int | None
     fit_s: float
-    epoch_s: float | None
-    compile_s: float | None
-    ended_early: str | None
+    filled: np.ndarray | None = None
+    state: Arrays = field(default_factory=dict)
+    parameters: int = 0
+    epochs: int | None = None
+    best_epoch: int | None = None
+    planned: int | None = None
+    epoch_s: float | None = None
+    compile_s: float | None = None
+    ended_early: str | None = None
 
     def summary(self) -> dict:
         """All but the arrays, as plain JSON values."""
@@ -88,7 +89,7 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order.
 
     Naive is in every comparison: it is put first when it was not chosen. Parameters are left out where they are the default,
-    so that a fit has one id however it was written down.
+    so that a fit has one id however it was written down. Ensembles are none: see `ensembles_of`.
 
     Raises:
         BadInput: when a model or a parameter is unknown or out of range.
@@ -98,9 +99,8 @@ def fits_of(experiment: Experiment) -> list[Fit]:
         choices.insert(0, ModelChoice(name="naive"))
     fits: dict[str, Fit] = {}
     for choice in choices:
-        model = resolve(choice)
-        shortest = ModelChoice(name=choice.name, params=model.model_dump(mode="json", exclude_defaults=True))
-        for seed in experiment.seeds if model.trained else (None,):
+        model, shortest = _shortest(choice)
+        for seed in () if model.combines else experiment.seeds if model.trained else (None,):
             fit = Fit(
                 source=experiment.source,
                 task=experiment.task,
@@ -110,6 +110,21 @@ def fits_of(experiment: Experiment) -> list[Fit]:
             )
             fits.setdefault(fit.id, fit)
     return list(fits.values())
+
+
+def ensembles_of(experiment: Experiment) -> list[Fit]:
+    """List the ensembles of an experiment in the form of fits, though nobody fits them: `combine` makes them of others."""
+    source, task = experiment.source, experiment.task
+    fits = [
+        Fit(source=source, task=task, model=short) for model, short in map(_shortest, experiment.models) if model.combines
+    ]
+    return list({fit.id: fit for fit in fits}.values())
+
+
+def _shortest(choice: ModelChoice) -> tuple[Model, ModelChoice]:
+    """A model, and its choice without the parameters that are at their defaults."""
+    model = resolve(choice)
+    return model, ModelChoice(name=choice.name, params=model.model_dump(mode="json", exclude_defaults=True))
 
 
 def run_fit(
@@ -160,10 +175,51 @@ def score_at(
     return _result(fit, learned, differences, shape, split, started)
 
 
+def joins(fit: Fit) -> bool:
+    """Whether ensembles are made of a fit's forecasts: its model has learned, and forecasts every window."""
+    return isinstance(resolve(fit.model), Learner)
+
+
+def combine(ensemble: Fit, split: Split, members: Sequence[Mapping[str, np.ndarray]]) -> Result:
+    """Mix the forecasts of other fits on the same windows, and score the mixture.
+
+    Args:
+        ensemble: one of `ensembles_of`.
+        split: its windows.
+        members: per fit its forecasts in units, `valid` and `test`, each `(n_windows, n_outputs)`.
+
+    Raises:
+        BadInput: with fewer than two members.
+    """
+    if len(members) < 2:
+        raise BadInput("An ensemble needs two models that have learned: train another one.")
+    model, started = Ensemble.model_validate(ensemble.model.params), time.monotonic()
+    valid, test = (np.stack([member[part] for member in members]) for part in ("valid", "test"))
+    y_hat_valid, y_hat_test, shares = model.mixed(split.valid.in_units(split.valid.y), valid, test)
+    scores = []
+    for part, y_hat in ((split.valid, y_hat_valid), (split.test, y_hat_test)):
+        scores.append(_scores(part.in_units(part.y), y_hat, _repeated(part), part))
+    return Result(
+        valid=scores[0],
+        test=scores[1],
+        y_hat_valid=y_hat_valid,
+        y_hat_test=y_hat_test,
+        weights=[shares],
+        fit_s=time.monotonic() - started,
+    )
+
+
+def with_filled(split: Split, filled: np.ndarray | None) -> Split:
+    """A split with what a network has put in the place of hidden validation values (`Result.filled`); NaN without it."""
+    x = split.valid.x.copy()
+    x[split.valid.missing] = np.nan if filled is None else filled
+    return replace(split, valid=replace(split.valid, x=x))
+
+
 def is_instant(fit: Fit) -> bool:
     """Whether a fit is so fast that the page does it while it is drawn; the others are done by a worker."""
     model = resolve(fit.model)
-    return not (model.trained or model.local or fit.task.asks_network)
+    return model.combines or not (model.trained or model.local or fit.task.asks_network)
 
 
 def _filled(split: Split, fit: Fit, control: Control) -> tuple[Split, Control]:
@@ -193,8 +249,7 @@ def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, 
         seen = part if len(chosen) == len(part) else part.take(chosen)
         y, y_hat = seen.in_units(seen.y), learned.fitted.predict(differences.windows(seen).x)
         y_hat = seen.in_units(differences.undo(seen.x, y_hat, seen.n_targets)).astype("float32")
-        repeated = seen.in_units(np.tile(seen.x[:, -1, : seen.n_targets], shape.n_steps))
-        scores.append(_scores(y, y_hat, repeated, part))
+        scores.append(_scores(y, y_hat, _repeated(seen), part))
         whole = np.full((len(part), y_hat.shape[1]), np.nan, "float32")
         whole[chosen] = y_hat
         y_hats.append(whole)
@@ -216,6 +271,11 @@ def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, 
         compile_s=learned.compile_s,
         ended_early=learned.ended_early,
     )
+
+
+def _repeated(part: Windows) -> np.ndarray:
+    """What naive forecasts, in units."""
+    return part.in_units(np.tile(part.x[:, -1, : part.n_targets], part.y.shape[1] // part.n_targets))
 
 
 def _scores(y: np.ndarray, y_hat: np.ndarray, repeated: np.ndarray, part: Windows) -> Scores:

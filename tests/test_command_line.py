@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from forecasting import Experiment
+from dashboard.state import OPENING
+from forecasting import Experiment, ModelChoice
 from forecasting.data import floor_of
 from forecasting.models import MODELS
 from forecasting.runs.store import Store
@@ -97,6 +98,14 @@ def test_example_prints_an_experiment_that_can_be_read_again():
     assert Experiment.read(read.canonical()) == read
 
 
+def test_example_prints_what_the_dashboard_opens_with_too():
+    done = lab("example", "--recipe", "tuned")
+    assert Experiment.read(done.stdout).model_copy(update={"title": ""}) == OPENING
+    refused = lab("example", "--recipe", "secret")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "choose from tuned, chapter" in refused.stderr
+
+
 def test_models_names_every_model_and_every_parameter():
     done = lab("models")
     assert (done.returncode, done.stderr) == (0, "")
@@ -110,10 +119,25 @@ def test_models_names_every_model_and_every_parameter():
     assert blocks == {name: set(model.model_fields) for name, model in MODELS.items()}
 
 
+def test_run_mixes_the_ensembles_of_an_experiment(experiment, database, tmp_path):
+    models = (*experiment.models, ModelChoice(name="ensemble"), ModelChoice(name="ensemble", params={"weights": "equal"}))
+    path = tmp_path / "ensembles.json"
+    path.write_text(experiment.model_copy(update={"models": models}).canonical())
+    done = lab("run", path, "--json", "--database", database)
+    weighted, equal = json.loads(done.stdout)["ensembles"]
+    assert (weighted["params"], equal["params"]) == ({}, {"weights": "equal"})
+    names = ["Linear, least squares", "SimpleRNN(1), seed 1", "SimpleRNN(1), seed 2"]
+    for row in (weighted, equal):
+        assert [member["model"] for member in row["members"]] == names
+        assert sum(member["share"] for member in row["members"]) == pytest.approx(1)
+    assert weighted["valid_mse"] < equal["valid_mse"]
+    assert "Ensemble, mean" in lab("run", path, "--database", database).stdout
+
+
 def test_run_prints_one_json_object_and_nothing_else_on_standard_output(first_run, experiment):
     assert first_run.returncode == 0, first_run.stderr
     told = json.loads(first_run.stdout)
-    assert list(told) == ["run", "noise_floor", "fits"]
+    assert list(told) == ["run", "noise_floor", "fits", "ensembles"]
     assert told["noise_floor"] == pytest.approx(floor_of(experiment.source))
     assert [set(fit) for fit in told["fits"]] == [FIT_KEYS] * 4
     assert [(fit["model"], fit["seed"], fit["status"], fit["epochs"]) for fit in told["fits"]] == [

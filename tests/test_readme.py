@@ -20,7 +20,7 @@ def model_table() -> str:
     for name, model in MODELS.items():
         fields = ", ".join(f"`{field}`" for field in model.model_fields) or "–"
         counts = " · ".join(f"{model().n_parameters(Shape(50, 1, n_outputs)):,}" for n_outputs in (1, 10))
-        counts = "anew for each window" if model.local else counts
+        counts = "anew for each window" if model.local else "nothing by itself" if model.combines else counts
         what = f"{model.description} ${model.formula}$"
         lines.append(f"| {model.title} | `{name}` | {model.group} | {fields} | {what} | {counts} |")
     return "\n".join(lines)

@@ -6,13 +6,13 @@ import streamlit as st
 
 from dashboard import figures, service
 from dashboard.components import complain
-from dashboard.results import Row, rows_of, with_filled
-from dashboard.state import NothingChosen, decode, draft, encode, experiment_of, key, take
+from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
+from dashboard.state import OPENING, NothingChosen, decode, draft, encode, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run, stop_button
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment
-from forecasting.fit import fits_of
+from forecasting.fit import ensembles_of, fits_of
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
@@ -52,6 +52,8 @@ def _page() -> None:
         experiment = experiment_of(draft())
         split = service.windows(experiment.source, experiment.task)
         rows = rows_of(experiment)
+        split = with_known_filled(split, rows)
+        rows = in_order([*rows, *ensemble_rows(experiment, rows, split)])
     except NothingChosen as nothing:
         st.info(str(nothing), icon=":material/upload_file:")
         return
@@ -62,7 +64,6 @@ def _page() -> None:
             _offer_way_back(run)
         return
     st.session_state["worked"] = experiment
-    split = with_filled(split, rows)
     mine = run is not None and _same(run.experiment, experiment)
     _write_address(run.id if run and mine else None, experiment)
     header(experiment, rows, run if mine else None, split.noise_floor)
@@ -105,7 +106,7 @@ def _adopt_address() -> None:
             take(run.experiment)
         else:
             st.session_state["run_id"] = None
-            take(decode(asked["e"]) if "e" in asked else Experiment())
+            take(decode(asked["e"]) if "e" in asked else OPENING)
     except BadInput as error:
         st.session_state["complaint"] = error
 
@@ -113,7 +114,7 @@ def _adopt_address() -> None:
 def _write_address(run_id: str | None, experiment: Experiment) -> None:
     if run_id is not None:
         address = {"run": run_id}
-    elif experiment == Experiment():
+    elif experiment == OPENING:
         address = {}
     else:
         address = {"e": encode(experiment)}
@@ -128,7 +129,8 @@ def _write_address(run_id: str | None, experiment: Experiment) -> None:
 
 def _same(one: Experiment, other: Experiment) -> bool:
     """Whether two experiments have the same fits, however they are written down."""
-    return [fit.id for fit in fits_of(one)] == [fit.id for fit in fits_of(other)]
+    ids = ([fit.id for fit in (*fits_of(experiment), *ensembles_of(experiment))] for experiment in (one, other))
+    return next(ids) == next(ids)
 
 
 def _current_run() -> RunView | None:

@@ -134,6 +134,17 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
             "Test MSE": figure(format="%.3g", help="Scored once at the end of a fit, never used to choose."),
         },
     )
+    _shares(rows)
+
+
+def _shares(rows: list[Row]) -> None:
+    """What the ensembles are made of."""
+    for row in rows:
+        for result in (outcome.result or {} for outcome in row.scored):
+            if "shares" in result:
+                shares = sorted(result["shares"].items(), key=lambda item: -item[1])
+                listed = ", ".join(f"{share:.0%} {label}" for label, share in shares)
+                st.caption(f"{row.label}: {listed}.")
 
 
 def fillings(experiment: Experiment, split: Split) -> None:

@@ -26,13 +26,20 @@ from dashboard.drawings import drawing
 from dashboard.figures import look
 from dashboard.state import Draft, draft, key, take, visitor
 from dashboard.words import digits, escaped, spoken
+from forecasting import recipes
 from forecasting.data import SAMPLES
 from forecasting.data.files import read_csv
 from forecasting.data.waves import EXAMPLES, noise_floor
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Waves
 from forecasting.models import MODELS, Shape, resolve
+from forecasting.recipes import RECIPES
 from forecasting.runs.database import Unavailable
 
+RECIPE_HELP = {
+    "tuned": "Found by measuring: a rate that warms up and falls, clipped gradients, and wider networks that learn from a "
+    "forecast at each of the last steps.",
+    "chapter": "20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept; networks as in the text.",
+}
 ADVICE = "The file needs the columns `ds, y` or `unique_id, ds, y`, ISO dates and a decimal point."
 
 
@@ -263,8 +270,10 @@ def _models(values: Draft) -> None:
     st.subheader("Models")
     chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
     picked = ["naive"]
-    for group in dict.fromkeys(model.group for model in MODELS.values()):
-        names = [name for name, model in MODELS.items() if model.group == group and name != "naive"]
+    knows_formula = values["kind"] == "waves" and values["sources"]["waves"]["n_channels"] == 1
+    usable = {name: model for name, model in MODELS.items() if knows_formula or not model.reference}
+    for group in dict.fromkeys(model.group for model in usable.values()):
+        names = [name for name, model in usable.items() if model.group == group and name != "naive"]
         picked += st.pills(
             group.capitalize(),
             names,
@@ -324,6 +333,8 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
         shape = Shape.asked(_source(values), task, model)
     except ValueError:
         return f"{MODELS[entry['name']].title} · mend a setting"
+    if model.combines:
+        return model.label
     counted = "fitted to each window" if model.local else f"{model.n_parameters(shape):,} parameters"
     return f"{model.label} · {counted}"
 
@@ -343,6 +354,8 @@ def _add_variant(entry: dict[str, Any]) -> None:
         params[size] = min(256, 2 * params[size])
     elif "activation" in params:
         params["activation"] = "relu" if params["activation"] == "tanh" else "tanh"
+    elif "weights" in params:
+        params["weights"] = "equal" if params["weights"] == "validation" else "validation"
     else:
         params["strategy"] = "direct" if params["strategy"] == "iterated" else "iterated"
     variant = {"uid": secrets.token_hex(3), "name": entry["name"], "params": params}
@@ -359,17 +372,19 @@ def _remove(entry: dict[str, Any]) -> None:
 def _training(values: Draft) -> None:
     training = values["training"]
     st.subheader("Training")
-    st.button(
-        "As in the chapter",
-        key="chapter-training",
-        icon=":material/restart_alt:",
-        on_click=_as_in_the_chapter,
-        help="20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept.",
-    )
+    with st.container(horizontal=True, key=key("recipes")):
+        for recipe, help in RECIPE_HELP.items():
+            st.button(spoken(recipe), key=f"recipe-{recipe}", on_click=_follow, args=(recipe,), help=help, width="stretch")
+    followed = st.empty()
     _until(training)
-    with st.expander("Batch, rate, optimiser, seeds", key=key("more-training")):
+    with st.expander("Batch, rate, loss, seeds", key=key("more-training")):
         training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key("batch_size"))
         training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key("rate"))
+        training["schedule"] = choice(Training, "schedule", training["schedule"], key("schedule"))
+        if training["schedule"] == "cosine":
+            training["warm_up"] = slider(Training, "warm_up", float(training["warm_up"]), key("warm_up"), 0.05)
+        training["clip_norm"] = optional(Training, "clip_norm", training["clip_norm"], 1.0, key("clip_norm"))
+        training["loss"] = choice(Training, "loss", training["loss"], key("loss"))
         training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key("optimizer"))
         training["patience"] = optional(Training, "patience", training["patience"], 5, key("patience"))
         if training["patience"] is None:
@@ -389,6 +404,7 @@ def _training(values: Draft) -> None:
             key=key("device"),
             help="Where networks are trained.",
         )
+    followed.caption(_followed(values))
 
 
 def _until(training: dict[str, Any]) -> None:
@@ -414,7 +430,25 @@ def _until(training: dict[str, Any]) -> None:
     st.caption(f"This server ends a fit after {limits.max_fit_s:,} s and keeps its best weights.")
 
 
-def _as_in_the_chapter() -> None:
-    values, chapter = draft(), Experiment()
-    values["training"], values["seeds"] = chapter.training.model_dump(), list(chapter.seeds)
+def _follow(recipe: str) -> None:
+    """Train as a recipe says, and give the networks its parameters."""
+    values = draft()
+    values["training"], values["seeds"] = RECIPES[recipe].model_dump(), list(Experiment().seeds)
+    for entry in values["models"]:
+        if MODELS[entry["name"]].trained:
+            entry["params"] = dict(recipes.choice(entry["name"], recipe).params)
     _fresh_widgets()
+
+
+def _followed(values: Draft) -> str:
+    """What the recipe of the settings is, in a sentence."""
+    try:
+        training = Training.model_validate(values["training"])
+        followed = recipes.recipe_of(
+            training, [resolve(ModelChoice(name=m["name"], params=m["params"])) for m in values["models"]]
+        )
+    except ValueError:
+        return "Mend a setting first."
+    if followed is None:
+        return "The settings below are your own: the buttons put them back."
+    return f"{spoken(followed)} settings: all of them are below, and in the forms of the networks."

@@ -5,8 +5,9 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
-from forecasting.models.base import Arrays, Control, Fitted, Learned, Model, NetworkModel, Progress, Shape
+from forecasting.models.base import Arrays, Control, Fitted, Learned, Learner, Model, NetworkModel, Progress, Shape
 from forecasting.models.convolutional import ConvGRU, WaveNet
+from forecasting.models.ensemble import Ensemble
 from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
@@ -14,7 +15,20 @@ from forecasting.models.oracle import Oracle
 from forecasting.models.sequences import EncoderDecoder, VectorToSequence
 from forecasting.models.statistical import ARIMA, ExponentialSmoothing, Theta
 
-__all__ = ["MODELS", "Arrays", "Control", "Fitted", "Learned", "Model", "NetworkModel", "Progress", "Shape", "resolve"]
+__all__ = [
+    "Arrays",
+    "Control",
+    "Ensemble",
+    "Fitted",
+    "Learned",
+    "Learner",
+    "MODELS",
+    "Model",
+    "NetworkModel",
+    "Progress",
+    "Shape",
+    "resolve",
+]
 
 MODELS: dict[str, type[Model]] = {
     model.name: model
@@ -25,7 +39,7 @@ MODELS: dict[str, type[Model]] = {
         *(VectorToSequence, EncoderDecoder),
         *(ConvGRU, WaveNet),
         *(ExponentialSmoothing, Theta, ARIMA),
-        Oracle,
+        *(Ensemble, Oracle),
     )
 }
 

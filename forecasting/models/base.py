@@ -148,10 +148,14 @@ class Model(Value):
     """Takes look-backs of any length once fitted."""
     every_step: ClassVar[bool] = False
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
+    combines: ClassVar[bool] = False
+    """Is made of the forecasts of other models, and no fit of its own."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     """Parameters that mean something only while another one has a certain value; otherwise they stay at their default."""
+    tuned: ClassVar[Mapping[str, Any]] = {}
+    """The parameters that measuring found best (docs/performance.md), where these are not the defaults."""
     reference: ClassVar[bool] = False
     """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
 

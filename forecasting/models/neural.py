@@ -50,6 +50,7 @@ class RecurrentStack(NetworkModel):
     group: ClassVar[str] = "recurrent"
     open_time: ClassVar[bool] = True
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {"loss_last": ("sequence_to", "sequence")}
+    tuned: ClassVar[Mapping[str, Any]] = {"units": (32, 32), "sequence_to": "sequence", "loss_last": 20}
     units: Units = Field(
         (20, 20),
         min_length=1,
@@ -91,7 +92,9 @@ class RecurrentStack(NetworkModel):
 
     @property
     def label(self) -> str:
-        """Title, sizes and what else is not default: `GRU 2 × 32, relu`."""
+        """Title, sizes and what else is not default: `GRU 2 × 32, relu`; the set of tuned ones is one word."""
+        if self.model_dump(exclude_defaults=True) == self.tuned:
+            return f"{self.title}, tuned"
         title = self.title if self.units == (20, 20) else f"{self.title} {sizes(self.units)}"
         others = self.model_dump(exclude_defaults=True, exclude={"units"})
         return ", ".join([title, *(_worded(name, value) for name, value in others.items())])

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.state import encode
+from dashboard.state import OPENING, encode
 from dashboard.words import digits
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves
 from forecasting.runs.store import Store
@@ -54,7 +54,7 @@ def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboa
     for _ in range(5):
         slider.press("ArrowRight")
     expect(page.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
-    page.wait_for_url(link(dashboard, Experiment(source=Waves(noise_width=0.2))))
+    page.wait_for_url(link(dashboard, OPENING.model_copy(update={"source": Waves(noise_width=0.2)})))
     other = open_page(browser, page.url)
     expect(other.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
 

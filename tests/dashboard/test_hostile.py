@@ -190,7 +190,7 @@ def test_a_server_that_allows_one_epoch_can_be_used(limited):
 @pytest.mark.usefixtures("nothing_is_queued")
 def test_more_work_than_the_server_allows_is_named_and_cannot_be_trained(limited):
     limited(max_work=14)
-    page = open_lab()
+    page = open_lab(Experiment())
     assert complaint(page).startswith("Deep RNN: 7,000 windows × 50 steps × 41 units make ")
     assert "this server allows 14: take fewer series, steps or units." in complaint(page)
     assert button(page, "train").disabled

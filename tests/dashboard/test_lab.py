@@ -11,10 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import service
-from dashboard.state import encode
+from dashboard.state import decode, encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves, fits_of, run_fit
 from forecasting.data import load
 from forecasting.data.holes import fill_mse
+from forecasting.fit import combine, ensembles_of
+from forecasting.recipes import RECIPES, choice
 from forecasting.runs.views import RunView
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -159,14 +161,32 @@ def test_a_network_fills_in_what_is_hidden_before_anything_is_scored(finished):
     assert shown == pytest.approx(stored[: len(shown)].tolist())
 
 
-def test_the_page_opens_with_the_chapters_baselines_computed():
+def test_the_page_opens_with_the_tuned_comparison_its_baselines_computed():
     page = open_lab()
     assert metric(page, "Validation MSE") == "0.00298"
     assert metric(page, "Above the noise floor") == "3.58 ×"
     assert "85%" in page.markdown[0].value or any("below Naive" in m.value for m in page.markdown)
     assert address(page) == {}
     assert chips(page, "linear").value == ["linear"]
-    assert chips(page, "recurrent").value == ["simple_rnn", "deep_rnn"]
+    assert chips(page, "recurrent").value == ["deep_rnn_dense", "gru"]
+    assert any("Tuned settings" in found.value for found in page.caption)
+    assert [row for row in page.dataframe[0].value["Model"]][3] == "GRU, tuned"
+
+
+def test_a_recipe_sets_the_training_and_the_networks_and_says_when_it_is_left():
+    page = open_lab(SMALL)
+    assert any("The chapter's settings:" in found.value for found in page.caption)
+    button(page, "recipe-tuned").click().run()
+    assert not page.exception and any("Tuned settings" in found.value for found in page.caption)
+    asked = decode(address(page)["e"])
+    assert (asked.training, asked.seeds) == (RECIPES["tuned"], (42,))
+    assert asked.models == tuple(choice(name, "tuned") for name in ("naive", "linear", "simple_rnn", "deep_rnn"))
+    next(box for box in page.number_input if box.label == "Clip gradients").set_value(2.0).run()
+    assert any("are your own" in found.value for found in page.caption)
+    assert decode(address(page)["e"]).training.clip_norm == 2
+    button(page, "recipe-chapter").click().run()
+    asked = decode(address(page)["e"])
+    assert asked == SMALL.model_copy(update={"training": Training()})
 
 
 def test_the_scores_on_the_page_are_those_of_the_library():
@@ -194,6 +214,27 @@ def test_train_runs_every_model_and_the_address_names_the_run(finished):
 
     other = open_lab(run=run.id)
     np.testing.assert_allclose(other.dataframe[0].value["Validation MSE"], table["Validation MSE"])
+
+
+def test_an_ensemble_stands_in_the_table_as_soon_as_two_models_have_learned(finished):
+    models = tuple(ModelChoice(name=name) for name in ("linear", "simple_rnn", "ensemble"))
+    page = open_lab(SMALL.model_copy(update={"models": models, "seeds": (1, 2)}))
+    before = page.dataframe[0].value.set_index("Model")
+    assert before.loc["Ensemble", "State"] == "needs two that have learned"
+    assert np.isnan(before.loc["Ensemble", "Validation MSE"])
+    button(page, "train").click().run()
+    run = finished(page)
+    page.run()
+    assert not page.exception
+    after = page.dataframe[0].value.set_index("Model")
+    fits = [fit for fit in run.fits if fit.fit.model.name != "naive"]
+    forecasts = [service.store().arrays(fit.id, "forecasts") for fit in fits]
+    expected = combine(ensembles_of(run.experiment)[0], load(SMALL.source, SMALL.task), forecasts)
+    assert after.loc["Ensemble", "Validation MSE"] == pytest.approx(expected.valid.mse)
+    assert after.loc["Ensemble", "State"] == "done"
+    linear = float(expected.weights[0][0])
+    assert any(f"Ensemble: {linear:.0%} Linear, least squares" in found.value for found in page.caption)
+    assert button(page, "train").disabled
 
 
 def test_several_seeds_are_one_row_with_median_mean_and_spread(finished):

@@ -31,7 +31,7 @@ VARIANTS = [
 ]
 
 
-FORECASTERS = [name for name, model in MODELS.items() if not model.reference]
+FORECASTERS = [name for name, model in MODELS.items() if not (model.reference or model.combines)]
 
 
 @pytest.mark.parametrize("case", CASES)
