@@ -42,11 +42,21 @@ def look() -> Look:
 def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
     """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash."""
     n_colours = len(colours.palette) - 1
-    number = 0 if row.place == 0 or not n_colours else 1 + (row.place - 1) % n_colours
+    number = _colour_numbers(rows, n_colours).get(row.place, 0)
     alike = [other for other in rows if other.place == row.place]
     dash = ("dot", "dashdot", "longdash", "dash", "solid") if row.place == 0 else DASHES
     first = 0 if row.place <= n_colours else 3  # the second round of the palette begins with another dash
     return colours.palette[number], dash[(first + alike.index(row)) % len(dash)], MARKERS[row.place % len(MARKERS)]
+
+
+def _colour_numbers(rows: list[Row], n_colours: int) -> dict[int, int]:
+    """A colour of the palette for every place: each model's own, and where another has it already, a free one."""
+    numbers: dict[int, int] = {}
+    for place in sorted({row.place for row in rows} - {0}) if n_colours else ():
+        free = set(range(1, n_colours + 1)) - set(numbers.values())
+        own = 1 + (place - 1) % n_colours
+        numbers[place] = own if own in free or not free else min(free)
+    return numbers
 
 
 def show(figure: go.Figure, name: str, alt: str) -> None:

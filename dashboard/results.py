@@ -275,7 +275,7 @@ def state_of(row: Row) -> str:
 def _spoken(outcome: Outcome) -> str:
     """A status in the visitor's words; what was computed on the page is done, whatever the queue makes of it."""
     if outcome.result is None and resolve(outcome.fit.model).combines:
-        return "needs two that have learned"
+        return "needs two fits"
     words = {"finished": "done", "new": "not trained", "queued": "training", "running": "training"}
     if outcome.trouble:
         return "not possible"

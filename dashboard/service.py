@@ -61,7 +61,7 @@ def engine() -> Engine:
         return _engine
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@st.cache_resource(max_entries=3, show_spinner=False)
 def split_of(source: str, task: str) -> Split:
     """The windows of a source and a task, both as JSON; the arrays cannot be written to."""
     return load(_source.validate_json(source), Task.model_validate_json(task), store().read_upload)

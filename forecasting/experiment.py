@@ -72,7 +72,7 @@ class Waves(Value):
     """Synthetic series: two sine waves with random frequency and phase, plus noise; trend and season if wanted."""
 
     kind: Literal["waves"] = "waves"
-    n_series: int = Field(10_000, ge=10, le=50_000, title="Number of series", description="How many series are made.")
+    n_series: int = Field(10_000, ge=10, le=300_000, title="Number of series", description="How many series are made.")
     amplitude_1: float = Field(0.5, ge=0, le=2, title="Wave 1 amplitude", description="Height of the slow wave.")
     frequency_1: Frequencies = Field(
         (10.0, 20.0),
@@ -171,9 +171,9 @@ Target = Literal["next", "at_h", "all_h"]
 class Task(Value):
     """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
 
-    input_size: int = Field(50, ge=1, le=300, title="Look-back", description="Steps that a model sees (`input_size`).")
+    input_size: int = Field(50, ge=1, le=2_000, title="Look-back", description="Steps that a model sees (`input_size`).")
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
-    h: int = Field(1, ge=1, le=100, title="Horizon", description="Steps ahead (`h`).")
+    h: int = Field(1, ge=1, le=200, title="Horizon", description="Steps ahead (`h`).")
     channels: Literal["one", "all"] = Field(
         "one",
         title="Channels to forecast",
@@ -192,7 +192,7 @@ class Task(Value):
         description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
         "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
     )
-    season_length: int = Field(12, ge=2, le=290, title="Season length", description="Steps until the season repeats.")
+    season_length: int = Field(12, ge=2, le=1_990, title="Season length", description="Steps until the season repeats.")
     hide: float = Field(
         0.0,
         ge=0,
@@ -419,7 +419,7 @@ class Fit(Value):
     model: ModelChoice
     training: Training | None = None
     seed: Seed | None = None
-    look_back: int | None = Field(None, ge=1, le=300)
+    look_back: int | None = Field(None, ge=1, le=2_000)
 
     @property
     def id(self) -> str:

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from dashboard import figures, service
-from dashboard.components import complain, told
+from dashboard.components import LOOK_BACKS, complain, told
 from dashboard.results import Row, rows_of_run
 from dashboard.state import take, visitor
 from dashboard.views.header import stop
@@ -214,9 +214,8 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
         "steps than they were trained on."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        look_back = st.slider(
-            "Look-back to score at", 1, 300, max(1, experiment.task.input_size // 2), key="other-look-back"
-        )
+        half = max(1, experiment.task.input_size // 2)
+        look_back = st.select_slider("Look-back to score at", sorted({*LOOK_BACKS, half}), half, key="other-look-back")
         st.button("Score", key="score-look-back", on_click=_score, args=(run.id, parents, look_back))
     scored = [fit for fit in run.fits if fit.fit.look_back is not None]
     if not scored:

@@ -119,7 +119,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
         placeholder="–",
         key="scores",
         column_config={
-            "Model": st.column_config.TextColumn(pinned=True),
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
             "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),
             "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
             "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),

@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 from dashboard import service
 from dashboard.components import (
     BATCHES,
+    HORIZONS,
+    LOOK_BACKS,
     N_SERIES,
     RATES,
     choice,
@@ -236,9 +238,9 @@ def _task(values: Draft) -> None:
         task["channels"] = choice(Task, "channels", task["channels"], key("channels"))
     else:
         task["channels"] = "one"
-    task["input_size"] = slider(Task, "input_size", task["input_size"], key("input_size"))
+    task["input_size"] = steps(Task, "input_size", task["input_size"], LOOK_BACKS, key("input_size"))
     if task["target"] != "next":
-        task["h"] = slider(Task, "h", task["h"], key("h"))
+        task["h"] = steps(Task, "h", task["h"], HORIZONS, key("h"))
     with st.expander("Missing values", key=key("missing")):
         task["hide"] = slider(Task, "hide", float(task["hide"]), key("hide"), 0.05)
         if task["hide"]:

@@ -25,8 +25,8 @@ __all__ = [
     "read_frame",
 ]
 
-MAX_VALUES = 10_000_000
-"""Values of a synthetic source, at most: about 250 MB while they are made."""
+MAX_VALUES = 25_000_000
+"""Values of a synthetic source, at most: about 350 MB while they are made, and 100 MB afterwards."""
 ReadUpload = Callable[[str], bytes]
 """Gives the content of an upload by its id."""
 

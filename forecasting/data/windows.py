@@ -11,6 +11,8 @@ from forecasting.data.waves import Formula
 from forecasting.experiment import BadInput, Task
 
 MAX_CELLS = 20_000_000
+TOGETHER = 1_000
+"""Series that are scaled at a time."""
 PARTS = ("train", "valid", "test")
 
 
@@ -133,8 +135,8 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
         count = high - low
         parts.append(
             Windows(
-                x=frozen((x[low:high] - loc) / scale, "float32"),
-                **_ahead((path[low:high] - loc) / scale, task),
+                x=_scaled(x[low:high], loc, scale),
+                **_ahead(_scaled(path[low:high], loc, scale), task),
                 loc=frozen(np.tile(loc, (count, 1)), "float64"),
                 scale=frozen(np.tile(scale, (count, 1)), "float64"),
                 unique_id=ids[low:high],
@@ -213,9 +215,20 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
     }
 
 
+def _scaled(values: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Values in the scale that models see, some series at a time: float32, and no second copy in float64."""
+    if not loc.any() and (scale == 1).all():
+        return frozen(values, "float32")
+    scaled = np.empty(values.shape, "float32")
+    for first in range(0, len(values), TOGETHER):
+        some = slice(first, first + TOGETHER)
+        scaled[some] = (values[some] - loc) / scale
+    return frozen(scaled, "float32")
+
+
 def _scaling(train: np.ndarray, task: Task) -> tuple[float, float]:
-    known = train[np.isfinite(train)]
-    if task.scaling == "none" or len(known) < 2:
+    known = train[:0] if task.scaling == "none" else train[np.isfinite(train)]
+    if len(known) < 2:
         return 0.0, 1.0
     loc, scale = float(known.mean()), float(known.std())
     constant = scale <= 1e-9 * max(abs(loc), 1e-300)  # the deviation of equal values is rounding, not spread

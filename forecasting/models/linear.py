@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from forecasting.models.networks import Pair
 
 
+TOGETHER = 500
+"""Windows that are summed up at a time."""
+SMALLEST = 1e-5
+"""Share of the largest column that must be left of each when the others are taken out of it."""
+
+
 @dataclass(frozen=True)
 class WeightedSum:
     """`y_hat = x · kernel + bias`, kernel of shape `(input_size × n_features, n_outputs)`."""
@@ -32,20 +38,49 @@ class WeightedSum:
 def least_squares(x: np.ndarray, y: np.ndarray) -> WeightedSum:
     """Solve the linear model exactly: the weights with the smallest squared error, and of those the shortest.
 
-    An orthogonal (QR) factorisation first brings the many rows down to a small triangle with the same solution, which
-    is then solved by singular values; that is as exact as solving the whole, and many times faster (Golub and Van Loan,
-    Matrix Computations, section 5.3).
+    The normal equations bring the many rows down to one small square; a second round on what is left over makes up for the
+    digits that they lose (Golub and Van Loan, Matrix Computations, section 5.3). Where columns nearly depend on each other
+    too many are lost, and the rows are factorised as they are.
 
     Args:
         x: shape `(n_windows, input_size, n_features)`.
         y: shape `(n_windows, n_outputs)`.
     """
-    flat = x.reshape(len(x), -1).astype("float64")
-    table = np.concatenate([flat, np.ones((len(flat), 1)), y], axis=1)
+    rows = [slice(first, first + TOGETHER) for first in range(0, len(x), TOGETHER)]
+    n = x[0].size + 1
+    square, left = np.zeros((n, n)), np.zeros((n, y.shape[1]))
+    for some in rows:
+        table = _with_ones(x[some])
+        square += table.T @ table
+        left += table.T @ y[some].astype("float64")
+    try:
+        root = np.linalg.cholesky(square)
+    except np.linalg.LinAlgError:
+        return _by_singular_values(x, y)
+    if root.diagonal().min() < SMALLEST * root.diagonal().max():
+        return _by_singular_values(x, y)
+    solution = np.linalg.solve(square, left)
+    left[:] = 0
+    for some in rows:
+        table = _with_ones(x[some])
+        left += table.T @ (y[some] - table @ solution)
+    solution += np.linalg.solve(square, left)
+    return WeightedSum(solution[:-1], solution[-1])
+
+
+def _by_singular_values(x: np.ndarray, y: np.ndarray) -> WeightedSum:
+    """The shortest of all solutions; a QR factorisation first brings the rows down to a triangle."""
+    table = np.concatenate([_with_ones(x), y], axis=1)
+    n = table.shape[1] - y.shape[1]
     triangle = np.asarray(np.linalg.qr(table, mode="r"))
-    n = flat.shape[1] + 1
     solution = np.linalg.lstsq(triangle[:, :n], triangle[:, n:], rcond=None)[0]
     return WeightedSum(solution[:-1], solution[-1])
+
+
+def _with_ones(x: np.ndarray) -> np.ndarray:
+    table = np.ones((len(x), x[0].size + 1))
+    table[:, :-1] = x.reshape(len(x), -1)
+    return table
 
 
 class Linear(Learner):

@@ -72,7 +72,7 @@ class SeasonalNaive(Baseline):
         "Repeats the value one season earlier. Where a series has a strong season, it is the baseline to beat."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = y_{t+k-m\lceil k/m\rceil}, \quad m\ \text{steps in a season}"
-    season_length: int = Field(12, ge=1, le=300, title="Season length", description="Steps until the season repeats.")
+    season_length: int = Field(12, ge=1, le=2_000, title="Season length", description="Steps until the season repeats.")
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """The value of the same phase in the last season that is seen."""
@@ -109,7 +109,7 @@ class MovingAverage(Baseline):
         "Forecasts the mean of the last few values, at every step. It is calmer than naive where the noise is strong."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \frac1w \sum_{i=0}^{w-1} y_{t-i}"
-    window: int = Field(3, ge=1, le=300, title="Window", description="Values that are averaged, the last ones.")
+    window: int = Field(3, ge=1, le=2_000, title="Window", description="Values that are averaged, the last ones.")
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """The mean of the last values, as many as there are at most."""
@@ -129,9 +129,9 @@ class WeightedAverage(Baseline):
         "squares; they add up to one."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_{i=0}^{w-1} w_i\, y_{t-i}, \quad \textstyle\sum_i w_i = 1"
-    window: int = Field(5, ge=1, le=300, title="Window", description="Values that are weighed, when weights are learned.")
+    window: int = Field(5, ge=1, le=2_000, title="Window", description="Values that are weighed, when weights are learned.")
     weights: tuple[Weight, ...] = Field(
-        (), max_length=300, title="Weights", description="The oldest first, brought to a sum of one; empty: learned."
+        (), max_length=2_000, title="Weights", description="The oldest first, brought to a sum of one; empty: learned."
     )
 
     def n_parameters(self, shape: Shape) -> int:

@@ -66,7 +66,11 @@ class RecurrentStack(NetworkModel):
         "it learns, so that errors flow back from every step; only its last forecast is scored.",
     )
     loss_last: int = Field(
-        0, ge=0, le=300, title="Loss on the last", description="Sequence to sequence: steps that the loss counts; 0 for all."
+        0,
+        ge=0,
+        le=2_000,
+        title="Loss on the last",
+        description="Sequence to sequence: steps that the loss counts; 0 for all.",
     )
     normalisation: Literal["none", "batch", "layer"] = Field(
         "none",

@@ -220,7 +220,7 @@ def test_an_ensemble_stands_in_the_table_as_soon_as_two_models_have_learned(fini
     models = tuple(ModelChoice(name=name) for name in ("linear", "simple_rnn", "ensemble"))
     page = open_lab(SMALL.model_copy(update={"models": models, "seeds": (1, 2)}))
     before = page.dataframe[0].value.set_index("Model")
-    assert before.loc["Ensemble", "State"] == "needs two that have learned"
+    assert before.loc["Ensemble", "State"] == "needs two fits"
     assert np.isnan(before.loc["Ensemble", "Validation MSE"])
     button(page, "train").click().run()
     run = finished(page)
@@ -256,7 +256,7 @@ def test_test_scores_are_covered_until_revealed_and_covered_again_for_other_sett
     assert "Test MSE" not in page.dataframe[0].value
     button(page, "reveal-test").click().run()
     assert "Test MSE" in page.dataframe[0].value
-    next(s for s in page.slider if s.label == "Look-back").set_value(9).run()
+    next(s for s in page.select_slider if s.label == "Look-back").set_value(9).run()
     assert "Test MSE" not in page.dataframe[0].value
 
 
@@ -352,7 +352,7 @@ def test_a_recurrent_fit_is_scored_at_another_look_back(finished):
     button(page, "train").click().run()
     finished(page)
     page.run()
-    next(s for s in page.slider if s.label == "Look-back to score at").set_value(5).run()
+    next(s for s in page.select_slider if s.label == "Look-back to score at").set_value(5).run()
     button(page, "score-look-back").click().run()
     run = finished(page)
     page.run()
@@ -403,8 +403,8 @@ def test_a_grid_is_fixed_at_the_length_that_it_has():
 
 
 def test_too_many_values_are_refused_before_they_are_made():
-    page = open_lab(Experiment(source=Waves(n_series=50_000), task=Task(input_size=300)))
-    assert "at most 10,000,000 are made" in errors(page)
+    page = open_lab(Experiment(source=Waves(n_series=100_000), task=Task(input_size=300)))
+    assert "at most 25,000,000 are made" in errors(page)
 
 
 def test_an_empty_upload_is_no_mistake():

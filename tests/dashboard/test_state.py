@@ -26,7 +26,7 @@ experiments = st.builds(
         st.builds(Sample, name=st.sampled_from(["sunspots", "co2"])),
     ),
     task=st.builds(
-        Task, input_size=st.integers(1, 300), target=st.sampled_from(["next", "at_h", "all_h"]), h=st.integers(1, 100)
+        Task, input_size=st.integers(1, 2_000), target=st.sampled_from(["next", "at_h", "all_h"]), h=st.integers(1, 200)
     ),
     models=st.just((ModelChoice(name="naive"), ModelChoice(name="gru", params={"units": [3, 5]}))),
     training=st.builds(Training, epochs=st.integers(1, 500), patience=st.none() | st.integers(1, 1_000)),

@@ -17,10 +17,12 @@ SMALLER = {name: {"units": [3]} for name in (*STACKS, "vector_to_sequence", "enc
     "arima": {"orders": "given", "q": 0},
 }
 CASES = {"next": (1, "one"), "all_h": (1, "one"), "at_h": (3, "one"), "all_h of all channels": (3, "all")}
+THE_WIDEST = ("next", "all_h of all channels")
+"""What networks, which take seconds to compile, are asked for."""
 SEQUENCE = {"sequence_to": "sequence", "units": [3, 2]}
 VARIANTS = [
-    *((name, SEQUENCE | {"loss_last": 2, "normalisation": "batch"}) for name in STACKS),
-    *((name, SEQUENCE | {"normalisation": "layer", "dropout": 0.2, "recurrent_dropout": 0.1}) for name in STACKS),
+    *((name, SEQUENCE | {"loss_last": 2, "normalisation": "batch"}) for name in ("deep_rnn", "gru")),
+    *((name, SEQUENCE | {"normalisation": "layer", "dropout": 0.2, "recurrent_dropout": 0.1}) for name in ("lstm", "gru")),
     *(("encoder_decoder", {"cell": cell, "units": [3, 2], "teacher_forcing": True}) for cell in ("simple", "lstm", "gru")),
     ("vector_to_sequence", {"cell": "lstm", "units": [3, 2]}),
     ("wavenet", {"gated": True, "layers_per_block": 2, "filters": 3}),
@@ -34,8 +36,10 @@ VARIANTS = [
 FORECASTERS = [name for name, model in MODELS.items() if not (model.reference or model.combines)]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", FORECASTERS)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in FORECASTERS for case in CASES if not MODELS[name].trained or case in THE_WIDEST],
+)
 def test_every_model_learns_forecasts_and_can_be_loaded_again(name, case):
     learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), case.split()[0], *CASES[case])
 
