@@ -138,17 +138,21 @@ class Row:
         return [float(value) for value in np.median(np.array(lists), axis=0)] if lists else None
 
 
-def rows_of(experiment: Experiment) -> list[Row]:
+def rows_of(experiment: Experiment, run: RunView | None = None) -> list[Row]:
     """Look up every fit of an experiment; models that need no training are computed at once.
+
+    A run keeps its results: where an earlier version of this program has computed them, which gives fits other ids, they are
+    found by their settings.
 
     Raises:
         BadInput: when source, task and models do not fit together.
     """
     fits = fits_of(experiment)
     views = service.store().fits([fit.id for fit in fits])
+    kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
     rows: dict[str, Row] = {}
     for fit in fits:
-        model, view = resolve(fit.model), views.get(fit.id)
+        model, view = resolve(fit.model), views.get(fit.id) or kept.get(fit.canonical())
         row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.source, fit.task, model)))
         row.outcomes.append(_outcome(fit, view))
     return list(rows.values())

@@ -51,7 +51,7 @@ def _page() -> None:
     try:
         experiment = experiment_of(draft())
         split = service.windows(experiment.source, experiment.task)
-        rows = rows_of(experiment)
+        rows = rows_of(experiment, run)
         split = with_known_filled(split, rows)
         rows = in_order([*rows, *ensemble_rows(experiment, rows, split)])
     except NothingChosen as nothing:

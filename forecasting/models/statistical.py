@@ -178,6 +178,7 @@ class ARIMA(Statistical):
     )
     formula: ClassVar[str] = r"\phi(B)\,\Phi(B^m)\,\nabla^d \nabla_m^D\, y_t = c + \theta(B)\,\Theta(B^m)\,\varepsilon_t"
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(("p", "d", "q", "seasonal"), ("orders", "given"))
+    sample: int = sample_field(25)
     orders: Literal["automatic", "given"] = Field("automatic", title="Orders", description="Found, or those below.")
     p: int = Field(2, ge=0, le=12, title="p", description="Own last values.")
     d: int = Field(0, ge=0, le=2, title="d", description="Differences that are taken.")

@@ -15,6 +15,7 @@ class FitView:
     """A fit as it stands.
 
     Attributes:
+        id: as it is stored; a fit of an earlier version of this program has another id than it would have today.
         status: queued, running, finished, stopped (weights kept), cancelled (nothing kept), failed, lost.
         reason: why it ended as it did, in words; None when it finished.
         stage, fraction: what it is at while it runs, and how much of the present epoch is done.
@@ -24,6 +25,7 @@ class FitView:
         epochs_before: how many of them it took over from the fit `parent_id` (or from its own, earlier attempt).
     """
 
+    id: str
     fit: Fit
     status: str
     reason: str | None
@@ -36,11 +38,6 @@ class FitView:
     ended_at: float | None
     parent_id: str | None = None
     epochs_before: int = 0
-
-    @property
-    def id(self) -> str:
-        """The fit's id."""
-        return self.fit.id
 
     @property
     def label(self) -> str:
@@ -84,6 +81,7 @@ class UploadView:
 def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitView:
     """Make the view from a database row."""
     return FitView(
+        id=row.id,
         fit=Fit.model_validate_json(row.settings),
         status=row.status,
         reason=row.reason,

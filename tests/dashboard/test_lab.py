@@ -216,6 +216,22 @@ def test_train_runs_every_model_and_the_address_names_the_run(finished):
     np.testing.assert_allclose(other.dataframe[0].value["Validation MSE"], table["Validation MSE"])
 
 
+def test_a_run_of_an_earlier_version_keeps_its_results(finished, monkeypatch):
+    page = open_lab(SMALL.model_copy(update={"source": Waves(n_series=100, seed=11)}))
+    button(page, "train").click().run()
+    run = finished(page)
+    page.run()
+    before = page.dataframe[0].value
+    monkeypatch.setattr("forecasting.experiment.NUMERICS", 1_000)
+    assert [fit.fit.id for fit in service.store().run(run.id).fits] != [fit.id for fit in run.fits]
+    later = open_lab(run=run.id).run()
+    np.testing.assert_array_equal(later.dataframe[0].value["Validation MSE"], before["Validation MSE"])
+    drawn = {trace["name"]: trace for trace in plot(later, "forecast")["data"]}
+    stored = service.store().arrays(run.fits[-1].id, "forecasts")["valid"][0]
+    assert numbers(drawn["Deep RNN"]["y"]) == pytest.approx(stored.tolist())
+    assert button(later, "train").disabled
+
+
 def test_an_ensemble_stands_in_the_table_as_soon_as_two_models_have_learned(finished):
     models = tuple(ModelChoice(name=name) for name in ("linear", "simple_rnn", "ensemble"))
     page = open_lab(SMALL.model_copy(update={"models": models, "seeds": (1, 2)}))
