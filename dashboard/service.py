@@ -9,7 +9,9 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.data import Split, load
+from forecasting.data import Split, load, read_file
+from forecasting.data.reading import Reading
+from forecasting.data.reading.tables import read_table
 from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload
 from forecasting.fit import Result, combine, run_fit
 from forecasting.runs.engine import Engine
@@ -91,6 +93,27 @@ def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[
     return combine(Fit.model_validate_json(ensemble), _split, arrays)
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _reading(source: str) -> Reading:
+    upload = Upload.model_validate_json(source)
+    return read_file(upload, store().read_upload(upload.upload_id))
+
+
+def reading_of(source: Upload) -> Reading:
+    """An uploaded file as it is read by its settings.
+
+    Raises:
+        BadInput: when it cannot be read so.
+    """
+    return _reading(source.model_copy(update={"repair": "leave"}).canonical())
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def columns_of(upload_id: str) -> list[str]:
+    """The names of the columns of an uploaded file."""
+    return [str(name) for name in read_table(store().read_upload(upload_id)).columns]
+
+
 def windows(source: Source, task: Task) -> Split:
     """The windows of a source and a task.
 
@@ -152,5 +175,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for kept in (split_of, computed, combined, stored_forecasts):
+    for kept in (split_of, computed, combined, stored_forecasts, _reading, columns_of):
         kept.clear()

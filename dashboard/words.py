@@ -44,6 +44,7 @@ WORDS = {
     "given": "Given",
     "random": "At random",
     "gaps": "In gaps",
+    "leave": "Leave them",
     "forward": "The last known value",
     "interpolation": "Interpolation",
     "network": "A network",

@@ -1,7 +1,7 @@
 """How time and memory grow: `python -m docs.scale` measures and draws `docs/scale.png` (ten minutes; needs Chromium).
 
-Each point is measured in a process of its own, on one thread as a worker of the dashboard has it. `python -m docs.scale --draw`
-draws the figures of `docs/scale.json` again.
+Each point is measured in a process of its own, on one thread as a worker of the dashboard has it.
+`python -m docs.scale look-back` measures one axis anew, and `--draw` draws the figures of `docs/scale.json` again.
 """
 
 import json
@@ -55,7 +55,7 @@ def experiment(axis: str, value: int, model: str) -> Experiment:
 
 
 def measure(axis: str, value: int, model: str) -> dict:
-    """Seconds to make the data, seconds per epoch (of a solved model: to solve it), and the memory that this takes at most."""
+    """Seconds to make the data, seconds per epoch (or to solve a model that is solved), and the memory that it takes."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -134,23 +134,30 @@ def photograph(figure: go.Figure, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure every point, or the one that is named; draw them all."""
+    """Measure every axis, or those that are named; draw them all."""
     if sys.argv[1:2] == ["point"]:
         print(json.dumps(measure(sys.argv[2], int(sys.argv[3]), sys.argv[4])))
         return
     kept = FOLDER / "scale.json"
     if sys.argv[1:] != ["--draw"]:
-        points = []
-        for axis, (_, values, models) in AXES.items():
-            for model in models:
-                for value in values:
-                    command = [sys.executable, "-m", "docs.scale", "point", axis, str(value), model]
-                    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-                    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-                    points.append(json.loads(done.stdout.splitlines()[-1]))
-                    print(points[-1], flush=True)
+        wanted = sys.argv[1:] or list(AXES)
+        points = [point for point in json.loads(kept.read_text()) if point["axis"] not in wanted] if kept.exists() else []
+        for axis in wanted:
+            points += _measured(axis)
         kept.write_text(json.dumps(points, indent=1) + "\n")
     photograph(draw(json.loads(kept.read_text())), FOLDER / "scale.png")
+
+
+def _measured(axis: str) -> list[dict]:
+    _, values, models = AXES[axis]
+    points = []
+    for model, value in ((model, value) for model in models for value in values):
+        command = [sys.executable, "-m", "docs.scale", "point", axis, str(value), model]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        points.append(json.loads(done.stdout.splitlines()[-1]))
+        print(points[-1], flush=True)
+    return points
 
 
 if __name__ == "__main__":

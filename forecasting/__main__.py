@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from forecasting import logs
+from forecasting import file_commands, logs
 from forecasting.bench import MODELS as BENCH
 from forecasting.bench import measure
 from forecasting.chapter import ROWS, SEEDS, Row, line_of
 from forecasting.data import describe, floor_of, load
 from forecasting.doctor import report
 from forecasting.experiment import BadInput, Experiment
+from forecasting.file_commands import content_of
 from forecasting.fit import combine, ensembles_of, fits_of, joins, run_fit, with_filled
 from forecasting.models import MODELS, resolve
 from forecasting.recipes import RECIPES
@@ -173,6 +174,11 @@ def bench(
     Console(width=None if sys.stdout.isatty() else 140).print(shown)
 
 
+app.command("read")(file_commands.read_command)
+app.command("evaluate")(file_commands.evaluate_command)
+app.command("forecast")(file_commands.forecast_command)
+
+
 @app.command()
 def doctor() -> None:
     """Say what is right and wrong on this machine; exit status 0 only if nothing is wrong."""
@@ -219,9 +225,7 @@ def _see_through(store: Store, run_id: str, settings: Settings, slots: int | Non
 
 def _text(path: Path) -> str:
     try:
-        return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode("utf-8")
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}): give a file as `example` prints it.") from None
+        return content_of(path).decode("utf-8")
     except UnicodeDecodeError:
         raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None
 

@@ -154,11 +154,30 @@ class Sample(Value):
     name: str = Field("sunspots", max_length=40, title="Sample")
 
 
+ColumnName = Annotated[str, Field(max_length=200)]
+
+
 class Upload(Value):
     """A file that a visitor gave; the id is random and is the only way to it."""
 
     kind: Literal["upload"] = "upload"
     upload_id: str = Field(pattern=r"^[a-z0-9]{16,40}$", title="Upload")
+    time: tuple[ColumnName, ...] = Field(
+        (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: found out."
+    )
+    value: ColumnName = Field("", title="Values", description="The column that is forecast; none chosen: the first.")
+    id: tuple[ColumnName, ...] = Field(
+        (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."
+    )
+    day_first: bool | None = Field(None, title="Day first", description="Of dates like 03/04/2024.")
+    missing: tuple[float, ...] = Field(
+        (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."
+    )
+    repair: Literal["leave", "forward", "interpolation"] = Field(
+        "leave",
+        title="Missing values and gaps",
+        description="Leave: windows that hold one are left out. Or filled in by the last known value, or by a line.",
+    )
 
 
 Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]

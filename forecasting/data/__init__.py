@@ -6,8 +6,9 @@ from dataclasses import replace
 import pandas as pd
 
 from forecasting.data import waves as synthetic
-from forecasting.data.files import read_csv
 from forecasting.data.holes import hide
+from forecasting.data.reading import Choices, Reading, read
+from forecasting.data.repair import Repair, on_grid, repair
 from forecasting.data.samples import SAMPLES, read_sample
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
 from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
@@ -22,7 +23,9 @@ __all__ = [
     "grid_length",
     "load",
     "n_features",
+    "read_file",
     "read_frame",
+    "series_of",
 ]
 
 MAX_VALUES = 25_000_000
@@ -52,8 +55,33 @@ def grid_length(waves: Waves, task: Task) -> int:
 
 
 def read_frame(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -> pd.DataFrame:
-    """Return a real source as a frame `unique_id, ds, y`."""
-    return read_sample(source.name) if isinstance(source, Sample) else read_csv(read_upload(source.upload_id))
+    """Return a real source as a frame `unique_id, ds, y` on an even grid; what is missing is NaN, unless it was repaired."""
+    if isinstance(source, Sample):
+        return read_sample(source.name)
+    reading = read_file(source, read_upload(source.upload_id))
+    return series_of(reading, source.value or reading.value_columns[0], source.repair)
+
+
+def read_file(source: Upload, content: bytes) -> Reading:
+    """Read an upload as its settings say.
+
+    Raises:
+        BadInput: when it cannot be read surely.
+    """
+    choices = Choices(
+        time=source.time or None,
+        value=(source.value,) if source.value else None,
+        id=source.id or None,
+        day_first=source.day_first,
+        missing=source.missing,
+    )
+    return read(content, choices)
+
+
+def series_of(reading: Reading, value: str, how: Repair = "leave", frequency: str | None = None) -> pd.DataFrame:
+    """A column of a file that was read, as a frame `unique_id, ds, y` on the even grid of its frequency, or another."""
+    frame = reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"})
+    return repair(on_grid(frame, frequency or reading.frequency), how)
 
 
 def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_back: int | None = None) -> Split:

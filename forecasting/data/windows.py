@@ -10,7 +10,8 @@ import pandas as pd
 from forecasting.data.waves import Formula
 from forecasting.experiment import BadInput, Task
 
-MAX_CELLS = 20_000_000
+MAX_CELLS = 50_000_000
+"""Values in the look-backs of all windows, at most: 200 MB."""
 TOGETHER = 1_000
 """Series that are scaled at a time."""
 PARTS = ("train", "valid", "test")
@@ -164,8 +165,14 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
     times = np.sort(frame["ds"].unique())
     cuts = [times[min(round(len(times) * share), len(times) - 1)] for share in (task.train, task.train + task.valid)]
     pieces: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in PARTS}
-    left_out = 0
-    longest = 0
+    left_out = longest = 0
+    lengths = frame["unique_id"].value_counts(sort=False).to_numpy() - max(look_back or 0, task.input_size) - task.h + 1
+    n_windows, seen = int(lengths.clip(0).sum()), look_back or task.input_size
+    if n_windows * seen > MAX_CELLS:
+        raise BadInput(
+            f"{n_windows:,} windows of {seen} steps are more than one computation holds ({MAX_CELLS:,} values): shorten the "
+            "look-back, or take fewer or shorter series."
+        )
     for unique_id, series in frame.groupby("unique_id", sort=False):
         y, ds = series["y"].to_numpy("float64"), series["ds"].to_numpy()
         longest = max(longest, len(y))
@@ -181,7 +188,7 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
             keep = chosen & whole
             pieces[name].append(
                 {
-                    "x": (cut["x"][keep, :, None] - loc) / scale,
+                    "x": ((cut["x"][keep, :, None] - loc) / scale).astype("float32"),
                     "path": (cut["path"][keep, :, None] - loc) / scale,
                     "loc": np.full((keep.sum(), 1), loc),
                     "scale": np.full((keep.sum(), 1), scale),
@@ -201,11 +208,6 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
         return None
     start = np.arange(n) + seen
     ahead = start[:, None] + np.arange(task.h)
-    if n * look_back > MAX_CELLS:
-        raise BadInput(
-            f"{n:,} windows of {look_back} steps are more than one computation holds ({MAX_CELLS:,} values): shorten the "
-            "look-back, or the series."
-        )
     return {
         "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
         "path": y[ahead],

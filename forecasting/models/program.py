@@ -18,7 +18,8 @@ from forecasting.models.base import Control, Fitted, NetworkModel, Shape
 from forecasting.models.history import Stopped
 
 PREDICT_ROWS = 1024
-"""Windows per call of the forecasting program."""
+"""Windows per call of the forecasting program; fewer where look-backs are long, so that their states stay small."""
+PREDICT_VALUES = 100 * PREDICT_ROWS
 KEPT_PROGRAMS = 8
 
 _programs: OrderedDict[tuple, "Program"] = OrderedDict()
@@ -151,12 +152,12 @@ class Program:
         return tf.while_loop(lambda i, _: i < last, step, (first, tf.constant(0.0)))[1]
 
     def predict(self, x: np.ndarray, control: Control | None = None) -> np.ndarray:
-        """Forecast `(n_windows, n_outputs)`, float32, in calls of one fixed size.
+        """Forecast `(n_windows, n_outputs)`, float32, in calls of a size that the look-back decides.
 
         Raises:
             Stopped: when `control` says so between two calls.
         """
-        rows = PREDICT_ROWS
+        rows = max(32, min(PREDICT_ROWS, PREDICT_VALUES // x.shape[1]))
         y_hat = np.empty((len(x), self.shape.n_outputs), dtype="float32")
         for start in range(0, len(x), rows):
             if control is not None and control.should_stop():

@@ -1,0 +1,77 @@
+"""How often a series has a value, and which times it lacks."""
+
+import warnings
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+LOOK_AT = 12
+"""Times in a row from which a frequency is proposed."""
+MOST_PROPOSALS = 400
+SEASONS = {
+    "YS": 1, "YE": 1, "QS": 4, "QE": 4, "MS": 12, "ME": 12, "W": 52, "D": 7, "B": 5,
+    "h": 24, "30min": 48, "15min": 96, "10min": 144, "5min": 288, "min": 1_440, "s": 60,
+}  # fmt: skip
+"""Steps of the usual season of each frequency."""
+
+
+def season_of(frequency: str | None) -> int:
+    """The usual season of a frequency; 1 where there is none."""
+    if frequency is None:
+        return 1
+    return SEASONS.get(frequency, SEASONS.get(frequency.split("-")[0], 1))
+
+
+def infer_frequency(times: pd.Series) -> str | None:
+    """The frequency, by pandas' alias, of times that may lack some; None when they follow none.
+
+    Runs of a few times propose frequencies; the proposal that is most frequent and on whose grid all times lie is taken.
+
+    Args:
+        times: distinct and sorted.
+    """
+    if len(times) < 3:
+        return None
+    whole = _alias(times)
+    if whole is not None:
+        return whole
+    starts = np.unique(np.linspace(0, max(0, len(times) - LOOK_AT), MOST_PROPOSALS).astype(int))
+    size = min(LOOK_AT, max(3, len(times) // 3))
+    proposals = Counter(filter(None, (_alias(times.iloc[start : start + size]) for start in starts)))
+    for proposal, _ in proposals.most_common():
+        if times.isin(grid(times.iloc[0], times.iloc[-1], proposal)).all():
+            return proposal
+    return None
+
+
+def grid(first: pd.Timestamp, last: pd.Timestamp, frequency: str) -> pd.DatetimeIndex:
+    """All times of a frequency from the first to the last."""
+    return pd.date_range(first, last, freq=frequency)
+
+
+def is_even(times: pd.Series) -> bool:
+    """Whether times, in any order, are evenly spaced."""
+    known = times.dropna().drop_duplicates().sort_values()
+    return len(known) == len(times) and len(known) > 2 and _alias(known) is not None
+
+
+def _alias(times: pd.Series) -> str | None:
+    with warnings.catch_warnings():  # pandas 3 announces that it will return the frequency as another type
+        warnings.simplefilter("ignore")
+        try:
+            found = pd.infer_freq(times)
+        except ValueError:
+            return None
+    if found is None:
+        return None
+    return {
+        "QS-JAN": "QS",
+        "QS-OCT": "QS",
+        "YS-JAN": "YS",
+        "QE-DEC": "QE",
+        "YE-DEC": "YE",
+        "60min": "h",
+        "24h": "D",
+        "7D": "W",
+    }.get(str(found), str(found))

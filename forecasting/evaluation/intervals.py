@@ -1,0 +1,63 @@
+"""Prediction intervals for every model alike: as wide as its past errors ask for (split conformal; Vovk et al., 2005)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """What past errors say about those to come.
+
+    Errors are divided by a scale of their series and by their usual size at each step ahead; what is left is pooled.
+
+    Attributes:
+        scores: absolute errors so divided, in ascending order.
+        by_step: their usual size per step ahead, in scales of the series, which never shrinks with the horizon, `(h,)`.
+        scale: of each series, `(n_series,)`.
+    """
+
+    scores: np.ndarray
+    by_step: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def learn(cls, error: np.ndarray, scale: np.ndarray) -> "Conformal":
+        """Calibrate on the errors of past forecasts.
+
+        Args:
+            error: `(n_cutoffs, n_series, h)`; NaN where the truth is missing.
+            scale: of each series, `(n_series,)`; where it is NaN, the mean of the others counts.
+        """
+        usual = np.nanmean(scale) if np.isfinite(scale).any() else 1.0
+        whole = np.where(np.isfinite(scale) & (scale > 0), scale, usual)
+        relative = np.abs(error) / whole[None, :, None]
+        by_step = np.sqrt(np.nanmean(np.square(relative), axis=(0, 1)))
+        by_step = np.maximum.accumulate(np.where(np.isfinite(by_step), by_step, 0.0))
+        scores = (relative / np.maximum(by_step, 1e-12)).ravel()
+        return cls(np.sort(scores[np.isfinite(scores)]), by_step, whole)
+
+    def half_width(self, level: float) -> np.ndarray:
+        """By how much an interval reaches to both sides, `(n_series, h)`.
+
+        Of n scores it takes the one at place ⌈(n + 1) level⌉, so that a further one lies below it with that probability;
+        with too few of them for the level, the largest.
+
+        Args:
+            level: in percent.
+        """
+        n = len(self.scores)
+        place = min(n, int(np.ceil((n + 1) * level / 100)))
+        return self.scale[:, None] * self.by_step[None] * (self.scores[place - 1] if n else np.nan)
+
+
+def coverage(y: np.ndarray, y_hat: np.ndarray, half_width: np.ndarray) -> float:
+    """The share of truths within their intervals."""
+    known = np.isfinite(y)
+    return float((np.abs(y - y_hat) <= half_width)[known].mean()) if known.any() else np.nan
+
+
+def interval_score(y: np.ndarray, y_hat: np.ndarray, half_width: np.ndarray, level: float) -> float:
+    """Width, and a penalty for what lies outside (Winkler, 1972; Gneiting and Raftery, 2007): lower is better."""
+    outside = np.maximum(np.abs(y - y_hat) - half_width, 0)
+    return float(np.nanmean(2 * half_width + np.where(np.isfinite(y), 2 / (1 - level / 100) * outside, np.nan)))

@@ -1,0 +1,123 @@
+"""Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecasting.data.windows import Split, Windows, frozen
+from forecasting.experiment import BadInput, Task
+
+VALID = 0.15
+"""Share of the windows of a series, the last ones, by which weights are chosen."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series on even grids, without missing values.
+
+    Attributes:
+        ids: their names.
+        ds: their times.
+        y: their values, float64.
+        frequency: pandas' alias of the step, or None where there is none.
+    """
+
+    ids: list[str]
+    ds: list[pd.DatetimeIndex]
+    y: list[np.ndarray]
+    frequency: str | None
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, frequency: str | None) -> "Panel":
+        """Take the series of a frame `unique_id, ds, y`; missing values become the last known one."""
+        ids, ds, y = [], [], []
+        for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
+            values = series["y"].ffill().bfill()
+            if values.notna().any():
+                ids.append(str(unique_id))
+                ds.append(pd.DatetimeIndex(series["ds"]))
+                y.append(values.to_numpy("float64"))
+        if not ids:
+            raise BadInput("No series has a value: there is nothing to forecast.")
+        return cls(ids, ds, y, frequency)
+
+    @property
+    def shortest(self) -> int:
+        """Values of the shortest series."""
+        return min(map(len, self.y))
+
+    def before(self, back: int) -> list[np.ndarray]:
+        """What was known `back` steps before the end of each series."""
+        return [values[: len(values) - back] for values in self.y]
+
+    def after(self, back: int, h: int) -> np.ndarray:
+        """The h values that followed, `(n_series, h)`; NaN beyond the end."""
+        ahead = np.full((len(self.y), h), np.nan)
+        for i, values in enumerate(self.y):
+            known = values[len(values) - back : len(values) - back + h] if back else values[:0]
+            ahead[i, : len(known)] = known
+        return ahead
+
+    def times_after(self, i: int, back: int, h: int) -> pd.DatetimeIndex:
+        """The times of these values, of series `i`."""
+        cutoff = self.cutoff(i, back)
+        if self.frequency is None:
+            step = self.ds[i][-1] - self.ds[i][-2]
+            return pd.DatetimeIndex([cutoff + step * k for k in range(1, h + 1)])
+        return pd.date_range(cutoff, periods=h + 1, freq=self.frequency)[1:]
+
+    def cutoff(self, i: int, back: int) -> pd.Timestamp:
+        """The last time that is known to a forecast."""
+        return self.ds[i][len(self.y[i]) - back - 1]
+
+    def split(self, task: Task, back: int) -> Split:
+        """All windows of what was known, to learn from; as test part the one at the end of each series, its targets NaN.
+
+        Each window is scaled by its own level and spread.
+        """
+        known = self.before(back)
+        train, valid = [], []
+        for i, values in enumerate(known):
+            whole = task.input_size + task.h
+            if len(values) < whole:
+                continue
+            cut = np.lib.stride_tricks.sliding_window_view(values, whole)
+            n_valid = round(VALID * len(cut))
+            last = len(cut) - n_valid
+            train.append((i, cut[: max(1, last - task.h + 1)]))
+            if n_valid:
+                valid.append((i, cut[last:]))
+        if not train:
+            raise BadInput(
+                f"No series is long enough for a look-back of {task.input_size} and a horizon of {task.h}: the longest has "
+                f"{max(map(len, known))} values."
+            )
+        ends = [(i, _at_end(values, task)) for i, values in enumerate(known)]
+        return Split(_windows(train, task), _windows(valid or train, task), _windows(ends, task))
+
+
+def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
+    """The last look-back, with NaN for what follows; of a series that is too short, preceded by its first value."""
+    seen = values[-task.input_size :]
+    seen = np.concatenate([np.full(task.input_size - len(seen), seen[0]), seen])
+    return np.concatenate([seen, np.full(task.h, np.nan)])[None]
+
+
+def _windows(pieces: list[tuple[int, np.ndarray]], task: Task) -> Windows:
+    rows = np.concatenate([cut for _, cut in pieces])
+    series = np.concatenate([np.full(len(cut), i) for i, cut in pieces])
+    seen = rows[:, : task.input_size]
+    loc, spread = seen.mean(axis=1, keepdims=True), seen.std(axis=1, keepdims=True)
+    scale = np.where(spread > 1e-9 * np.maximum(np.abs(loc), 1e-300), spread, np.maximum(np.abs(loc), 1.0))
+    scaled = frozen((rows - loc) / scale, "float32")
+    path = np.ascontiguousarray(scaled[:, task.input_size :, None])
+    return Windows(
+        x=np.ascontiguousarray(scaled[:, : task.input_size, None]),
+        y=path[:, -len(task.steps) :, 0],
+        path=path,
+        loc=loc,
+        scale=scale,
+        unique_id=series,
+        ds=series,
+    )

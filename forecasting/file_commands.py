@@ -1,0 +1,199 @@
+"""The commands about a visitor's file: how it is read, how well it can be forecast, and its forecast."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from forecasting.data import series_of
+from forecasting.data.reading import SUMMARY, Choices, Reading, read
+from forecasting.evaluation.backtest import DEFAULT, Backtest, Plan, backtest, forecast
+from forecasting.evaluation.panel import Panel
+from forecasting.experiment import BadInput
+from forecasting.models import MODELS
+
+File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
+Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
+Models = Annotated[str | None, typer.Option(help="Names with commas between, as `models` lists them.")]
+Season = Annotated[int | None, typer.Option(min=1, max=2_000, help="Steps of a season; the frequency's own by default.")]
+Frequency = Annotated[str | None, typer.Option(help="pandas' alias of the step between times; found out by default.")]
+Seconds = Annotated[float, typer.Option(min=5, help="What all models may take together, about.")]
+Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
+DayFirst = Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SHOWN = ("mase", "rmsse", "smape", "mae", "rmse", "mse", "bias", "skill")
+
+
+def read_command(
+    file: File,
+    time: Columns = None,
+    value: Columns = None,
+    id: Columns = None,
+    day_first: DayFirst = None,
+    missing: Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
+    chosen = {name: tuple(columns) for name, columns in {"time": time, "value": value, "id": id}.items() if columns}
+    try:
+        choices = Choices(**chosen, day_first=day_first, missing=tuple(missing or ()))  # type: ignore[arg-type]
+        summary = read(content_of(file), choices).summary()
+    except BadInput as error:
+        summary = dict.fromkeys(SUMMARY) | {"warnings": [], "error": str(error)}
+    if as_json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        for name, found in summary.items():
+            if found not in (None, [], ""):
+                print(f"{name.replace('_', ' ')}: {', '.join(map(str, found)) if isinstance(found, list) else found}")
+    raise typer.Exit(1 if summary["error"] else 0)
+
+
+def evaluate_command(
+    file: File,
+    h: Horizon,
+    n_windows: Annotated[int, typer.Option(min=1, max=100, help="Cutoffs.")] = 4,
+    step_size: Annotated[int | None, typer.Option(min=1, help="Steps between cutoffs; h by default.")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Learn anew at every cutoff, and not at the first alone.")] = False,
+    models: Models = None,
+    level: Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")] = "80,95",
+    season: Season = None,
+    freq: Frequency = None,
+    seconds: Seconds = 120,
+    as_json: AsJson = False,
+) -> None:
+    """Let models forecast a file's series from cutoffs in the past, and print their scores."""
+    with refusals():
+        panel, reading = _panel(file, freq)
+        plan = Plan(h, season or reading.season_length, None, n_windows, step_size, refit, seconds)
+        tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
+        lines = _lines(tested, _levels(level))
+    if as_json:
+        found = {"h": h, "season_length": plan.season_length, "frequency": reading.frequency, "series": len(panel.ids)}
+        found |= {"n_windows": n_windows, "best": tested.best() if tested.y_hat else None}
+        print(json.dumps(found | {"models": lines, "left_out": tested.left_out}, indent=2))
+    else:
+        _print_scores(lines, tested)
+    raise typer.Exit(0 if lines else 1)
+
+
+def forecast_command(
+    file: File,
+    h: Horizon,
+    out: Annotated[Path, typer.Option(help="Where the forecast goes: CSV, .xlsx or .parquet.")],
+    models: Models = None,
+    level: Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")] = "80,95",
+    season: Season = None,
+    freq: Frequency = None,
+    seconds: Seconds = 120,
+) -> None:
+    """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
+    with refusals():
+        panel, reading = _panel(file, freq)
+        n_windows = max(2, min(8, (panel.shortest - 3) // h - 2))
+        plan = Plan(h, season or reading.season_length, None, n_windows, None, False, seconds)
+        made = forecast(panel, plan, _names(models), _levels(level), _say)
+    table = made.frame
+    if out.suffix == ".parquet":
+        table.to_parquet(out, index=False)
+    else:
+        table.to_csv(out, index=False, date_format="%Y-%m-%d" if _whole_days(reading) else "%Y-%m-%dT%H:%M:%S")
+    print(made.why, file=sys.stderr)
+    for name, why in made.tested.left_out.items():
+        print(f"{name} was left out: {why}", file=sys.stderr)
+
+
+# ------------------------------------------------------------------------------------------------------------- shared
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Print what cannot be used to standard error, and end with status 2."""
+    try:
+        yield
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def content_of(path: Path) -> bytes:
+    """What a file holds; `-` is standard input.
+
+    Raises:
+        BadInput: when it cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}): give a file that is there.") from None
+
+
+def _panel(file: Path, freq: str | None) -> tuple[Panel, Reading]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    reading = read(content_of(file))
+    for warning in reading.warnings:
+        print(warning, file=sys.stderr)
+    frequency = freq or reading.frequency
+    frame = series_of(reading, reading.value_columns[0], frequency=frequency)
+    return Panel.of(frame, frequency), reading
+
+
+def _names(models: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (models or "").split(",") if name.strip())
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise BadInput(f"There is no model {unknown[0]!r:.60}: `python -m forecasting models` lists those there are.")
+    return names
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        levels = ()
+    if not levels or not all(0 < level < 100 for level in levels):
+        raise BadInput(f"The levels are {text[:40]!r}: give numbers between 0 and 100 with commas between, such as 80,95.")
+    return levels
+
+
+def _lines(tested: Backtest, levels: tuple[float, ...]) -> list[dict]:
+    """A line of scores per model, the best first; what is not defined is None."""
+    lines = []
+    for name, scores in tested.scores().items():
+        line: dict = {"model": name} | {metric: _defined(scores[metric]) for metric in SHOWN}
+        for level in levels:
+            covered, width = tested.covered(name, level)
+            line |= {f"coverage-{level:g}": _defined(covered), f"interval_score-{level:g}": _defined(width)}
+        lines.append(line)
+    return sorted(lines, key=lambda line: (line["mase"] is None, line["mase"] or line["rmse"] or 0.0))
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if value == value else None
+
+
+def _print_scores(lines: list[dict], tested: Backtest) -> None:
+    table = Table(title=f"{len(tested.backs)} cutoffs of {tested.y.shape[2]} steps, {tested.y.shape[1]} series")
+    for name in lines[0] if lines else ():
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for line in lines:
+        table.add_row(*("undefined" if v is None else v if isinstance(v, str) else f"{v:.3g}" for v in line.values()))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    for name, why in tested.left_out.items():
+        console.print(f"{name} was left out: {why}")
+
+
+def _whole_days(reading: Reading) -> bool:
+    return bool((reading.frame["ds"] == reading.frame["ds"].dt.normalize()).all())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,208 @@
+"""A visitor's file is read as a careful person would read it, or refused in a sentence that helps."""
+
+import io
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from forecasting.data import series_of
+from forecasting.data.reading import SUMMARY, Choices, read
+from forecasting.data.repair import on_grid, repair
+from forecasting.experiment import BadInput
+
+TRAPS = Path(__file__).parent / "traps"
+READINGS = json.loads((TRAPS / "readings.json").read_text("utf-8"))
+DAYS = pd.date_range("2024-01-01", periods=8)
+
+
+def text(rows, header="date,y"):
+    return "\n".join([header, *rows]).encode()
+
+
+def days(*values):
+    return text([f"{day:%Y-%m-%d},{value}" for day, value in zip(DAYS, values, strict=False)])
+
+
+def refusal(content, **choices):
+    with pytest.raises(BadInput) as caught:
+        read(content, Choices(**choices))
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# ----------------------------------------------------------------------------------------------------------------- traps
+
+
+def test_every_trap_has_a_reading_and_there_are_many():
+    assert {path.name for path in TRAPS.iterdir()} - {"readings.json"} == set(READINGS)
+    assert len(READINGS) >= 30
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_every_trap_is_read_as_its_note_says(name):
+    wanted = {key: value for key, value in READINGS[name].items() if key != "note"}
+    content = (TRAPS / name).read_bytes()
+    if "error" in wanted:
+        assert wanted["error"] in refusal(content)
+        return
+    found = read(content).summary()
+    assert tuple(found) == SUMMARY
+    json.dumps(found, allow_nan=False)
+    if "warning" in wanted:
+        assert any(wanted.pop("warning") in warning for warning in found["warnings"]), found["warnings"]
+    for key in ("first", "last"):
+        if key in wanted:
+            time, value = wanted.pop(key)
+            assert found[key] == [time, value if value is None else pytest.approx(value)]
+    assert {key: found[key] for key in wanted} == wanted
+
+
+# --------------------------------------------------------------------------------------------------------------- choices
+
+
+def test_day_or_month_first_is_read_as_the_visitor_says():
+    content = (TRAPS / "ambiguous.csv").read_bytes()
+    by_day, by_month = (read(content, Choices(day_first=way)).summary() for way in (True, False))
+    assert (by_day["frequency"], by_day["last"][0]) == ("MS", "2024-12-01")
+    assert (by_month["frequency"], by_month["last"][0]) == ("D", "2024-01-12")
+
+
+def test_columns_are_those_that_the_visitor_names():
+    content = (TRAPS / "long.csv").read_bytes()
+    reading = read(content, Choices(time=("date",), value=("sales",), id=("store", "item")))
+    assert reading.frame["unique_id"].unique().tolist() == ["1 · apples", "1 · pears", "2 · apples"]
+    assert read(content, Choices(id=("store",))).duplicates == 20
+    assert "no column 'price'" in refusal(content, value=("price",))
+    assert "no numbers" in refusal(content, value=("item",), id=("store",))
+
+
+def test_a_number_that_stands_for_missing_is_missing_once_the_visitor_says_so():
+    content = (TRAPS / "sentinel.csv").read_bytes()
+    assert read(content).summary()["missing"] == 0
+    assert read(content, Choices(missing=(-200.0,))).summary()["missing"] == 3
+
+
+def test_a_column_whose_times_cannot_be_read_is_named():
+    assert "'y' holds no times" in refusal(days(1.5, 2.5, 3.5), time=("y",))
+
+
+# ------------------------------------------------------------------------------------------------------- never silently
+
+
+@pytest.mark.parametrize("value", ["x1", "1_0", "inf", "-inf", "1e999", "True", "0x10", "12abcdefgh", "1.2.3"])
+def test_a_cell_that_is_no_number_makes_its_column_none(value):
+    assert "no column of numbers" in refusal(days(1, 2, value, 4))
+
+
+@pytest.mark.parametrize("time", ["", "today", "2024-13-01", "2024-02-30", "31"])
+def test_a_time_that_cannot_be_read_in_the_middle_is_refused(time):
+    rows = [f"{day:%Y-%m-%d},{i}" for i, day in enumerate(DAYS)]
+    rows[2] = f"{time},2"
+    assert "time" in refusal(text(rows))
+
+
+def test_numbers_are_never_taken_for_dates_of_1970():
+    content = text([f"{i},{i * 1.5}" for i in range(1, 9)], "n,y")
+    assert "times" in refusal(content)
+
+
+def test_more_series_than_are_read_are_refused():
+    rows = [f"s{i},2024-01-0{d},1" for i in range(2_001) for d in (1, 2)]
+    assert "2,001 series; at most 2,000" in refusal(text(rows, "id,ds,y"))
+
+
+def test_a_damaged_archive_and_damaged_tables_are_refused():
+    whole = (TRAPS / "clean.csv.gz").read_bytes()
+    assert "damaged" in refusal(whole[:60])
+    assert "Parquet" in refusal((TRAPS / "table.parquet").read_bytes()[:500])
+    assert "Excel" in refusal((TRAPS / "book.xlsx").read_bytes()[:900])
+
+
+NUMBER = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(NUMBER, min_size=8, max_size=8, unique=True),
+    st.sampled_from([(",", "."), (";", ","), (";", "."), ("\t", ","), ("|", ".")]),
+    st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%Y-%m-%d %H:%M", "%d %b %Y", "%Y/%m/%d"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_values_and_times_come_back_however_they_were_written(values, signs, form, encoding, end, newest_first):
+    delimiter, decimal = signs
+    times = pd.date_range("2024-01-10", periods=8)
+    rows = [f"{t.strftime(form)}{delimiter}{str(v).replace('.', decimal)}" for t, v in zip(times, values, strict=True)]
+    content = end.join([f"Größe{delimiter}Wert", *(reversed(rows) if newest_first else rows)]).encode(encoding)
+    frame = read(content).frame
+    assert frame["ds"].tolist() == list(times)
+    np.testing.assert_allclose(frame["Wert"], values)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.binary(max_size=80) | st.text("0123456789-:.,;eT+ \"'\t\r\n/QWabc\x00\u2028", max_size=120).map(str.encode))
+@example("ds,y\u2028x,1\n2024-01-02,2\n".encode())
+@example(b'ds,y\n2024-01-01,"1\n')
+@example(b"PK\x03\x04")
+@example(b"\xff\xfe")
+@example(b"PAR1")
+def test_any_bytes_give_series_or_one_sentence(content):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as a server does; pytest makes errors of them
+        try:
+            reading = read(content)
+        except BadInput as refused:
+            assert str(refused).endswith(".") and "\n" not in str(refused)
+        else:
+            assert reading.frame["ds"].notna().all() and reading.value_columns
+            json.dumps(reading.summary(), allow_nan=False)
+
+
+# ---------------------------------------------------------------------------------------------------------------- repair
+
+
+def frame(**series):
+    rows = [(name, day, y) for name, values in series.items() for day, y in values.items()]
+    return pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
+
+
+def test_on_the_grid_gaps_become_missing_values_and_doubled_times_their_mean():
+    reading = read(text(["2024-01-01,1", "2024-01-02,2", "2024-01-02,4", "2024-01-03,3", "2024-01-06,6", "2024-01-07,7"]))
+    assert (reading.frequency, reading.duplicates, reading.gaps) == ("D", 1, 2)
+    y = series_of(reading, "y")["y"].tolist()
+    np.testing.assert_array_equal(y, [1, 3, 3, np.nan, np.nan, 6, 7])
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("leave", [np.nan, 1, np.nan, np.nan, 4, np.nan]),
+        ("forward", [np.nan, 1, 1, 1, 4, 4]),
+        ("interpolation", [np.nan, 1, 2, 3, 4, np.nan]),
+    ],
+)
+def test_missing_values_are_filled_in_within_each_series(how, expected):
+    values = dict(zip(DAYS, [np.nan, 1, np.nan, np.nan, 4, np.nan], strict=False))
+    made = repair(frame(a=values, b=dict.fromkeys(DAYS[:3], 9.0)), how)
+    np.testing.assert_array_equal(made["y"], [*expected, 9, 9, 9])
+
+
+def test_a_series_of_two_values_and_one_far_too_sparse_are_refused():
+    with pytest.raises(BadInput, match="at least 3"):
+        on_grid(frame(a=dict(zip(DAYS[:2], [1, 2], strict=True))), "D")
+    sparse = dict(zip(pd.to_datetime(["1700-01-01", "1700-01-02", "2024-01-01"]), [1, 2, 3], strict=True))
+    with pytest.raises(BadInput, match="too sparse"):
+        on_grid(frame(a=sparse), "min")
+
+
+def test_a_table_of_another_sheet_is_mentioned():
+    book = io.BytesIO()
+    pd.DataFrame({"date": DAYS, "y": range(8)}).to_parquet(book)
+    assert read(book.getvalue()).summary()["rows"] == 8

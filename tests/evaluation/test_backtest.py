@@ -1,0 +1,112 @@
+"""Backtests know nothing of the future, choose by earlier cutoffs, and their forecasts go on where the series end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting.evaluation.backtest import Plan, backtest, forecast, task_of
+from forecasting.evaluation.panel import Panel
+from forecasting.experiment import BadInput
+
+RNG = np.random.default_rng(5)
+T = np.arange(140)
+PLAN = Plan(h=7, season_length=7, n_windows=3)
+QUICK = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "ensemble")
+
+
+def weekly(n_series=3, n=140, noise=0.3):
+    """Series with a weekly season, a trend and a level of their own."""
+    return [
+        10 * (i + 1) + 0.02 * T[:n] + (i + 1) * np.sin(2 * np.pi * (T[:n] + i) / 7) + noise * RNG.normal(size=n)
+        for i in range(n_series)
+    ]
+
+
+def panel(values, start="2024-01-01"):
+    times = [pd.date_range(start, periods=len(y), freq="D") for y in values]
+    return Panel([f"s{i}" for i in range(len(values))], times, values, "D")
+
+
+@pytest.fixture(scope="module")
+def values():
+    return weekly()
+
+
+@pytest.fixture(scope="module")
+def tested(values):
+    return backtest(panel(values), PLAN, QUICK)
+
+
+def test_truths_are_the_values_behind_each_cutoff(values, tested):
+    assert tested.backs == [21, 14, 7]
+    for k, back in enumerate(tested.backs):
+        for i, y in enumerate(values):
+            np.testing.assert_array_equal(tested.y[k, i], y[len(y) - back : len(y) - back + 7])
+
+
+def test_rules_of_thumb_forecast_as_written_out(values, tested):
+    for k, back in enumerate(tested.backs):
+        for i, y in enumerate(values):
+            known = y[: len(y) - back]
+            np.testing.assert_allclose(tested.y_hat["naive"][k, i], np.full(7, known[-1]))
+            np.testing.assert_allclose(tested.y_hat["seasonal_naive"][k, i], known[-7:])
+
+
+def test_a_spike_in_the_future_moves_nothing_before_it():
+    names = (*QUICK, "gru")
+    plan = Plan(h=7, season_length=7, n_windows=2)
+    many = weekly(8)
+    spiked = [np.concatenate([y[:-7], y[-7:] + 1e6]) for y in many]
+    plain, planted = (backtest(panel(some), plan, names) for some in (many, spiked))
+    assert set(plain.y_hat) == set(planted.y_hat) >= {"linear", "ets", "theta", "gru", "ensemble"}
+    for name in plain.y_hat:
+        np.testing.assert_array_equal(plain.y_hat[name], planted.y_hat[name], err_msg=name)
+
+
+def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_mase(tested):
+    table = tested.scores()
+    assert table["ets"]["mase"] < table["seasonal_naive"]["mase"] < table["naive"]["mase"]
+    assert tested.best() == min(table, key=lambda name: table[name]["mase"])
+    assert table["ets"]["skill"] == pytest.approx(1 - table["ets"]["mase"] / table["seasonal_naive"]["mase"])
+    members = [tested.y_hat[name] for name in ("linear", "ets", "theta")]
+    np.testing.assert_allclose(tested.y_hat["ensemble"], np.mean(members, axis=0))
+
+
+def test_a_forecast_goes_on_where_each_series_ends_with_intervals_that_contain_it(values):
+    shorter = [values[0], values[1][:100]]
+    made = forecast(panel(shorter), PLAN, levels=(95, 80))
+    columns = ["unique_id", "ds", "best", "best-lo-80", "best-hi-80", "best-lo-95", "best-hi-95"]
+    assert list(made.frame.columns) == columns and len(made.frame) == 14
+    for name, y in zip(("s0", "s1"), shorter, strict=True):
+        one = made.frame[made.frame["unique_id"] == name]
+        assert one["ds"].tolist() == list(pd.date_range("2024-01-01", periods=len(y) + 7)[-7:])
+        assert (one["best-lo-95"] <= one["best-lo-80"]).all() and (one["best-lo-80"] < one["best"]).all()
+        assert (one["best"] < one["best-hi-80"]).all() and (one["best-hi-80"] <= one["best-hi-95"]).all()
+    assert made.chosen in made.why and "MASE" in made.why
+    named = forecast(panel(shorter), PLAN, ("naive", "theta"), (90,))
+    assert list(named.frame.columns[2:]) == ["naive", "naive-lo-90", "naive-hi-90", "theta", "theta-lo-90", "theta-hi-90"]
+
+
+def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
+    ten = panel([np.array([3.0, 4, 3, 5, 4, 6, 5, 7, 6, 8])])
+    tested = backtest(ten, Plan(h=2, n_windows=2), (*QUICK, "gru"))
+    assert {"naive", "drift"} <= set(tested.y_hat) and "too few" in tested.left_out["gru"]
+    with pytest.raises(BadInput, match="take a shorter horizon or fewer cutoffs"):
+        backtest(ten, Plan(h=4, n_windows=3), QUICK)
+
+
+def test_a_series_that_never_changes_is_forecast_as_it_is():
+    flat = panel([np.full(60, 5.0)])
+    made = forecast(flat, Plan(h=3, season_length=7, n_windows=2))
+    np.testing.assert_allclose(made.frame["best"], 5.0, rtol=1e-5)
+
+
+def test_windows_see_two_seasons_where_there_are_two():
+    assert task_of(panel(weekly(1)), PLAN, 21).lags == (7,)
+    short = task_of(panel(weekly(1, n=40)), Plan(h=7, season_length=24, n_windows=1), 7)
+    assert short.lags == (1,) and short.input_size <= 16
+
+
+def test_a_model_that_makes_no_forecasts_of_a_file_is_named():
+    tested = backtest(panel(weekly(1)), PLAN, ("naive", "oracle"))
+    assert "cannot forecast" in tested.left_out["oracle"]
