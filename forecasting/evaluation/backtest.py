@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from forecasting.data.transforms import Differences
-from forecasting.data.windows import Split
+from forecasting.data.windows import Split, Windows
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.panel import Panel
@@ -26,8 +26,12 @@ DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", 
 SHARE = {"ets": 0.3, "theta": 0.15, "arima": 0.4}
 """Of the time budget, what a statistical model may take."""
 
-CELLS_PER_S = 15e6
-"""Windows × steps × units that a network of some units takes in per second, a cautious guess."""
+CELLS_PER_S = 12e6
+"""Windows × steps × units that a network takes in per second, a cautious guess."""
+LONG = 60
+"""Steps beyond which a look-back is long for a recurrent network."""
+WITH_A_WEEK = (24, 48, 96)
+"""Seasons of a day, which have a week around them."""
 
 Say = Callable[[str], None]
 Forecaster = Callable[[int], np.ndarray]
@@ -128,12 +132,14 @@ def model_of(name: str, plan: Plan) -> Model:
 
 
 def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
-    """What windows see and forecast: differences to the season before, where look-backs hold two seasons."""
+    """What windows see and forecast: differences to the season before, over some seasons, as far as the series are long."""
     known = int(np.median([len(values) for values in panel.before(furthest)]))
-    season = plan.season_length
-    wanted = plan.input_size or max(2 * season + season // 2, 3 * plan.h // 2, 8)
-    input_size = max(2, min(wanted, known // 2 - plan.h, known - 2 * plan.h - 2))
-    seasonal = 1 < season <= input_size // 2
+    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2)
+    seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
+    seasonal = seasons >= 2
+    wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))
+    input_size = max(2, min(wanted, most))
+    seasonal = seasonal and input_size > season
     return Task(
         input_size=input_size,
         target="next" if plan.h == 1 else "all_h",
@@ -245,8 +251,11 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
 
     def learn(split: Split) -> tuple[Fitted, Differences]:
         differences = Differences.learn(task, split.train)
-        control = Control(_training(model, split, plan.seconds / 2 / n_fits), plan.seed)
-        return model.fit(differences.split(split), control).fitted, differences
+        seen = _folded(differences.split(split), model, plan.season_length)
+        training = RECIPES["tuned"]
+        if model.trained:
+            seen = _thinned(seen, model, training, plan.seconds / 2 / n_fits, plan.seed)
+        return model.fit(seen, Control(training, plan.seed)).fitted, differences
 
     def forecast(back: int) -> np.ndarray:
         split = panel.split(task, back)
@@ -255,19 +264,33 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
             learned[origin] = learn(panel.split(task, origin))
         fitted, differences = learned[origin]
         ends = split.test
-        y_hat = np.asarray(fitted.predict(differences.windows(ends).x), "float64")
+        seen = _fold(differences.windows(ends), model, plan.season_length)
+        y_hat = np.asarray(fitted.predict(seen.x), "float64")
         return ends.in_units(differences.undo(ends.x, y_hat))
 
     return forecast
 
 
-def _training(model: Model, split: Split, seconds: float) -> Training:
-    """The tuned recipe; where its epochs would take longer than there is time, as many of them as that allows."""
-    tuned = RECIPES["tuned"]
-    cells = len(split.train) * split.train.x.shape[1] * model.width(Shape.of(split))
-    if cells * tuned.epochs < seconds * CELLS_PER_S:
-        return tuned
-    return Training.model_validate(tuned.model_dump() | {"budget_s": max(15.0, seconds)})
+def _folded(split: Split, model: Model, season: int) -> Split:
+    return split.with_parts(_fold(part, model, season) for part in split.parts)
+
+
+def _fold(part: Windows, model: Model, season: int) -> Windows:
+    """Long look-backs are shown to a recurrent network a whole season per step, and not a value."""
+    n, steps, _ = part.x.shape
+    if not (model.trained and model.open_time) or season < 2 or steps <= LONG or steps % season:
+        return part
+    return replace(part, x=np.ascontiguousarray(part.x.reshape(n, steps // season, season)))
+
+
+def _thinned(split: Split, model: Model, training: Training, seconds: float, seed: int) -> Split:
+    """As many windows, drawn evenly, as a network can learn from in the time that there is."""
+    n, steps = split.train.x.shape[:2]
+    most = int(seconds * CELLS_PER_S / (training.epochs * steps * model.width(Shape.of(split))))
+    if n <= most:
+        return split
+    chosen = np.sort(np.random.default_rng(seed).permutation(n)[: max(most, ENOUGH_WINDOWS)])
+    return replace(split, train=split.train.take(chosen))
 
 
 # ---------------------------------------------------------------------------------------------------------- forecasts
