@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forecasting.backtest import DEFAULT, Backtest, Plan, backtest, forecast
 from forecasting.data import series_of
+from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY, Choices, Reading, read
-from forecasting.evaluation.backtest import DEFAULT, Backtest, Plan, backtest, forecast
-from forecasting.evaluation.panel import Panel
 from forecasting.experiment import BadInput
 from forecasting.models import MODELS
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.evaluation.backtest import Plan, backtest, forecast, task_of
-from forecasting.evaluation.panel import Panel
+from forecasting.backtest import Plan, backtest, forecast, task_of
+from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput
 
 RNG = np.random.default_rng(5)

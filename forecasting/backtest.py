@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from forecasting.data.panel import Panel
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
-from forecasting.evaluation.panel import Panel
 from forecasting.experiment import BadInput, ModelChoice, Task, Training
 from forecasting.models import Control, Fitted, Model, Shape, resolve
 from forecasting.models.naive import Baseline
