@@ -11,6 +11,7 @@ WORDS = {
     "additive": "Additive",
     "multiplicative": "Multiplicative",
     "standard": "Standard",
+    "window": "By each window",
     "next": "Next step",
     "at_h": "h-th step",
     "all_h": "All h",

@@ -200,10 +200,11 @@ class Task(Value):
     )
     train: float = Field(0.7, ge=0, le=1, title="Training share", description="Share that models learn from.")
     valid: float = Field(0.2, ge=0, le=1, title="Validation share", description="Share by which models are chosen.")
-    scaling: Literal["none", "standard"] = Field(
+    scaling: Literal["none", "standard", "window"] = Field(
         "none",
         title="Scaling",
-        description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone.",
+        description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone. "
+        "Window: those of each look-back, for series that grow beyond what was seen, or of very different size.",
     )
     differencing: Literal["none", "first", "seasonal", "both"] = Field(
         "none",
@@ -269,6 +270,12 @@ class Task(Value):
         """The steps from which differences are taken, one after the other."""
         season = self.season_length
         return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
+
+    @model_validator(mode="after")
+    def _scale_does_not_tell(self) -> Self:
+        if self.hide and self.scaling == "window":
+            raise ValueError("Scaling by each window would tell of its hidden values: choose another, or hide nothing.")
+        return self
 
     @property
     def asks_network(self) -> bool:

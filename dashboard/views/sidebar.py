@@ -239,31 +239,33 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
 def _read_as(source: dict[str, Any], columns: list[str]) -> None:
     """How the file was read, and what can be corrected about it."""
     told = st.empty()
-    with st.expander("How it was read", key=key("reading")):
+    with st.expander("How it was read", key=key("upload", "reading")):
         for name in ("time", "id"):
             field = Upload.model_fields[name]
-            first = [column for column in start(key(name), list(source[name])) if column in columns]
+            first = [column for column in start(key("upload", name), list(source[name])) if column in columns]
             source[name] = st.multiselect(
-                str(field.title), columns, first, key=key(name), help=field.description, placeholder="Found out"
+                str(field.title), columns, first, key=key("upload", name), help=field.description, placeholder="Found out"
             )
         field, names = Upload.model_fields["value"], ["", *columns]
-        first = start(key("value"), source["value"] if source["value"] in names else "")
+        first = start(key("upload", "value"), source["value"] if source["value"] in names else "")
         source["value"] = st.selectbox(
             str(field.title),
             names,
             names.index(first),
-            key=key("value"),
+            key=key("upload", "value"),
             help=field.description,
             format_func=lambda column: column or "Found out",
         )
         ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
-        way = start(key("day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
-        chosen = st.selectbox("Dates like 03/04/2024", list(ways), list(ways).index(way), key=key("day_first"))
+        way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
+        chosen = st.selectbox("Dates like 03/04/2024", list(ways), list(ways).index(way), key=key("upload", "day_first"))
         source["day_first"] = ways[chosen]
         field = Upload.model_fields["missing"]
-        text = start(key("missing"), ", ".join(f"{number:g}" for number in source["missing"]))
-        source["missing"] = numbers(st.text_input(str(field.title), text, key=key("missing"), help=field.description))
-        source["repair"] = choice(Upload, "repair", source["repair"], key("repair"))
+        text = start(key("upload", "missing"), ", ".join(f"{number:g}" for number in source["missing"]))
+        source["missing"] = numbers(
+            st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description)
+        )
+        source["repair"] = choice(Upload, "repair", source["repair"], key("upload", "repair"))
     reading = service.reading_of(Upload.model_validate(source))
     with told.container():
         st.caption(_found(reading))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecasting.data.windows import Split, Windows, frozen
+from forecasting.data.windows import Split, Windows, frozen, level_and_spread
 from forecasting.experiment import BadInput, Task
 
 VALID = 0.15
@@ -107,9 +107,7 @@ def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
 def _windows(pieces: list[tuple[int, np.ndarray]], task: Task) -> Windows:
     rows = np.concatenate([cut for _, cut in pieces])
     series = np.concatenate([np.full(len(cut), i) for i, cut in pieces])
-    seen = rows[:, : task.input_size]
-    loc, spread = seen.mean(axis=1, keepdims=True), seen.std(axis=1, keepdims=True)
-    scale = np.where(spread > 1e-9 * np.maximum(np.abs(loc), 1e-300), spread, np.maximum(np.abs(loc), 1.0))
+    loc, scale = level_and_spread(rows[:, : task.input_size, None])
     scaled = frozen((rows - loc) / scale, "float32")
     path = np.ascontiguousarray(scaled[:, task.input_size :, None])
     return Windows(

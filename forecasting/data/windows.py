@@ -126,8 +126,12 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
     x = values[:, origin - look_back : origin]
     path = values[:, origin : origin + task.h]
-    learned = values[: edges[1], origin - task.input_size : origin]
-    loc, scale = np.transpose([_scaling(learned[:, :, i], task) for i in range(values.shape[2])])
+    if task.scaling == "window":
+        loc, scale = level_and_spread(x)
+    else:
+        learned = values[: edges[1], origin - task.input_size : origin]
+        both = np.transpose([_scaling(learned[:, :, i], task) for i in range(values.shape[2])])
+        loc, scale = (np.tile(each, (n, 1)) for each in both)
     ids = np.arange(n)
     parts = []
     for name, low, high in zip(PARTS, edges[:-1], edges[1:], strict=True):
@@ -136,10 +140,10 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
         count = high - low
         parts.append(
             Windows(
-                x=_scaled(x[low:high], loc, scale),
-                **_ahead(_scaled(path[low:high], loc, scale), task),
-                loc=frozen(np.tile(loc, (count, 1)), "float64"),
-                scale=frozen(np.tile(scale, (count, 1)), "float64"),
+                x=_scaled(x[low:high], loc[low:high], scale[low:high]),
+                **_ahead(_scaled(path[low:high], loc[low:high], scale[low:high]), task),
+                loc=frozen(loc[low:high], "float64"),
+                scale=frozen(scale[low:high], "float64"),
                 unique_id=ids[low:high],
                 ds=np.full(count, origin),
             )
@@ -179,7 +183,10 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
             continue
-        loc, scale = _scaling(y[ds < cuts[0]], task)
+        if task.scaling == "window":
+            loc, scale = level_and_spread(cut["x"][:, :, None])
+        else:
+            loc, scale = (np.full((len(cut["x"]), 1), each) for each in _scaling(y[ds < cuts[0]], task))
         whole = np.isfinite(cut["x"]).all(1) & np.isfinite(cut["path"]).all(1)
         first, last = cut["first"], cut["last"]
         belongs = {"train": last < cuts[0], "valid": (first >= cuts[0]) & (last < cuts[1]), "test": first >= cuts[1]}
@@ -188,10 +195,10 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
             keep = chosen & whole
             pieces[name].append(
                 {
-                    "x": ((cut["x"][keep, :, None] - loc) / scale).astype("float32"),
-                    "path": (cut["path"][keep, :, None] - loc) / scale,
-                    "loc": np.full((keep.sum(), 1), loc),
-                    "scale": np.full((keep.sum(), 1), scale),
+                    "x": ((cut["x"][keep, :, None] - loc[keep, None]) / scale[keep, None]).astype("float32"),
+                    "path": (cut["path"][keep, :, None] - loc[keep, None]) / scale[keep, None],
+                    "loc": loc[keep],
+                    "scale": scale[keep],
                     "unique_id": np.full(keep.sum(), str(unique_id), dtype=object),
                     "ds": cut["ds"][keep],
                 }
@@ -224,8 +231,24 @@ def _scaled(values: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarra
     scaled = np.empty(values.shape, "float32")
     for first in range(0, len(values), TOGETHER):
         some = slice(first, first + TOGETHER)
-        scaled[some] = (values[some] - loc) / scale
+        scaled[some] = (values[some] - loc[some, None]) / scale[some, None]
     return frozen(scaled, "float32")
+
+
+def level_and_spread(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of each look-back, by which it is scaled.
+
+    A look-back that never changes is divided by its size, or by 1 where that is less.
+
+    Args:
+        seen: look-backs, `(n_windows, input_size, n_features)`.
+
+    Returns:
+        Both `(n_windows, n_features)`.
+    """
+    loc, spread = seen.mean(axis=1), seen.std(axis=1)
+    constant = ~(spread > 1e-9 * np.maximum(np.abs(loc), 1e-300))  # the deviation of equal values is rounding, not spread
+    return loc, np.where(constant, np.maximum(np.abs(loc), 1.0), spread)
 
 
 def _scaling(train: np.ndarray, task: Task) -> tuple[float, float]:

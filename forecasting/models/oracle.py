@@ -52,6 +52,8 @@ class Oracle(LocalModel):
         """
         if split.formula is None or split.formula.waves.n_channels > 1:
             raise BadInput("The Oracle knows the formula of waves with one channel, and of no other series: switch it off.")
+        if np.ptp(split.valid.scale) or np.ptp(split.valid.loc):
+            raise BadInput("The Oracle needs one scale for all windows: choose another scaling, or switch it off.")
         total = sum(len(self.sampled(len(part))) for part in (split.valid, split.test))
         loc, scale = float(split.valid.loc[0, 0]), float(split.valid.scale[0, 0])
         return Learned(Fitter(split.formula, Shape.of(split), loc, scale, control, total))

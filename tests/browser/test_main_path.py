@@ -11,7 +11,7 @@ from dashboard.state import OPENING, encode
 from dashboard.words import digits
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves
 from forecasting.runs.store import Store
-from tests.browser.conftest import Dashboard, open_page, shoot
+from tests.browser.conftest import ROOT, Dashboard, open_page, shoot
 
 
 def link(dashboard: Dashboard, experiment: Experiment) -> str:
@@ -199,6 +199,21 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
     guest.reload()
     expect(guest.get_by_text("was deleted by its owner: choose another series")).to_be_visible()
     expect(guest.locator(".js-plotly-plot")).to_have_count(0)
+
+
+def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    page.get_by_text("Upload", exact=True).click()
+    page.locator("input[type=file]").set_input_files(ROOT / "tests" / "data" / "traps" / "ambiguous.csv")
+    expect(page.get_by_text("say which, day first or month first").first).to_be_visible()
+    page.get_by_text("How it was read").click()
+    page.get_by_role("combobox", name=re.compile("Dates like")).click()
+    page.get_by_role("option", name="Month first").click()
+    expect(page.get_by_text("12 rows; times: date; every D; 2024-01-01 to 2024-01-12")).to_be_visible()
+    expect(page.get_by_text("say which, day first or month first")).to_have_count(0)
+    page.wait_for_url(re.compile(r"e="))
+    shared = open_page(browser, page.url)
+    expect(shared.get_by_text("12 rows; times: date; every D; 2024-01-01 to 2024-01-12")).to_be_visible()
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 1024), ("dark", 390)])

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from forecasting.data import load
-from forecasting.data.windows import split_by_series, split_by_time
-from forecasting.experiment import BadInput, Task, Waves
+from forecasting.data.windows import level_and_spread, split_by_series, split_by_time
+from forecasting.experiment import BadInput, Sample, Task, Waves
 
 PARTS = ("train", "valid", "test")
 
@@ -250,3 +250,26 @@ def test_windows_of_several_channels_hold_step_after_step_and_channel_after_chan
         np.testing.assert_allclose(valid.loc[0], values[:14, 2:6].mean(axis=(0, 1)))
     only = split_by_series(values, task.model_copy(update={"channels": "one"}), origin=6, look_back=4).valid
     assert np.array_equal(only.y, valid.y[:, ::3]) and np.array_equal(only.x, valid.x)
+
+
+@pytest.mark.parametrize(
+    "source", [Waves(n_series=40, level=7, n_channels=2), Sample(name="sunspots"), Sample(name="economy")]
+)
+def test_scaled_by_each_window_every_look_back_has_mean_0_and_deviation_1_and_goes_back_to_units(source):
+    task = Task(input_size=9, target="all_h", h=3)
+    plain, scaled = (load(source, task.model_copy(update={"scaling": how})) for how in ("none", "window"))
+    for before, after in zip(plain.parts, scaled.parts, strict=True):
+        np.testing.assert_allclose(after.x.mean(axis=1), 0, atol=1e-5)
+        np.testing.assert_allclose(after.x.std(axis=1), 1, rtol=1e-4)
+        np.testing.assert_allclose(after.in_units(after.y), before.y, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(after.seen(), before.x[:, :, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_look_back_that_never_changes_is_scaled_by_its_size():
+    loc, scale = level_and_spread(np.array([[5.0, 5, 5], [0, 0, 0], [0.1, 0.1, 0.1]])[:, :, None])
+    assert loc[:, 0].tolist() == pytest.approx([5, 0, 0.1]) and scale[:, 0].tolist() == [5, 1, 1]
+
+
+def test_scaling_by_each_window_is_refused_where_it_would_tell_of_hidden_values():
+    with pytest.raises(ValueError, match="would tell of its hidden values"):
+        Task(scaling="window", hide=0.2)
