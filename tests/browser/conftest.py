@@ -93,6 +93,15 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(autouse=True)
+def closed_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pages that a test leaves open go on asking the server, and would slow down the tests after it."""
+    yield
+    if "browser" in request.fixturenames:
+        for context in request.getfixturevalue("browser").contexts:
+            context.close()
+
+
 def open_page(browser: Browser, url: str, theme: str = "light", width: int = 1440) -> Page:
     """A page in a context of its own: no cache, no cookies."""
     page = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme).new_page()
