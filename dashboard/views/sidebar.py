@@ -200,7 +200,9 @@ def _take_file(values: Draft, file: Any) -> None:
     source = Upload(upload_id=service.add_upload(visitor(), file.name, content))
     st.session_state["taken-file"] = file.file_id
     values["sources"]["upload"] = source.model_dump()
-    if reading is not None:
+    if reading is None:
+        st.session_state["to-fit"] = source.upload_id
+    else:
         _fit_task_to_file(values, reading)
     _fresh_widgets()
 
@@ -222,7 +224,12 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
     st.markdown(f":material/description: {escaped(known.name)}")
     try:
         columns = service.columns_of(source["upload_id"])
-        _read_as(source, columns)
+        reading = _read_as(source, columns)
+        if st.session_state.get("to-fit") == source["upload_id"]:
+            del st.session_state["to-fit"]
+            _fit_task_to_file(values, reading)
+            _fresh_widgets()
+            st.rerun()
     except BadInput as error:
         complain(error)
     if known.owner != visitor():
@@ -236,8 +243,12 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
         st.rerun()
 
 
-def _read_as(source: dict[str, Any], columns: list[str]) -> None:
-    """How the file was read, and what can be corrected about it."""
+def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
+    """How the file was read, and what can be corrected about it.
+
+    Raises:
+        BadInput: when it cannot be read so.
+    """
     told = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
         for name in ("time", "id"):
@@ -271,6 +282,7 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> None:
         st.caption(_found(reading))
         for warning in reading.warnings:
             st.caption(f":material/info: {escaped(warning)}")
+    return reading
 
 
 def _found(reading: Reading) -> str:
