@@ -87,7 +87,7 @@ def evaluate_command(
 def forecast_command(
     file: File,
     h: Horizon,
-    out: Annotated[Path, typer.Option(help="Where the forecast goes: CSV, .xlsx or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Where the forecast goes: a .csv or a .parquet.")],
     models: Models = None,
     level: Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")] = "80,95",
     season: Season = None,
@@ -96,6 +96,8 @@ def forecast_command(
 ) -> None:
     """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
     with refusals():
+        if out.suffix not in (".csv", ".parquet"):
+            raise BadInput(f"The forecast is written as .csv or .parquet, and not as {out.name!r:.60}.")
         panel, reading = _panel(file, freq)
         n_windows = max(2, min(8, (panel.shortest - 3) // h - 2))
         plan = Plan(h, season or reading.season_length, None, n_windows, None, False, seconds)

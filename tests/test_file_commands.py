@@ -101,5 +101,7 @@ def test_what_cannot_be_forecast_is_refused_in_a_sentence(weekly, tmp_path):
     assert "There is no model 'magic'" in one_sentence(lab("forecast", weekly, "--h", 3, "--models", "magic", *out))
     assert "levels" in one_sentence(lab("forecast", weekly, "--h", 3, "--level", "high", *out))
     assert "take a shorter horizon" in one_sentence(lab("evaluate", weekly, "--h", 90))
+    book = tmp_path / "out.xlsx"
+    assert "as .csv or .parquet" in one_sentence(lab("forecast", weekly, "--h", 3, "--out", book))
     assert "web page" in one_sentence(lab("forecast", TRAPS / "page.csv", "--h", 3, *out))
     assert not out[1].exists()
