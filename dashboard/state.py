@@ -90,9 +90,13 @@ def take(experiment: Experiment) -> None:
         "training": experiment.training.model_dump(),
         "seeds": list(experiment.seeds),
     }
-    # New keys for all widgets, so that they start from the draft again.
-    st.session_state["generation"] = st.session_state.get("generation", 0) + 1
+    fresh_widgets()
     st.session_state["starts"] = {}
+
+
+def fresh_widgets() -> None:
+    """Let all widgets start from the draft again, under new keys."""
+    st.session_state["generation"] = st.session_state.get("generation", 0) + 1
 
 
 def key(*parts: str) -> str:

@@ -13,7 +13,7 @@ from forecasting.data.windows import Split, Windows
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.experiment import BadInput, ModelChoice, Task, Training
-from forecasting.models import Control, Fitted, Model, Shape, resolve
+from forecasting.models import MODELS, Control, Fitted, Model, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.recipes import RECIPES
 
@@ -25,7 +25,8 @@ DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", 
 """Models that are tried where none are named."""
 SHARE = {"ets": 0.3, "theta": 0.15, "arima": 0.4}
 """Of the time budget, what a statistical model may take."""
-
+LONGEST_SEASON = 60
+"""Steps of a season that the statistical models take; beyond, they see none."""
 CELLS_PER_S = 12e6
 """Windows × steps × units that a network takes in per second, a cautious guess."""
 LONG = 60
@@ -34,6 +35,7 @@ WITH_A_WEEK = (24, 48, 96)
 """Seasons of a day, which have a week around them."""
 
 Say = Callable[[str], None]
+"""Is told of each model as it is done."""
 Forecaster = Callable[[int], np.ndarray]
 """Forecasts `(n_series, h)` in units from what was known so many steps before the end."""
 
@@ -49,7 +51,7 @@ class Plan:
     Attributes:
         h: steps ahead.
         season_length: steps of a season; 1 for none.
-        input_size: steps that models see; None: two seasons and a half, as far as the series are long.
+        input_size: steps that models see; None: four seasons, or nine days, as far as the series are long.
         n_windows, step_size: cutoffs of the backtest, and the steps between them (None: h).
         refit: learn anew at every cutoff; or else once, at the first.
         seconds: what all may take together, about.
@@ -106,7 +108,7 @@ class Backtest:
 
     def conformal(self, name: str, some: slice = slice(None)) -> Conformal:
         """Intervals that the errors of these cutoffs ask for."""
-        return Conformal.learn(self.y_hat[name][some] - self.y[some], self.scale[-1, :, 0])
+        return Conformal.learn(self.y_hat[name][some] - self.y[some], self.scale[some][-1, :, 0])
 
     def covered(self, name: str, level: float) -> tuple[float, float]:
         """How much intervals calibrated on the earlier half of the cutoffs cover on the later half, and their score."""
@@ -121,11 +123,10 @@ class Backtest:
 def model_of(name: str, plan: Plan) -> Model:
     """A model by its name, set for the season."""
     params: dict = {}
-    season = min(plan.season_length, 60)
     if name == "seasonal_naive":
         params = {"season_length": plan.season_length}
-    elif name in ("ets", "theta", "arima") and plan.season_length > 1:
-        params = {"season_length": season}
+    elif name in SHARE and plan.season_length <= LONGEST_SEASON:
+        params = {"season_length": plan.season_length}
     elif name in ("gru", "lstm", "deep_rnn_dense"):
         params = {"units": [32, 32]}
     return resolve(ModelChoice(name=name, params=params))
@@ -146,13 +147,10 @@ def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
         h=plan.h,
         differencing="seasonal" if seasonal else "first",
         season_length=season if seasonal else 12,
-        scaling="none",
     )
 
 
-def backtest(
-    panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Callable[[str], None] = lambda _: None
-) -> Backtest:
+def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Say = silent) -> Backtest:
     """Let models forecast from cutoffs in the past, each knowing nothing of what came later.
 
     Raises:
@@ -187,8 +185,8 @@ def backtest(
 
 
 def _members(y_hat: dict[str, np.ndarray]) -> list[str]:
-    """What the ensemble is the mean of: all that do more than repeat."""
-    return [name for name in y_hat if name not in ("naive", "seasonal_naive", "drift", "moving_average", "ensemble")]
+    """What the ensemble is the mean of: all that are no rules of thumb."""
+    return [name for name in y_hat if MODELS[name].group != "baselines"]
 
 
 def _forecaster(name: str, panel: Panel, task: Task, plan: Plan, backs: list[int]) -> Forecaster:
@@ -236,7 +234,7 @@ def _local(name: str, model: Model, panel: Panel, plan: Plan, n_cutoffs: int) ->
     for values in tried:
         one(values)
     needed = (time.monotonic() - began) / len(tried) * len(known) * (n_cutoffs + 1)
-    share = SHARE.get(name, 0.3) * plan.seconds
+    share = SHARE[name] * plan.seconds
     if needed > share:
         raise BadInput(
             f"It would take {needed:,.0f} s for {len(known):,} series, and {share:,.0f} s are its share of the time."
@@ -247,7 +245,7 @@ def _local(name: str, model: Model, panel: Panel, plan: Plan, n_cutoffs: int) ->
 def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int]) -> Forecaster:
     """A model that learns from all windows of all series: at the first cutoff, or at each of them."""
     learned: dict[int, tuple[Fitted, Differences]] = {}
-    n_fits = len(backs) + 1 if plan.refit else 2
+    n_fits = 1 + (len(backs) if plan.refit else 1)  # and the one of the forecast itself
 
     def learn(split: Split) -> tuple[Fitted, Differences]:
         differences = Differences.learn(task, split.train)
@@ -258,12 +256,10 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
         return model.fit(seen, Control(training, plan.seed)).fitted, differences
 
     def forecast(back: int) -> np.ndarray:
-        split = panel.split(task, back)
-        origin = back if plan.refit or back not in backs else backs[0]
+        origin = back if plan.refit else backs[0]
         if origin not in learned:
             learned[origin] = learn(panel.split(task, origin))
-        fitted, differences = learned[origin]
-        ends = split.test
+        (fitted, differences), ends = learned[origin], panel.ends(task, back)
         seen = _fold(differences.windows(ends), model, plan.season_length)
         y_hat = np.asarray(fitted.predict(seen.x), "float64")
         return ends.in_units(differences.undo(ends.x, y_hat))

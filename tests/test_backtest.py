@@ -63,6 +63,26 @@ def test_a_spike_in_the_future_moves_nothing_before_it():
         np.testing.assert_array_equal(plain.y_hat[name], planted.y_hat[name], err_msg=name)
 
 
+def test_a_missing_value_is_carried_forward_where_it_is_seen_and_counts_nowhere_as_a_truth():
+    y = T[:60].astype(float)
+    y[0] = y[39] = y[55] = np.nan
+    frame = pd.DataFrame({"unique_id": "s", "ds": pd.date_range("2024-01-01", periods=60), "y": y})
+    holed = Panel.of(frame, "D")
+    assert holed.ds[0][0] == pd.Timestamp("2024-01-02") and len(holed.y[0]) == 59
+    tested = backtest(holed, Plan(h=10, n_windows=2), ("naive",))
+    np.testing.assert_array_equal(tested.y_hat["naive"][:, 0, 0], [38, 49])
+    assert np.isnan(tested.y[1, 0, 5]) and np.isfinite(tested.y[0]).all()
+    errors = [k for k in range(1, 11) if k != 6]
+    assert tested.scores(slice(1, 2))["naive"]["mae"] == pytest.approx(np.mean(errors))
+
+
+def test_intervals_are_calibrated_with_the_scales_that_were_known_then():
+    steps = np.concatenate([np.tile([0.0, 1.0], 40), np.tile([0.0, 1_000.0], 20)])
+    tested = backtest(panel([steps]), Plan(h=10, n_windows=5), ("naive",))
+    assert tested.scale[0, 0, 0] < tested.scale[-1, 0, 0] / 10
+    assert tested.conformal("naive", slice(1)).scale[0] == tested.scale[0, 0, 0]
+
+
 def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_mase(tested):
     table = tested.scores()
     assert table["ets"]["mase"] < table["seasonal_naive"]["mase"] < table["naive"]["mase"]

@@ -26,28 +26,21 @@ from dashboard.components import (
 )
 from dashboard.drawings import drawing
 from dashboard.figures import look
-from dashboard.state import Draft, draft, key, take, visitor
-from dashboard.words import digits, escaped, spoken
+from dashboard.state import Draft, draft, fresh_widgets, key, take
+from dashboard.views.upload import upload
+from dashboard.words import digits, spoken
 from forecasting import recipes
 from forecasting.data import SAMPLES
-from forecasting.data.reading import Reading, read
-from forecasting.data.reading.times import DayOrMonth
 from forecasting.data.waves import EXAMPLES, noise_floor
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Upload, Waves
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Waves
 from forecasting.models import MODELS, Shape, resolve
 from forecasting.recipes import RECIPES
-from forecasting.runs.database import Unavailable
 
 RECIPE_HELP = {
     "tuned": "Found by measuring: a rate that warms up and falls, clipped gradients, and wider networks that learn from a "
     "forecast at each of the last steps.",
     "chapter": "20 epochs of Adam at its defaults, batches of 32, one seed, the last weights kept; networks as in the text.",
 }
-FORMATS = ("csv", "tsv", "txt", "xlsx", "xls", "parquet", "gz")
-ADVICE = (
-    "CSV, text, Excel or Parquet, compressed or not, with a time for every value. How it was read is shown, and can be "
-    "corrected."
-)
 
 
 def settings() -> None:
@@ -78,7 +71,7 @@ def _series(values: Draft) -> None:
     )
     if kind is not None and kind != values["kind"]:
         _change_kind(values, kind)
-    {"waves": _waves, "sample": _sample, "upload": _upload}[values["kind"]](values)
+    {"waves": _waves, "sample": _sample, "upload": upload}[values["kind"]](values)
 
 
 def _change_kind(values: Draft, kind: str) -> None:
@@ -88,7 +81,7 @@ def _change_kind(values: Draft, kind: str) -> None:
     if kind == "sample":
         values["sources"].setdefault("sample", Sample().model_dump())
         _fit_task_to_sample(values)
-    _fresh_widgets()
+    fresh_widgets()
 
 
 def _fit_task_to_sample(values: Draft) -> None:
@@ -96,11 +89,6 @@ def _fit_task_to_sample(values: Draft) -> None:
     if sample is None:
         return
     values["task"] |= {"input_size": sample.input_size, "h": sample.h, "target": "all_h"}
-
-
-def _fresh_widgets() -> None:
-    """Let all widgets start from the draft again."""
-    st.session_state["generation"] += 1
 
 
 def _waves(values: Draft) -> None:
@@ -153,7 +141,7 @@ def _take_example(name: str) -> None:
     values["kind"], values["sources"]["waves"] = "waves", Waves.model_validate(source).model_dump()
     scaling = "none" if name.startswith("chapter") else "standard"
     values["task"] = Task.model_validate({**task, "scaling": scaling}).model_dump()
-    _fresh_widgets()
+    fresh_widgets()
 
 
 def _sample(values: Draft) -> None:
@@ -167,143 +155,9 @@ def _sample(values: Draft) -> None:
     if chosen != sample["name"]:
         sample["name"] = chosen
         _fit_task_to_sample(values)
-        _fresh_widgets()
+        fresh_widgets()
         st.rerun()
     st.caption(SAMPLES[chosen].note)
-
-
-def _upload(values: Draft) -> None:
-    limit = service.settings().max_upload_mb
-    widget = f"upload-{st.session_state.get('deleted', 0)}"
-    file = st.file_uploader("File", type=list(FORMATS), key=widget, max_upload_size=limit, help=ADVICE)
-    if file is not None and st.session_state.get("taken-file") != file.file_id:
-        try:
-            _take_file(values, file)
-        except (BadInput, Unavailable) as error:
-            complain(error)
-            return
-    source = values["sources"].get("upload")
-    if source is None:
-        st.caption(ADVICE)
-        st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
-        return
-    _kept_file(values, source)
-
-
-def _take_file(values: Draft, file: Any) -> None:
-    """Keep a file that can be read, or of which the visitor has only to say whether days or months come first."""
-    content = file.getvalue()
-    try:
-        reading = read(content)
-    except DayOrMonth:
-        reading = None
-    source = Upload(upload_id=service.add_upload(visitor(), file.name, content))
-    st.session_state["taken-file"] = file.file_id
-    values["sources"]["upload"] = source.model_dump()
-    if reading is None:
-        st.session_state["to-fit"] = source.upload_id
-    else:
-        _fit_task_to_file(values, reading)
-    _fresh_widgets()
-
-
-def _fit_task_to_file(values: Draft, reading: Reading) -> None:
-    """See two seasons and forecast one, as far as the longest series allows."""
-    longest = int(reading.frame["unique_id"].value_counts().iloc[0])
-    season = reading.season_length if reading.season_length > 1 else 6
-    h = max(1, min(season, longest // 12, 48))
-    input_size = max(2, min(2 * season, longest // 5, 336))
-    values["task"] |= {"input_size": input_size, "h": h, "target": "next" if h == 1 else "all_h"}
-
-
-def _kept_file(values: Draft, source: dict[str, Any]) -> None:
-    known = service.store().upload(source["upload_id"])
-    if known is None:
-        st.caption("The file of these settings was deleted by its owner.")
-        return
-    st.markdown(f":material/description: {escaped(known.name)}")
-    try:
-        columns = service.columns_of(source["upload_id"])
-        reading = _read_as(source, columns)
-        if st.session_state.get("to-fit") == source["upload_id"]:
-            del st.session_state["to-fit"]
-            _fit_task_to_file(values, reading)
-            _fresh_widgets()
-            st.rerun()
-    except BadInput as error:
-        complain(error)
-    if known.owner != visitor():
-        st.caption("Shared with you by its link.")
-        return
-    st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
-    if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
-        service.delete_upload(source["upload_id"], visitor())
-        del values["sources"]["upload"]
-        st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
-        st.rerun()
-
-
-def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
-    """How the file was read, and what can be corrected about it.
-
-    Raises:
-        BadInput: when it cannot be read so.
-    """
-    told = st.empty()
-    with st.expander("How it was read", key=key("upload", "reading")):
-        for name in ("time", "id"):
-            field = Upload.model_fields[name]
-            first = [column for column in start(key("upload", name), list(source[name])) if column in columns]
-            source[name] = st.multiselect(
-                str(field.title), columns, first, key=key("upload", name), help=field.description, placeholder="Found out"
-            )
-        field, names = Upload.model_fields["value"], ["", *columns]
-        first = start(key("upload", "value"), source["value"] if source["value"] in names else "")
-        source["value"] = st.selectbox(
-            str(field.title),
-            names,
-            names.index(first),
-            key=key("upload", "value"),
-            help=field.description,
-            format_func=lambda column: column or "Found out",
-        )
-        ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
-        way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
-        chosen = st.selectbox("Dates like 03/04/2024", list(ways), list(ways).index(way), key=key("upload", "day_first"))
-        source["day_first"] = ways[chosen]
-        field = Upload.model_fields["missing"]
-        text = start(key("upload", "missing"), ", ".join(f"{number:g}" for number in source["missing"]))
-        source["missing"] = numbers(
-            st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description)
-        )
-        source["repair"] = choice(Upload, "repair", source["repair"], key("upload", "repair"))
-    reading = service.reading_of(Upload.model_validate(source))
-    with told.container():
-        st.caption(_found(reading))
-        for warning in reading.warnings:
-            st.caption(f":material/info: {escaped(warning)}")
-    return reading
-
-
-def _found(reading: Reading) -> str:
-    """What was found in a file, in a line."""
-    summary = reading.summary()
-    how = " · ".join(filter(None, (summary["encoding"], f"`{summary['delimiter']}`" if summary["delimiter"] else None)))
-    times = ", ".join(reading.time_columns) or "the names of the columns"
-    n = summary["series"]
-    lacking = ", ".join(
-        f"{summary[name]:,} {word}"
-        for name, word in (("missing", "missing"), ("gaps", "in gaps"), ("duplicates", "doubled"))
-        if summary[name]
-    )
-    parts = (
-        f"{summary['rows']:,} rows, {n:,} series" if n > 1 else f"{summary['rows']:,} rows",
-        f"times: {escaped(times)}",
-        f"every {summary['frequency']}" if summary["frequency"] else "no frequency",
-        f"{summary['first'][0]} to {summary['last'][0]}",
-        lacking or "nothing missing",
-    )
-    return f"{summary['format']} {how} — {'; '.join(parts)}."
 
 
 # ------------------------------------------------------------------------------------------------------------ task
@@ -531,7 +385,7 @@ def _follow(recipe: str) -> None:
     for entry in values["models"]:
         if MODELS[entry["name"]].trained:
             entry["params"] = dict(recipes.choice(entry["name"], recipe).params)
-    _fresh_widgets()
+    fresh_widgets()
 
 
 def _followed(values: Draft) -> str:

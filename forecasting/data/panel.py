@@ -14,12 +14,12 @@ VALID = 0.15
 
 @dataclass(frozen=True)
 class Panel:
-    """Series on even grids, without missing values.
+    """Series on even grids.
 
     Attributes:
         ids: their names.
         ds: their times.
-        y: their values, float64.
+        y: their values, float64; the first is known, others may be NaN.
         frequency: pandas' alias of the step, or None where there is none.
     """
 
@@ -30,14 +30,14 @@ class Panel:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, frequency: str | None) -> "Panel":
-        """Take the series of a frame `unique_id, ds, y`; missing values become the last known one."""
+        """Take the series of a frame `unique_id, ds, y`, each from its first known value on."""
         ids, ds, y = [], [], []
         for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
-            values = series["y"].ffill().bfill()
-            if values.notna().any():
+            known = series.iloc[int(series["y"].notna().to_numpy().argmax()) :]
+            if known["y"].notna().any():
                 ids.append(str(unique_id))
-                ds.append(pd.DatetimeIndex(series["ds"]))
-                y.append(values.to_numpy("float64"))
+                ds.append(pd.DatetimeIndex(known["ds"]))
+                y.append(known["y"].to_numpy("float64"))
         if not ids:
             raise BadInput("No series has a value: there is nothing to forecast.")
         return cls(ids, ds, y, frequency)
@@ -48,11 +48,11 @@ class Panel:
         return min(map(len, self.y))
 
     def before(self, back: int) -> list[np.ndarray]:
-        """What was known `back` steps before the end of each series."""
-        return [values[: len(values) - back] for values in self.y]
+        """What was known `back` steps before the end of each series; a missing value is the last known one before it."""
+        return [_carried_forward(values[: len(values) - back]) for values in self.y]
 
     def after(self, back: int, h: int) -> np.ndarray:
-        """The h values that followed, `(n_series, h)`; NaN beyond the end."""
+        """The h values that followed, `(n_series, h)`; NaN where they are missing, and beyond the end."""
         ahead = np.full((len(self.y), h), np.nan)
         for i, values in enumerate(self.y):
             known = values[len(values) - back : len(values) - back + h] if back else values[:0]
@@ -93,8 +93,15 @@ class Panel:
                 f"No series is long enough for a look-back of {task.input_size} and a horizon of {task.h}: the longest has "
                 f"{max(map(len, known))} values."
             )
-        ends = [(i, _at_end(values, task)) for i, values in enumerate(known)]
-        return Split(_windows(train, task), _windows(valid or train, task), _windows(ends, task))
+        return Split(_windows(train, task), _windows(valid or train, task), self.ends(task, back))
+
+    def ends(self, task: Task, back: int) -> Windows:
+        """The window at the end of what was known of each series, its targets NaN."""
+        return _windows([(i, _at_end(values, task)) for i, values in enumerate(self.before(back))], task)
+
+
+def _carried_forward(values: np.ndarray) -> np.ndarray:
+    return pd.Series(values).ffill().to_numpy()
 
 
 def _at_end(values: np.ndarray, task: Task) -> np.ndarray:

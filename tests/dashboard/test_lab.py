@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import service
 from dashboard.state import decode, encode
-from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves, fits_of, run_fit
+from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
 from forecasting.data import load
 from forecasting.data.holes import fill_mse
 from forecasting.fit import combine, ensembles_of
@@ -421,6 +421,21 @@ def test_a_grid_is_fixed_at_the_length_that_it_has():
 def test_too_many_values_are_refused_before_they_are_made():
     page = open_lab(Experiment(source=Waves(n_series=100_000), task=Task(input_size=300)))
     assert "at most 25,000,000 are made" in errors(page)
+
+
+def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_complaint():
+    days = "".join(f"2024-{1 + i // 28:02d}-{1 + i % 28:02d},{-200 if i % 9 == 4 else i % 7}\n" for i in range(28))
+    upload_id = service.add_upload("ann", "days.csv", f"date,y\n{days}".encode())
+    page = open_lab(Experiment(source=Upload(upload_id=upload_id), task=Task(input_size=4), models=SMALL.models[:2]))
+    assert any("28 rows; times: date; every D" in found.value for found in page.caption)
+    assert any("-200 occurs 3 times" in found.value.replace("\\", "") for found in page.caption)
+    missing = next(box for box in page.text_input if box.label == "Stand for missing")
+    missing.set_value("minus two hundred").run()
+    assert not page.exception and "a number is needed" in errors(page)
+    next(box for box in page.text_input if box.label == "Stand for missing").set_value("-200").run()
+    assert not page.exception and not page.error
+    assert any("3 missing" in found.value for found in page.caption)
+    assert decode(address(page)["e"]).source.missing == (-200.0,)
 
 
 def test_an_empty_upload_is_no_mistake():

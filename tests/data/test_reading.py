@@ -1,6 +1,5 @@
 """A visitor's file is read as a careful person would read it, or refused in a sentence that helps."""
 
-import io
 import json
 import warnings
 from pathlib import Path
@@ -202,7 +201,7 @@ def test_a_series_of_two_values_and_one_far_too_sparse_are_refused():
         on_grid(frame(a=sparse), "min")
 
 
-def test_a_table_of_another_sheet_is_mentioned():
-    book = io.BytesIO()
-    pd.DataFrame({"date": DAYS, "y": range(8)}).to_parquet(book)
-    assert read(book.getvalue()).summary()["rows"] == 8
+def test_of_several_sheets_the_first_that_holds_something_is_read_and_said():
+    found = read((TRAPS / "sheets.xls").read_bytes()).summary()
+    assert (found["rows"], found["value_columns"]) == (20, ["sales"])
+    assert any("Of 2 sheets the first, 'shop'" in warning for warning in found["warnings"])

@@ -1,0 +1,159 @@
+"""A visitor's file in the side bar: taken, told how it was read, corrected, deleted."""
+
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from dashboard import service
+from dashboard.components import choice, complain, numbers, start
+from dashboard.state import Draft, fresh_widgets, key, visitor
+from dashboard.words import escaped
+from forecasting.data.reading import Reading, read
+from forecasting.data.reading.times import DayOrMonth
+from forecasting.experiment import BadInput, Upload, plain
+from forecasting.runs.database import Unavailable
+
+FORMATS = ("csv", "tsv", "txt", "xlsx", "xls", "parquet", "gz")
+ADVICE = (
+    "CSV, text, Excel or Parquet, compressed or not, with a time for every value. How it was read is shown, and can be "
+    "corrected."
+)
+
+
+def upload(values: Draft) -> None:
+    """Draw the uploader and, once there is a file, how it was read."""
+    limit = service.settings().max_upload_mb
+    widget = f"upload-{st.session_state.get('deleted', 0)}"
+    file = st.file_uploader("File", type=list(FORMATS), key=widget, max_upload_size=limit, help=ADVICE)
+    if file is not None and st.session_state.get("taken-file") != file.file_id:
+        try:
+            _take_file(values, file)
+        except (BadInput, Unavailable) as error:
+            complain(error)
+            return
+    source = values["sources"].get("upload")
+    if source is None:
+        st.caption(ADVICE)
+        st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+        return
+    _kept_file(values, source)
+
+
+def _take_file(values: Draft, file: Any) -> None:
+    """Keep a file that can be read, or of which the visitor has only to say whether days or months come first."""
+    content = file.getvalue()
+    try:
+        reading = read(content)
+    except DayOrMonth:
+        reading = None
+    source = Upload(upload_id=service.add_upload(visitor(), file.name, content))
+    st.session_state["taken-file"] = file.file_id
+    values["sources"]["upload"] = source.model_dump()
+    if reading is None:
+        st.session_state["to-fit"] = source.upload_id
+    else:
+        _fit_task_to_file(values, reading)
+    fresh_widgets()
+
+
+def _fit_task_to_file(values: Draft, reading: Reading) -> None:
+    """See two seasons and forecast one, as far as the longest series allows."""
+    longest = int(reading.frame["unique_id"].value_counts().iloc[0])
+    season = reading.season_length if reading.season_length > 1 else 6
+    h = max(1, min(season, longest // 12, 48))
+    input_size = max(2, min(2 * season, longest // 5, 336))
+    values["task"] |= {"input_size": input_size, "h": h, "target": "next" if h == 1 else "all_h"}
+
+
+def _kept_file(values: Draft, source: dict[str, Any]) -> None:
+    known = service.store().upload(source["upload_id"])
+    if known is None:
+        st.caption("The file of these settings was deleted by its owner.")
+        return
+    st.markdown(f":material/description: {escaped(known.name)}")
+    try:
+        columns = service.columns_of(source["upload_id"])
+        reading = _read_as(source, columns)
+        if st.session_state.get("to-fit") == source["upload_id"]:
+            del st.session_state["to-fit"]
+            _fit_task_to_file(values, reading)
+            fresh_widgets()
+            st.rerun()
+    except BadInput as error:
+        complain(error)
+    if known.owner != visitor():
+        st.caption("Shared with you by its link.")
+        return
+    st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+    if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
+        service.delete_upload(source["upload_id"], visitor())
+        del values["sources"]["upload"]
+        st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
+        st.rerun()
+
+
+def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
+    """How the file was read, and what can be corrected about it.
+
+    Raises:
+        BadInput: when it cannot be read so.
+    """
+    told = st.empty()
+    with st.expander("How it was read", key=key("upload", "reading")):
+        for name in ("time", "id"):
+            field = Upload.model_fields[name]
+            first = [column for column in start(key("upload", name), list(source[name])) if column in columns]
+            source[name] = st.multiselect(
+                str(field.title), columns, first, key=key("upload", name), help=field.description, placeholder="Found out"
+            )
+        field, names = Upload.model_fields["value"], ["", *columns]
+        first = start(key("upload", "value"), source["value"] if source["value"] in names else "")
+        source["value"] = st.selectbox(
+            str(field.title),
+            names,
+            names.index(first),
+            key=key("upload", "value"),
+            help=field.description,
+            format_func=lambda column: column or "Found out",
+        )
+        ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
+        way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
+        chosen = st.selectbox("Dates like 03/04/2024", list(ways), list(ways).index(way), key=key("upload", "day_first"))
+        source["day_first"] = ways[chosen]
+        field = Upload.model_fields["missing"]
+        text = start(key("upload", "missing"), ", ".join(map(str, source["missing"])))
+        source["missing"] = numbers(
+            st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description)
+        )
+        source["repair"] = choice(Upload, "repair", source["repair"], key("upload", "repair"))
+    try:
+        reading = service.reading_of(Upload.model_validate(source))
+    except ValidationError as error:
+        raise plain(error) from None
+    with told.container():
+        st.caption(_found(reading))
+        for warning in reading.warnings:
+            st.caption(f":material/info: {escaped(warning)}")
+    return reading
+
+
+def _found(reading: Reading) -> str:
+    """What was found in a file, in a line."""
+    summary = reading.summary()
+    how = " · ".join(filter(None, (summary["encoding"], f"`{summary['delimiter']}`" if summary["delimiter"] else None)))
+    times = ", ".join(reading.time_columns) or "the names of the columns"
+    n = summary["series"]
+    lacking = ", ".join(
+        f"{summary[name]:,} {word}"
+        for name, word in (("missing", "missing"), ("gaps", "in gaps"), ("duplicates", "doubled"))
+        if summary[name]
+    )
+    parts = (
+        f"{summary['rows']:,} rows, {n:,} series" if n > 1 else f"{summary['rows']:,} rows",
+        f"times: {escaped(times)}",
+        f"every {summary['frequency']}" if summary["frequency"] else "no frequency",
+        f"{summary['first'][0]} to {summary['last'][0]}",
+        lacking or "nothing missing",
+    )
+    return f"{summary['format']} {how} — {'; '.join(parts)}."
