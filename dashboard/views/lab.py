@@ -129,8 +129,8 @@ def _write_address(run_id: str | None, experiment: Experiment) -> None:
 
 def _same(one: Experiment, other: Experiment) -> bool:
     """Whether two experiments have the same fits, however they are written down."""
-    ids = ([fit.id for fit in (*fits_of(experiment), *ensembles_of(experiment))] for experiment in (one, other))
-    return next(ids) == next(ids)
+    ids, others = ([fit.id for fit in (*fits_of(e), *ensembles_of(e))] for e in (one, other))
+    return ids == others
 
 
 def _current_run() -> RunView | None:
