@@ -186,7 +186,7 @@ def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Sa
 
 def _members(y_hat: dict[str, np.ndarray]) -> list[str]:
     """What the ensemble is the mean of: all that are no rules of thumb."""
-    return [name for name in y_hat if MODELS[name].group != "baselines"]
+    return [name for name in y_hat if MODELS[name].group != "baselines" and not MODELS[name].combines]
 
 
 def _forecaster(name: str, panel: Panel, task: Task, plan: Plan, backs: list[int]) -> Forecaster:

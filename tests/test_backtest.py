@@ -105,6 +105,8 @@ def test_a_forecast_goes_on_where_each_series_ends_with_intervals_that_contain_i
     assert made.chosen in made.why and "MASE" in made.why
     named = forecast(panel(shorter), PLAN, ("naive", "theta"), (90,))
     assert list(named.frame.columns[2:]) == ["naive", "naive-lo-90", "naive-hi-90", "theta", "theta-lo-90", "theta-hi-90"]
+    mean = forecast(panel(shorter), PLAN, ("linear", "theta", "ensemble"), ()).frame
+    np.testing.assert_allclose(mean["ensemble"], (mean["linear"] + mean["theta"]) / 2)
 
 
 def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
