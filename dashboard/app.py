@@ -14,14 +14,22 @@ if ROOT not in sys.path:  # `streamlit run` puts this folder on the path, not th
     sys.path.insert(0, ROOT)
 
 from dashboard.memory import tidy_up  # noqa: E402  # needs the path above
-from dashboard.views import guide, lab  # noqa: E402
+from dashboard.views import forecast, guide, lab  # noqa: E402
+
+CSS = """
+[data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
+[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
+[data-testid="stSidebar"] .katex {font-size: 1em}
+[data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
+"""
 
 tidy_up()
 # A picture of our own: for a named icon every visitor's browser would ask a server of Google's.
 st.set_page_config(page_title="Forecasting lab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-pages = [
-    st.Page(lab.page, title="Lab", icon=":material/science:", default=True),
-    st.Page(guide.page, title="Guide", icon=":material/school:", url_path="guide"),
-]
-st.session_state["lab"] = pages[0]
-st.navigation(pages, position="top").run()
+st.html(f"<style>{CSS}</style>")
+st.session_state["pages"] = pages = {
+    "lab": st.Page(lab.page, title="Lab", icon=":material/science:", default=True),
+    "forecast": st.Page(forecast.page, title="Forecast", icon=":material/timeline:", url_path="forecast"),
+    "guide": st.Page(guide.page, title="Guide", icon=":material/school:", url_path="guide"),
+}
+st.navigation(list(pages.values()), position="top").run()

@@ -27,6 +27,11 @@ class Look:
     accent: str
     palette: tuple[str, ...]
 
+    @property
+    def coloured(self) -> tuple[str, ...]:
+        """The palette without its grey."""
+        return self.palette[1:] or self.palette
+
 
 def look() -> Look:
     """The look for the visitor's theme; colours are declared in `.streamlit/config.toml` alone."""
@@ -74,7 +79,8 @@ def show(figure: go.Figure, name: str, alt: str) -> None:
     )
 
 
-def _figure(height: int, x: str, y: str) -> go.Figure:
+def blank(height: int, x: str, y: str) -> go.Figure:
+    """The mould of all charts."""
     return go.Figure(
         layout={
             "height": height,
@@ -132,7 +138,7 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
             "zeroline": False,
             "automargin": True,
         }
-    figure = _figure(230, "", unit)
+    figure = blank(230, "", unit)
     figure.add_traces(traces)
     figure.update_layout(hovermode="closest", **axes)
     return figure
@@ -182,7 +188,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
     colours = look()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
-    figure = _figure(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
+    figure = blank(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
     for place, row in enumerate(scored):
         mse = row.middle("valid_mse") or 0.0
         colour = style_of(rows, row, colours)[0]
@@ -221,7 +227,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
 def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figure:
     """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
     colours = look()
-    figure = _figure(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
+    figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
     for row in rows:
         colour, dash, _ = style_of(rows, row, colours)
         for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):
@@ -256,7 +262,7 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
     asked = slice(channel, None, part.n_targets)
     truth = part.in_units(part.y)[0, asked]
     seen, ahead, title = _axis(part, 0, steps)
-    figure = _figure(340 + 9 * max(0, len(rows) - 8), title, unit)  # the legend of many models takes its room
+    figure = blank(340 + 9 * max(0, len(rows) - 8), title, unit)  # the legend of many models takes its room
     line = {"color": colours.ink, "width": 1.3}
     figure.add_traces(_other_channels(part, 0, channel, seen, colours))
     figure.add_trace(go.Scatter(x=seen, y=part.known(channel)[0], name="look-back", line=line, **_drawn(part)))
@@ -286,7 +292,7 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
 def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of each step ahead."""
     colours = look()
-    figure = _figure(300, "step ahead", f"validation MSE ({unit}²)")
+    figure = blank(300, "step ahead", f"validation MSE ({unit}²)")
     for row in rows:
         per_step = row.per_step
         if per_step is None:
@@ -320,7 +326,7 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
         if y_hat is not None:
             error = (y_hat - truth).ravel()
             errors.append((row, error[np.isfinite(error)]))
-    figure = _figure(300, f"error: forecast minus truth ({unit})", "share of forecasts")
+    figure = blank(300, f"error: forecast minus truth ({unit})", "share of forecasts")
     if not errors:
         return figure
     reach = max(float(np.quantile(np.abs(error), 0.99)) for _, error in errors) or 1.0

@@ -9,7 +9,9 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.data import Split, load, read_file
+from forecasting.backtest import refuse_too_short
+from forecasting.data import Split, load, read_file, read_panel
+from forecasting.data.panel import Panel
 from forecasting.data.reading import Reading
 from forecasting.data.reading.tables import read_table
 from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload
@@ -120,9 +122,28 @@ def windows(source: Source, task: Task) -> Split:
     Raises:
         BadInput: when they do not fit together, or an upload was deleted.
     """
+    _refuse_deleted(source)
+    return split_of(source.canonical(), task.canonical())
+
+
+def _refuse_deleted(source: Source) -> None:
     if isinstance(source, Upload) and store().upload(source.upload_id) is None:
         raise BadInput("The uploaded file of these settings was deleted by its owner: choose another series.")
-    return split_of(source.canonical(), task.canonical())
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _panel(source: str) -> Panel:
+    return read_panel(_source.validate_json(source), store().read_upload)
+
+
+def panel_of(source: Source) -> Panel:
+    """A real source as whole series.
+
+    Raises:
+        BadInput: when it is none, cannot be read, or was deleted.
+    """
+    _refuse_deleted(source)
+    return _panel(source.canonical())
 
 
 def refuse_too_large(experiment: Experiment) -> None:
@@ -131,6 +152,9 @@ def refuse_too_large(experiment: Experiment) -> None:
     Raises:
         BadInput: with what is allowed.
     """
+    if experiment.plan is not None:
+        refuse_too_short(panel_of(experiment.source), experiment.plan)
+        return
     settings().size.refuse_too_large(experiment, windows(experiment.source, experiment.task))
 
 
@@ -175,5 +199,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for kept in (split_of, computed, combined, stored_forecasts, _reading, columns_of):
+    for kept in (split_of, computed, combined, stored_forecasts, _panel, _reading, columns_of):
         kept.clear()

@@ -1,76 +1,29 @@
 """Backtests with a rolling origin, the choice of a model by them, and the forecast itself."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from forecasting.data.panel import Panel
-from forecasting.data.transforms import Differences
-from forecasting.data.windows import Split, Windows
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
-from forecasting.experiment import BadInput, ModelChoice, Task, Training
-from forecasting.models import MODELS, Control, Fitted, Model, Shape, resolve
-from forecasting.models.naive import Baseline
-from forecasting.recipes import RECIPES
+from forecasting.evaluation.significance import Difference, difference
+from forecasting.experiment import BadInput, ModelChoice, Plan
+from forecasting.forecasters import forecaster_of, task_of
+from forecasting.models import MODELS, Control
 
-ENOUGH_WINDOWS = 300
-"""Windows below which networks are not offered: they cannot learn from so little."""
-HISTORY = 1_000
-"""Values at the end of a history that a statistical model is fitted to."""
 DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", "ensemble")
 """Models that are tried where none are named."""
-SHARE = {"ets": 0.3, "theta": 0.15, "arima": 0.4}
-"""Of the time budget, what a statistical model may take."""
-LONGEST_SEASON = 60
-"""Steps of a season that the statistical models take; beyond, they see none."""
-CELLS_PER_S = 12e6
-"""Windows × steps × units that a network takes in per second, a cautious guess."""
-LONG = 60
-"""Steps beyond which a look-back is long for a recurrent network."""
-WITH_A_WEEK = (24, 48, 96)
-"""Seasons of a day, which have a week around them."""
-
 Say = Callable[[str], None]
 """Is told of each model as it is done."""
-Forecaster = Callable[[int], np.ndarray]
-"""Forecasts `(n_series, h)` in units from what was known so many steps before the end."""
 
 
 def silent(_: str) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked of a panel.
-
-    Attributes:
-        h: steps ahead.
-        season_length: steps of a season; 1 for none.
-        input_size: steps that models see; None: four seasons, or nine days, as far as the series are long.
-        n_windows, step_size: cutoffs of the backtest, and the steps between them (None: h).
-        refit: learn anew at every cutoff; or else once, at the first.
-        seconds: what all may take together, about.
-        seed: of the networks.
-    """
-
-    h: int
-    season_length: int = 1
-    input_size: int | None = None
-    n_windows: int = 4
-    step_size: int | None = None
-    refit: bool = False
-    seconds: float = 120.0
-    seed: int = 1
-
-    def backs(self) -> list[int]:
-        """How many steps before the end each cutoff lies, the earliest first."""
-        step = self.step_size or self.h
-        return [self.h + step * k for k in reversed(range(self.n_windows))]
 
 
 @dataclass(frozen=True)
@@ -91,9 +44,11 @@ class Backtest:
     scale: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def scores(self, some: slice = slice(None)) -> dict[str, dict[str, float]]:
-        """All metrics of every model, over all cutoffs or some of them; `skill`: 1 - MASE over that of seasonal naive."""
-        table = {name: score(self.y[some], y_hat[some], self.scale[some]) for name, y_hat in self.y_hat.items()}
+    def scores(self, some: slice = slice(None), steps: slice = slice(None)) -> dict[str, dict[str, float]]:
+        """All metrics of every model, over all or some of the cutoffs and steps ahead; `skill`: 1 - MASE over that of
+        seasonal naive."""
+        y, scale = self.y[some, :, steps], self.scale[some]
+        table = {name: score(y, y_hat[some, :, steps], scale) for name, y_hat in self.y_hat.items()}
         repeat = table.get("seasonal_naive", table.get("naive", {})).get("mase", np.nan)
         for line in table.values():
             line["skill"] = 1 - line["mase"] / repeat if repeat and repeat > 0 else np.nan
@@ -119,35 +74,50 @@ class Backtest:
         later = self.y[half:], self.y_hat[name][half:], width
         return coverage(*later), interval_score(*later, level)
 
-
-def model_of(name: str, plan: Plan) -> Model:
-    """A model by its name, set for the season."""
-    params: dict = {}
-    if name == "seasonal_naive":
-        params = {"season_length": plan.season_length}
-    elif name in SHARE and plan.season_length <= LONGEST_SEASON:
-        params = {"season_length": plan.season_length}
-    elif name in ("gru", "lstm", "deep_rnn_dense"):
-        params = {"units": [32, 32]}
-    return resolve(ModelChoice(name=name, params=params))
+    def apart(self, name: str, other: str) -> Difference:
+        """By how much the scaled absolute error of one model lies below another's, and what that is worth."""
+        losses = (np.abs(self.y_hat[model] - self.y) / self.scale[:, :, :1] for model in (name, other))
+        return difference(*losses)
 
 
-def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
-    """What windows see and forecast: differences to the season before, over some seasons, as far as the series are long."""
-    known = int(np.median([len(values) for values in panel.before(furthest)]))
-    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2)
-    seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
-    seasonal = seasons >= 2
-    wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))
-    input_size = max(2, min(wanted, most))
-    seasonal = seasonal and input_size > season
-    return Task(
-        input_size=input_size,
-        target="next" if plan.h == 1 else "all_h",
-        h=plan.h,
-        differencing="seasonal" if seasonal else "first",
-        season_length=season if seasonal else 12,
-    )
+def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:
+    """A season ahead, and as many cutoffs, from two to eight, as leave most of the shortest series to learn from."""
+    shortest = panel.shortest
+    asked = h or max(1, min(season_length if season_length > 1 else 6, shortest // 12, 48))
+    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (shortest - 3) // asked - 2)))
+
+
+def refuse_too_short(panel: Panel, plan: Plan) -> None:
+    """Refuse series that are too short for a plan.
+
+    Raises:
+        BadInput: with what to do.
+    """
+    needed = plan.backs()[0] + 3
+    if panel.shortest < needed:
+        raise BadInput(
+            f"The shortest series has {panel.shortest} values, and {plan.n_windows} cutoffs of {plan.h} steps need "
+            f"{needed}: take a shorter horizon or fewer cutoffs."
+        )
+
+
+def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: Mapping[str, str] | None = None) -> Backtest:
+    """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against what came."""
+    backs = plan.backs()
+    y = np.stack([panel.after(back, plan.h) for back in backs])
+    scale = np.array([[scales(known, plan.season_length) for known in panel.before(back)] for back in backs])
+    return Backtest(backs, y, dict(y_hat), scale, dict(left_out or {}))
+
+
+def with_mean(made: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Forecasts by model, and as `ensemble` the mean of those that are no rules of thumb, where there are two of them."""
+    members = members_of(made)
+    return {**made, "ensemble": np.mean([made[name] for name in members], axis=0)} if len(members) > 1 else dict(made)
+
+
+def members_of(names: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """What the ensemble is the mean of: all that are no rules of thumb."""
+    return [name for name in names if MODELS[name].group != "baselines" and not MODELS[name].combines]
 
 
 def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Say = silent) -> Backtest:
@@ -156,140 +126,72 @@ def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Sa
     Raises:
         BadInput: when the series are too short.
     """
-    backs = plan.backs()
-    if panel.shortest - backs[0] < 3:
-        raise BadInput(
-            f"The shortest series has {panel.shortest} values, and {plan.n_windows} cutoffs of {plan.h} steps need "
-            f"{backs[0] + 3}: take a shorter horizon or fewer cutoffs."
-        )
-    task = task_of(panel, plan, backs[0])
-    y = np.stack([panel.after(back, plan.h) for back in backs])
-    scale = np.array([[scales(known, plan.season_length) for known in panel.before(back)] for back in backs])
+    refuse_too_short(panel, plan)
     y_hat: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}
     for name in names:
-        if name == "ensemble":
+        if MODELS[name].combines:
             continue
         began = time.monotonic()
         try:
-            forecaster = _forecaster(name, panel, task, plan, backs)
-            y_hat[name] = np.stack([forecaster(back) for back in backs])
+            y_hat[name] = _past(panel, plan, ModelChoice(name=name), Control())
         except BadInput as error:
             left_out[name] = str(error)
             say(f"{name}: left out. {error}")
             continue
         say(f"{name}: {time.monotonic() - began:.1f} s")
-    if "ensemble" in names and len(members := _members(y_hat)) > 1:
-        y_hat["ensemble"] = np.mean([y_hat[name] for name in members], axis=0)
-    return Backtest(backs, y, y_hat, scale, left_out)
+    return judged(panel, plan, with_mean(y_hat) if "ensemble" in names else y_hat, left_out)
 
 
-def _members(y_hat: dict[str, np.ndarray]) -> list[str]:
-    """What the ensemble is the mean of: all that are no rules of thumb."""
-    return [name for name in y_hat if MODELS[name].group != "baselines" and not MODELS[name].combines]
+def _past(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
+    """What a model would have forecast from each cutoff, `(n_cutoffs, n_series, h)`."""
+    backs = plan.backs()
+    forecaster = forecaster_of(choice, panel, task_of(panel, plan, backs[0]), plan, backs, control)
+    return np.stack([forecaster(back) for back in backs])
 
 
-def _forecaster(name: str, panel: Panel, task: Task, plan: Plan, backs: list[int]) -> Forecaster:
-    model = model_of(name, plan)
-    if model.reference or model.combines:
-        raise BadInput(f"{model.title} cannot forecast the series of a file.")
-    if isinstance(model, Baseline):
-        return _rule(model, panel, plan)
-    if model.local:
-        return _local(name, model, panel, plan, len(backs))
-    if model.trained and (n := len(panel.split(task, backs[0]).train)) < ENOUGH_WINDOWS:
-        raise BadInput(f"{n:,} windows are too few for a network to learn from: {ENOUGH_WINDOWS} are needed.")
-    return _learner(model, panel, task, plan, backs)
-
-
-def _rule(model: Baseline, panel: Panel, plan: Plan) -> Forecaster:
-    """A rule of thumb, applied to all that is known of a series."""
-    steps, season = np.arange(1, plan.h + 1), getattr(model, "season_length", 1)
-
-    def forecast(back: int) -> np.ndarray:
-        rows = []
-        for known in panel.before(back):
-            padded = np.concatenate([np.full(max(0, season - len(known)), known[0]), known])
-            rows.append(model.forecast(padded[None], steps)[0])
-        return np.stack(rows)
-
-    return forecast
-
-
-def _local(name: str, model: Model, panel: Panel, plan: Plan, n_cutoffs: int) -> Forecaster:
-    """A statistical model, fitted anew to each history.
-
-    Raises:
-        BadInput: when all of them would take longer than its share of the time.
-    """
-    shape = Shape(HISTORY, 1, plan.h)
-    fitted = model.load([], shape, Control())
-
-    def one(known: np.ndarray) -> np.ndarray:
-        return np.asarray(fitted.predict(known[None, -HISTORY:, None])[0])
-
-    known = panel.before(0)
-    one(known[0])  # the first call loads the library
-    tried, began = known[:: max(1, len(known) // 3)][:3], time.monotonic()
-    for values in tried:
-        one(values)
-    needed = (time.monotonic() - began) / len(tried) * len(known) * (n_cutoffs + 1)
-    share = SHARE[name] * plan.seconds
-    if needed > share:
-        raise BadInput(
-            f"It would take {needed:,.0f} s for {len(known):,} series, and {share:,.0f} s are its share of the time."
-        )
-    return lambda back: np.stack([one(values) for values in panel.before(back)])
-
-
-def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int]) -> Forecaster:
-    """A model that learns from all windows of all series: at the first cutoff, or at each of them."""
-    learned: dict[int, tuple[Fitted, Differences]] = {}
-    n_fits = 1 + (len(backs) if plan.refit else 1)  # and the one of the forecast itself
-
-    def learn(split: Split) -> tuple[Fitted, Differences]:
-        differences = Differences.learn(task, split.train)
-        seen = _folded(differences.split(split), model, plan.season_length)
-        training = RECIPES["tuned"]
-        if model.trained:
-            seen = _thinned(seen, model, training, plan.seconds / 2 / n_fits, plan.seed)
-        return model.fit(seen, Control(training, plan.seed)).fitted, differences
-
-    def forecast(back: int) -> np.ndarray:
-        origin = back if plan.refit else backs[0]
-        if origin not in learned:
-            learned[origin] = learn(panel.split(task, origin))
-        (fitted, differences), ends = learned[origin], panel.ends(task, back)
-        seen = _fold(differences.windows(ends), model, plan.season_length)
-        y_hat = np.asarray(fitted.predict(seen.x), "float64")
-        return ends.in_units(differences.undo(ends.x, y_hat))
-
-    return forecast
-
-
-def _folded(split: Split, model: Model, season: int) -> Split:
-    return split.with_parts(_fold(part, model, season) for part in split.parts)
-
-
-def _fold(part: Windows, model: Model, season: int) -> Windows:
-    """Long look-backs are shown to a recurrent network a whole season per step, and not a value."""
-    n, steps, _ = part.x.shape
-    if not (model.trained and model.open_time) or season < 2 or steps <= LONG or steps % season:
-        return part
-    return replace(part, x=np.ascontiguousarray(part.x.reshape(n, steps // season, season)))
-
-
-def _thinned(split: Split, model: Model, training: Training, seconds: float, seed: int) -> Split:
-    """As many windows, drawn evenly, as a network can learn from in the time that there is."""
-    n, steps = split.train.x.shape[:2]
-    most = int(seconds * CELLS_PER_S / (training.epochs * steps * model.width(Shape.of(split))))
-    if n <= most:
-        return split
-    chosen = np.sort(np.random.default_rng(seed).permutation(n)[: max(most, ENOUGH_WINDOWS)])
-    return replace(split, train=split.train.take(chosen))
+def _ahead(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
+    """What a model that has learned from all of the series forecasts from their end, `(n_series, h)`."""
+    return forecaster_of(choice, panel, task_of(panel, plan, 0), plan, [0], control)(0)
 
 
 # ---------------------------------------------------------------------------------------------------------- forecasts
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What one model forecasts of a panel, in units.
+
+    Attributes:
+        y_hat: from the cutoffs in the past, `(n_cutoffs, n_series, h)`.
+        ahead: from the end of the series, `(n_series, h)`.
+        fit_s: seconds that it took.
+    """
+
+    y_hat: np.ndarray
+    ahead: np.ndarray
+    fit_s: float
+
+    def summary(self) -> dict:
+        """All but the arrays, as plain JSON values, under the names that `Result.summary` has for them."""
+        return {"fit_s": self.fit_s} | dict.fromkeys(("epochs", "best_epoch", "planned", "ended_early"))
+
+
+def outlook(panel: Panel, plan: Plan, choice: ModelChoice, control: Control | None = None) -> Outlook:
+    """Let one model forecast the past and the future of a panel.
+
+    Args:
+        control: callbacks for progress and stop.
+
+    Raises:
+        BadInput: when the series are too short, or the model cannot forecast them.
+    """
+    refuse_too_short(panel, plan)
+    control, began = control or Control(), time.monotonic()
+    control.on_stage("backtesting")
+    y_hat = _past(panel, plan, choice, control)
+    control.on_stage("forecasting")
+    return Outlook(y_hat, _ahead(panel, plan, choice, control), time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -297,25 +199,53 @@ class Forecast:
     """The next h values of every series.
 
     Attributes:
-        frame: `unique_id, ds`, and per model its forecast and `{model}-lo-{level}`, `{model}-hi-{level}`.
-        chosen: the model that was chosen on the backtest.
-        why: in a sentence.
+        panel: the series.
+        tested: the backtest of the models.
+        ahead: forecasts by model, `(n_series, h)`, in units.
     """
 
-    frame: pd.DataFrame
-    chosen: str
-    why: str
+    panel: Panel
     tested: Backtest
+    ahead: dict[str, np.ndarray]
+
+    @cached_property
+    def chosen(self) -> str:
+        """The model that the backtest chooses."""
+        return self.tested.best()
+
+    @property
+    def why(self) -> str:
+        """Why, in a sentence."""
+        table, (n_cutoffs, _, h) = self.tested.scores(), self.tested.y.shape
+        line, repeat = table[self.chosen], table.get("seasonal_naive", table.get("naive"))
+        against = f"; seasonal naive has {repeat['mase']:.3f}" if repeat else ""
+        return f"{self.chosen} has the lowest MASE, {line['mase']:.3f}, over {n_cutoffs} cutoffs of {h} steps{against}."
+
+    def bounds(self, name: str, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """The interval of a model's forecast, `(n_series, h)` each; `level` in percent."""
+        width = self.tested.conformal(name).half_width(level)
+        return self.ahead[name] - width, self.ahead[name] + width
+
+    def frame(self, names: Mapping[str, str], levels: Sequence[float]) -> pd.DataFrame:
+        """A table `unique_id, ds`, and per model its forecast, `-lo-` and `-hi-` at each level.
+
+        Args:
+            names: of the models, each with what its columns are called.
+            levels: in percent.
+        """
+        h = self.tested.y.shape[2]
+        times = [self.panel.times_after(i, 0, h).to_numpy() for i in range(len(self.panel.ids))]
+        columns: dict[str, object] = {"unique_id": np.repeat(self.panel.ids, h), "ds": np.concatenate(times)}
+        for name, shown in names.items():
+            columns[shown] = self.ahead[name].ravel()
+            for level in sorted(levels):
+                low, high = self.bounds(name, level)
+                columns |= {f"{shown}-lo-{level:g}": low.ravel(), f"{shown}-hi-{level:g}": high.ravel()}
+        return pd.DataFrame(columns)
 
 
-def forecast(
-    panel: Panel,
-    plan: Plan,
-    names: tuple[str, ...] = (),
-    levels: tuple[float, ...] = (80.0, 95.0),
-    say: Say = silent,
-) -> Forecast:
-    """Forecast with intervals: with the models that are named, or as `best` with the one that backtests choose.
+def forecast(panel: Panel, plan: Plan, names: tuple[str, ...] = (), say: Say = silent) -> Forecast:
+    """Forecast with the models that are named, or with the one that backtests choose.
 
     Raises:
         BadInput: when the series are too short, or no model could forecast them.
@@ -323,37 +253,11 @@ def forecast(
     tested = backtest(panel, plan, names or DEFAULT, say)
     if not tested.y_hat:
         raise BadInput("No model could forecast these series: " + "; ".join(tested.left_out.values()))
-    chosen = tested.best()
-    table, needed = tested.scores(), [chosen] if not names else list(tested.y_hat)
-    ahead = _ahead(panel, plan, tested, needed)
-    h, n = plan.h, len(panel.ids)
-    columns: dict[str, object] = {
-        "unique_id": np.repeat(panel.ids, h),
-        "ds": np.concatenate([panel.times_after(i, 0, h).to_numpy() for i in range(n)]),
+    needed = list(tested.y_hat) if names else [tested.best()]
+    members = members_of(tested.y_hat) if "ensemble" in needed else []
+    ahead = {
+        name: _ahead(panel, plan, ModelChoice(name=name), Control())
+        for name in dict.fromkeys([*needed, *members])
+        if not MODELS[name].combines
     }
-    for name in needed:
-        shown, y_hat = name if names else "best", ahead[name]
-        columns[shown] = y_hat.ravel()
-        for level in sorted(levels):
-            width = tested.conformal(name).half_width(level)
-            columns[f"{shown}-lo-{level:g}"] = (y_hat - width).ravel()
-            columns[f"{shown}-hi-{level:g}"] = (y_hat + width).ravel()
-    line = table[chosen]
-    why = (
-        f"{chosen} has the lowest MASE, {line['mase']:.3f}, over {len(tested.backs)} cutoffs of {h} steps; seasonal naive "
-        f"has {table.get('seasonal_naive', table.get('naive', line))['mase']:.3f}."
-    )
-    return Forecast(pd.DataFrame(columns), chosen, why, tested)
-
-
-def _ahead(panel: Panel, plan: Plan, tested: Backtest, names: list[str]) -> dict[str, np.ndarray]:
-    """Forecasts from the end of the series, by models that have learned from all of it."""
-    made: dict[str, np.ndarray] = {}
-    task = task_of(panel, plan, 0)
-    members = _members(tested.y_hat)
-    for name in dict.fromkeys([*names, *(members if "ensemble" in names else [])]):
-        if name != "ensemble":
-            made[name] = _forecaster(name, panel, task, plan, [0])(0)
-    if "ensemble" in names:
-        made["ensemble"] = np.mean([made[name] for name in members], axis=0)
-    return made
+    return Forecast(panel, tested, with_mean(ahead) if members else ahead)

@@ -385,6 +385,45 @@ class Training(Value):
         return self.epochs if self.budget_s is None else MOST_EPOCHS_IN_A_BUDGET
 
 
+# ------------------------------------------------------------------------------------------------------------ plan
+
+
+class Plan(Value):
+    """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
+
+    h: int = Field(12, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
+    season_length: int = Field(1, ge=1, le=2_000, title="Season length", description="Steps until it repeats; 1: none.")
+    input_size: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Look-back",
+        description="Steps that models see; unless it is given four seasons, or nine days, as far as the series are long.",
+    )
+    n_windows: int = Field(
+        4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."
+    )
+    step_size: int | None = Field(
+        None, ge=1, le=10_000, title="Steps between cutoffs", description="As many as are forecast, unless it is given."
+    )
+    refit: bool = Field(
+        False, title="Learn anew at every cutoff", description="Or else once, from what was known at the first of them."
+    )
+    seconds: float = Field(
+        120.0,
+        ge=5,
+        le=86_400,
+        title="Time (s)",
+        description="What all models may take together, about: networks see as many windows as they can learn from in it.",
+    )
+    seed: int = Field(1, ge=0, le=2**31 - 1, title="Seed", description="Of the networks.")
+
+    def backs(self) -> list[int]:
+        """How many steps before the end each cutoff lies, the earliest first."""
+        step = self.step_size or self.h
+        return [self.h + step * k for k in reversed(range(self.n_windows))]
+
+
 # ------------------------------------------------------------------------------------------------- models, experiment
 
 
@@ -411,6 +450,8 @@ class Experiment(Value):
     )
     training: Training = Training()
     seeds: tuple[Seed, ...] = Field((42,), min_length=1, max_length=20)
+    plan: Plan | None = None
+    """Given, the series are forecast beyond their end, and `task`, `training` and `seeds` say nothing."""
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:
@@ -437,7 +478,7 @@ class Fit(Value):
     """One model on one source and task with one seed: the unit of work, of caching and of the queue.
 
     `training` and `seed` are None for models that do not depend on them. `look_back` asks for no training at all: the
-    finished fit without it is scored once more, seeing that many steps.
+    finished fit without it is scored once more, seeing that many steps. With a `plan` the model forecasts whole series.
     """
 
     source: Source
@@ -446,6 +487,7 @@ class Fit(Value):
     training: Training | None = None
     seed: Seed | None = None
     look_back: int | None = Field(None, ge=1, le=2_000)
+    plan: Plan | None = None
 
     @property
     def id(self) -> str:

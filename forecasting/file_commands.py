@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from forecasting.backtest import DEFAULT, Backtest, Plan, backtest, forecast
+from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, forecast
 from forecasting.data import series_of
 from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY, Choices, Reading, read
-from forecasting.experiment import BadInput
+from forecasting.experiment import BadInput, Plan
 from forecasting.models import MODELS
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
@@ -72,7 +72,14 @@ def evaluate_command(
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
         panel, reading = _panel(file, freq)
-        plan = Plan(h, season or reading.season_length, None, n_windows, step_size, refit, seconds)
+        plan = Plan(
+            h=h,
+            season_length=season or reading.season_length,
+            n_windows=n_windows,
+            step_size=step_size,
+            refit=refit,
+            seconds=seconds,
+        )
         tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
         lines = _lines(tested, _levels(level))
     if as_json:
@@ -98,11 +105,10 @@ def forecast_command(
     with refusals():
         if out.suffix not in (".csv", ".parquet"):
             raise BadInput(f"The forecast is written as .csv or .parquet, and not as {out.name!r:.60}.")
-        panel, reading = _panel(file, freq)
-        n_windows = max(2, min(8, (panel.shortest - 3) // h - 2))
-        plan = Plan(h, season or reading.season_length, None, n_windows, None, False, seconds)
-        made = forecast(panel, plan, _names(models), _levels(level), _say)
-    table = made.frame
+        levels, (panel, reading) = _levels(level), _panel(file, freq)
+        plan = default_plan(panel, season or reading.season_length, h).model_copy(update={"seconds": seconds})
+        made = forecast(panel, plan, _names(models), _say)
+    table = made.frame({name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}, levels)
     if out.suffix == ".parquet":
         table.to_parquet(out, index=False)
     else:

@@ -10,7 +10,7 @@ from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
 from forecasting.data.holes import fill_mse
 from forecasting.data.transforms import Differences
 from forecasting.evaluation.scores import mse, mse_per_output
-from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Task
 from forecasting.models import Arrays, Control, Ensemble, Learned, Learner, Model, Shape, resolve
 
 
@@ -98,17 +98,9 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     if all(choice.name != "naive" for choice in choices):
         choices.insert(0, ModelChoice(name="naive"))
     fits: dict[str, Fit] = {}
-    for choice in choices:
-        model, shortest = _shortest(choice)
-        for seed in () if model.combines else experiment.seeds if model.trained else (None,):
-            fit = Fit(
-                source=experiment.source,
-                task=experiment.task,
-                model=shortest,
-                training=experiment.training if model.trained else None,
-                seed=seed,
-            )
-            fits.setdefault(fit.id, fit)
+    for model, shortest in map(_shortest, choices):
+        if not model.combines:
+            fits |= {fit.id: fit for fit in _fits_of_one(experiment, model, shortest)}
     return list(fits.values())
 
 
@@ -119,6 +111,16 @@ def ensembles_of(experiment: Experiment) -> list[Fit]:
         Fit(source=source, task=task, model=short) for model, short in map(_shortest, experiment.models) if model.combines
     ]
     return list({fit.id: fit for fit in fits}.values())
+
+
+def _fits_of_one(experiment: Experiment, model: Model, shortest: ModelChoice) -> list[Fit]:
+    source, task = experiment.source, experiment.task
+    if experiment.plan is not None:
+        return [Fit(source=source, task=Task(), model=shortest, plan=experiment.plan)]
+    if not model.trained:
+        return [Fit(source=source, task=task, model=shortest)]
+    training = experiment.training
+    return [Fit(source=source, task=task, model=shortest, training=training, seed=seed) for seed in experiment.seeds]
 
 
 def _shortest(choice: ModelChoice) -> tuple[Model, ModelChoice]:

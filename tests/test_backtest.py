@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import Plan, backtest, forecast, task_of
+from forecasting.backtest import Forecast, backtest, forecast, judged, outlook
 from forecasting.data.panel import Panel
-from forecasting.experiment import BadInput
+from forecasting.experiment import BadInput, ModelChoice, Plan
+from forecasting.forecasters import task_of
 
 RNG = np.random.default_rng(5)
 T = np.arange(140)
@@ -94,19 +95,32 @@ def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_m
 
 def test_a_forecast_goes_on_where_each_series_ends_with_intervals_that_contain_it(values):
     shorter = [values[0], values[1][:100]]
-    made = forecast(panel(shorter), PLAN, levels=(95, 80))
+    made = forecast(panel(shorter), PLAN)
+    frame = made.frame({made.chosen: "best"}, (95, 80))
     columns = ["unique_id", "ds", "best", "best-lo-80", "best-hi-80", "best-lo-95", "best-hi-95"]
-    assert list(made.frame.columns) == columns and len(made.frame) == 14
+    assert list(frame.columns) == columns and len(frame) == 14
     for name, y in zip(("s0", "s1"), shorter, strict=True):
-        one = made.frame[made.frame["unique_id"] == name]
+        one = frame[frame["unique_id"] == name]
         assert one["ds"].tolist() == list(pd.date_range("2024-01-01", periods=len(y) + 7)[-7:])
         assert (one["best-lo-95"] <= one["best-lo-80"]).all() and (one["best-lo-80"] < one["best"]).all()
         assert (one["best"] < one["best-hi-80"]).all() and (one["best-hi-80"] <= one["best-hi-95"]).all()
     assert made.chosen in made.why and "MASE" in made.why
-    named = forecast(panel(shorter), PLAN, ("naive", "theta"), (90,))
-    assert list(named.frame.columns[2:]) == ["naive", "naive-lo-90", "naive-hi-90", "theta", "theta-lo-90", "theta-hi-90"]
-    mean = forecast(panel(shorter), PLAN, ("linear", "theta", "ensemble"), ()).frame
+    named = forecast(panel(shorter), PLAN, ("naive", "theta")).frame({"naive": "naive", "theta": "theta"}, (90,))
+    assert list(named.columns[2:]) == ["naive", "naive-lo-90", "naive-hi-90", "theta", "theta-lo-90", "theta-hi-90"]
+    mean = forecast(panel(shorter), PLAN, ("linear", "theta", "ensemble")).ahead
     np.testing.assert_allclose(mean["ensemble"], (mean["linear"] + mean["theta"]) / 2)
+
+
+def test_models_that_are_asked_one_by_one_forecast_what_they_do_together(tested, values):
+    alone = {name: outlook(panel(values), PLAN, ModelChoice(name=name)) for name in ("naive", "linear", "theta")}
+    again = judged(panel(values), PLAN, {name: one.y_hat for name, one in alone.items()})
+    for name, one in alone.items():
+        np.testing.assert_array_equal(one.y_hat, tested.y_hat[name])
+        assert again.scores()[name]["mase"] == tested.scores()[name]["mase"]
+    whole = forecast(panel(values), PLAN, ("naive", "linear", "theta"))
+    assert isinstance(whole, Forecast)
+    for name, one in alone.items():
+        np.testing.assert_array_equal(one.ahead, whole.ahead[name])
 
 
 def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
@@ -120,7 +134,7 @@ def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
 def test_a_series_that_never_changes_is_forecast_as_it_is():
     flat = panel([np.full(60, 5.0)])
     made = forecast(flat, Plan(h=3, season_length=7, n_windows=2))
-    np.testing.assert_allclose(made.frame["best"], 5.0, rtol=1e-5)
+    np.testing.assert_allclose(made.ahead[made.chosen], 5.0, rtol=1e-5)
 
 
 def test_windows_see_two_seasons_where_there_are_two():

@@ -30,7 +30,7 @@ LINES = {row.key: row for row in ROWS}
 
 def page() -> None:
     """Draw the step that the address names; where the server itself has trouble, say so in words."""
-    st.session_state["address"] = {}  # the Lab keeps its settings while somebody is here
+    st.session_state["page"] = "guide"
     try:
         service.engine()
         _keep_guesses()
@@ -230,7 +230,7 @@ def _walk(number: int) -> None:
             style: Literal["primary", "secondary"] = "primary" if label == "Next" and answered else "secondary"
             outside = not 1 <= to <= len(STEPS) + 1
             st.button(label, key=label, icon=f":material/{icon}:", type=style, disabled=outside, on_click=_go, args=(to,))
-        lab, icon = st.session_state["lab"], ":material/science:"
+        lab, icon = st.session_state["pages"]["lab"], ":material/science:"
         if number > len(STEPS):
             st.page_link(lab, label="To the Lab", icon=icon)
         else:

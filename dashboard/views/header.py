@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from dashboard import service
+from dashboard import address, service
 from dashboard.components import complain, told
 from dashboard.results import Row, verdict
 from dashboard.state import take, visitor
@@ -24,8 +24,8 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
         st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
         if run is not None:
             _pill(run)
-        _recent()
-        _share(run)
+        recent()
+        share(run)
         _train_or_stop(experiment, rows, run, small_enough)
     st.markdown(verdict(rows, floor))
 
@@ -47,7 +47,7 @@ def _pill(run: RunView) -> None:
     st.badge("finished", color="green")
 
 
-def _recent() -> None:
+def recent() -> None:
     runs = service.store().recent_runs(visitor())
     if not runs:
         return
@@ -71,17 +71,19 @@ def _ago(seconds: float) -> str:
 def open_run(run_id: str) -> None:
     """Show a run with its settings."""
     run = service.store().run(run_id)
-    if run is not None:
-        st.session_state["run_id"] = run_id
+    if run is None:
+        return
+    if run.experiment.plan is not None:
+        st.session_state["go"] = ("forecast", run_id)
+    else:
+        st.session_state["go"], st.session_state["run_id"] = ("lab", run_id), run_id
         take(run.experiment)
 
 
-def _share(run: RunView | None) -> None:
+def share(run: RunView | None) -> None:
     with st.popover("Share", icon=":material/link:"):
-        address = "&".join(f"{name}={value}" for name, value in st.session_state["address"].items())
-        base = (st.context.url or "").split("?")[0]
         st.caption("This link opens the run with its results." if run else "This link opens these settings.")
-        st.code(f"{base}?{address}" if address else base, language=None, wrap_lines=True)
+        st.code(address.link(), language=None, wrap_lines=True)
 
 
 def _within_limits(experiment: Experiment) -> bool:

@@ -1,13 +1,11 @@
 """The Lab: settings at the side; series, scores, learning, forecasts and errors in the middle."""
 
-import time
-
 import streamlit as st
 
-from dashboard import figures, service
+from dashboard import address, figures, service
 from dashboard.components import complain
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
-from dashboard.state import OPENING, NothingChosen, decode, draft, encode, experiment_of, key, take
+from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run, stop_button
 from forecasting.data import Split
@@ -16,21 +14,11 @@ from forecasting.fit import ensembles_of, fits_of
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
-CSS = """
-[data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
-[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
-[data-testid="stSidebar"] .katex {font-size: 1em}
-[data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
-"""
-
-
-ECHO_S = 5.0
 BELOW_THE_FOLD_S = 2.0
 
 
 def page() -> None:
     """Draw the page; where the server itself has trouble, say so in words."""
-    st.html(f"<style>{CSS}</style>")
     try:
         _page()
     except Unavailable as error:
@@ -40,6 +28,7 @@ def page() -> None:
 
 def _page() -> None:
     """Draw the page from its address, the settings and what is known about them."""
+    address.chosen_run("lab")
     _adopt_address()
     try:
         service.engine()
@@ -65,7 +54,7 @@ def _page() -> None:
         return
     st.session_state["worked"] = experiment
     mine = run is not None and _same(run.experiment, experiment)
-    _write_address(run.id if run and mine else None, experiment)
+    address.write("lab", run.id if run and mine else None, experiment, OPENING)
     header(experiment, rows, run if mine else None, split.noise_floor)
     if run is not None and not mine:
         _offer_way_back(run)
@@ -83,48 +72,20 @@ def _offer_ways_out() -> None:
         )
 
 
-# --------------------------------------------------------------------------------------------------------- address
-
-
 def _adopt_address() -> None:
-    """Take settings and run from the address, when somebody has changed it: by a link, or by going back.
-
-    While settings change quickly the browser still sends addresses that this page wrote a moment ago; those are echoes.
-    """
-    asked = {name: st.query_params[name] for name in ("run", "e") if name in st.query_params}
-    written_at = st.session_state.setdefault("written", {}).get(str(asked), -ECHO_S)
-    if asked == st.session_state.get("address", {}) or time.monotonic() - written_at < ECHO_S:
+    """Take settings and run from the address, when somebody has changed it."""
+    wanted = address.asked("lab")
+    if wanted is None:
         return
-    st.session_state["address"] = asked
     st.session_state["reveal"] = None
     try:
-        if "run" in asked:
-            run = service.store().run(asked["run"][:16])
-            if run is None:
-                raise BadInput("There is no run under this address: it was deleted, or the link is incomplete.")
-            st.session_state["run_id"] = run.id
-            take(run.experiment)
-        else:
-            st.session_state["run_id"] = None
-            take(decode(asked["e"]) if "e" in asked else OPENING)
+        run, experiment = address.found(wanted, OPENING)
+        if experiment.plan is not None:
+            address.go("forecast", wanted)
+        st.session_state["run_id"] = None if run is None else run.id
+        take(experiment)
     except BadInput as error:
         st.session_state["complaint"] = error
-
-
-def _write_address(run_id: str | None, experiment: Experiment) -> None:
-    if run_id is not None:
-        address = {"run": run_id}
-    elif experiment == OPENING:
-        address = {}
-    else:
-        address = {"e": encode(experiment)}
-    written, left = st.session_state["written"], st.session_state.get("address", {})
-    st.session_state["address"] = address
-    for old in [text for text, at in written.items() if time.monotonic() - at >= ECHO_S]:
-        del written[old]
-    written[str(left)] = written[str(address)] = time.monotonic()  # an address just left still comes back as an echo
-    if {name: st.query_params[name] for name in st.query_params} != address:
-        st.query_params.from_dict(address)
 
 
 def _same(one: Experiment, other: Experiment) -> bool:

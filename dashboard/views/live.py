@@ -172,6 +172,8 @@ def _words(fit: FitView) -> str:
         return f"waiting, place {fit.queue_place}"
     if fit.status != "running":
         return f"{fit.status}: {escaped(fit.reason)}" if fit.status in ("failed", "lost") and fit.reason else fit.status
+    if fit.fit.plan is not None:
+        return f"{fit.stage or 'starting'}{f', {fit.fraction:.0%}' if fit.fraction else ''}"
     if not fit.epochs:
         return f"{fit.fraction:.0%} of its windows" if fit.fraction and not fit.fit.training else fit.stage or "starting"
     last, training = fit.epochs[-1], fit.fit.training or Training()

@@ -71,7 +71,7 @@ def _series(values: Draft) -> None:
     )
     if kind is not None and kind != values["kind"]:
         _change_kind(values, kind)
-    {"waves": _waves, "sample": _sample, "upload": upload}[values["kind"]](values)
+    {"waves": _waves, "sample": sample, "upload": upload}[values["kind"]](values)
 
 
 def _change_kind(values: Draft, kind: str) -> None:
@@ -144,16 +144,17 @@ def _take_example(name: str) -> None:
     fresh_widgets()
 
 
-def _sample(values: Draft) -> None:
-    sample = values["sources"].setdefault("sample", Sample().model_dump())
+def sample(values: Draft) -> None:
+    """Choose one of the samples."""
+    source = values["sources"].setdefault("sample", Sample().model_dump())
     names = list(SAMPLES)
-    first = start(key("sample"), sample["name"] if sample["name"] in names else None)
+    first = start(key("sample"), source["name"] if source["name"] in names else None)
     index = None if first is None else names.index(first)
     chosen = st.selectbox("Sample", names, index, key=key("sample"), format_func=lambda name: SAMPLES[name].title)
     if chosen is None:
         return
-    if chosen != sample["name"]:
-        sample["name"] = chosen
+    if chosen != source["name"]:
+        source["name"] = chosen
         _fit_task_to_sample(values)
         fresh_widgets()
         st.rerun()

@@ -119,7 +119,9 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
         )
         ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
         way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
-        chosen = st.selectbox("Dates like 03/04/2024", list(ways), list(ways).index(way), key=key("upload", "day_first"))
+        chosen = st.segmented_control(
+            "Dates like 03/04/2024", list(ways), default=way, key=key("upload", "day_first"), required=True
+        )
         source["day_first"] = ways[chosen]
         field = Upload.model_fields["missing"]
         text = start(key("upload", "missing"), ", ".join(map(str, source["missing"])))

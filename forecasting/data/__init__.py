@@ -7,6 +7,7 @@ import pandas as pd
 
 from forecasting.data import waves as synthetic
 from forecasting.data.holes import hide
+from forecasting.data.panel import Panel
 from forecasting.data.reading import Choices, Reading, read
 from forecasting.data.repair import Repair, on_grid, repair
 from forecasting.data.samples import SAMPLES, read_sample
@@ -25,7 +26,9 @@ __all__ = [
     "n_features",
     "read_file",
     "read_frame",
+    "read_panel",
     "series_of",
+    "title_of",
 ]
 
 MAX_VALUES = 25_000_000
@@ -60,6 +63,30 @@ def read_frame(source: Sample | Upload, read_upload: ReadUpload = no_uploads) ->
         return read_sample(source.name)
     reading = read_file(source, read_upload(source.upload_id))
     return series_of(reading, source.value or reading.value_columns[0], source.repair)
+
+
+def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
+    """Return a real source as whole series.
+
+    Raises:
+        BadInput: when it is none.
+    """
+    if isinstance(source, Waves):
+        raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
+    if isinstance(source, Sample):
+        return Panel.of(read_frame(source), SAMPLES[source.name].frequency)
+    reading = read_file(source, read_upload(source.upload_id))
+    frame = series_of(reading, source.value or reading.value_columns[0], source.repair)
+    return Panel.of(frame, reading.frequency)
+
+
+def title_of(source: Source) -> str:
+    """What the series are called."""
+    if isinstance(source, Waves):
+        return "Sum of two sines" + (f" in {source.n_channels} channels" if source.n_channels > 1 else "")
+    if isinstance(source, Sample):
+        return SAMPLES[source.name].title if source.name in SAMPLES else source.name
+    return "Uploaded series"
 
 
 def read_file(source: Upload, content: bytes) -> Reading:
@@ -136,11 +163,5 @@ def n_features(source: Source) -> int:
 
 def describe(source: Source, task: Task) -> str:
     """A short title: what the series are and what is asked of them."""
-    if isinstance(source, Waves):
-        name = "Sum of two sines" + (f" in {source.n_channels} channels" if source.n_channels > 1 else "")
-    elif isinstance(source, Sample):
-        name = SAMPLES[source.name].title if source.name in SAMPLES else source.name
-    else:
-        name = "Uploaded series"
     asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": f"next {task.h} steps"}
-    return f"{name}, {asked[task.target]}"
+    return f"{title_of(source)}, {asked[task.target]}"

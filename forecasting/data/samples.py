@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecasting.data.reading.frequency import season_of
 from forecasting.experiment import BadInput
 
 
@@ -31,6 +32,11 @@ class SampleSeries:
     input_size: int
     h: int
     note: str
+
+    @property
+    def season(self) -> int:
+        """Steps of its usual season; 1 for none."""
+        return season_of(self.frequency)
 
 
 def _published(file: str, **options: object) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from forecasting.backtest import Outlook
 from forecasting.fit import Result
 
 
@@ -21,8 +22,10 @@ def unpack(content: bytes) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def packed(result: Result) -> dict[str, bytes]:
+def packed(result: Result | Outlook) -> dict[str, bytes]:
     """The arrays of a result, as they are stored."""
+    if isinstance(result, Outlook):
+        return {"forecasts": pack({"y_hat": result.y_hat, "ahead": result.ahead})}
     filled = {} if result.filled is None else {"filled": result.filled}
     arrays = {
         "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test, **filled}),

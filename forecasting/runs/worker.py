@@ -167,8 +167,10 @@ def _reason(error: Exception) -> str:
 
 
 def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
+    from forecasting.backtest import Outlook, outlook
+    from forecasting.data import read_panel
     from forecasting.experiment import Fit
-    from forecasting.fit import run_fit, score_at
+    from forecasting.fit import Result, run_fit, score_at
     from forecasting.models import Arrays, Control, Progress
     from forecasting.runs.arrays import pack, packed, unpack
 
@@ -209,7 +211,10 @@ def _fit(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
     def read_upload(upload_id: str) -> bytes:
         return (folder / f"upload-{upload_id}").read_bytes()
 
-    if fit.look_back is None:
+    result: Result | Outlook
+    if fit.plan is not None:
+        result = outlook(read_panel(fit.source, read_upload), fit.plan, fit.model, control)
+    elif fit.look_back is None:
         result = run_fit(fit, control, read_upload)
     else:
         weights = unpack((folder / "parent-weights").read_bytes())

@@ -207,8 +207,6 @@ def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(
     page.locator("input[type=file]").set_input_files(ROOT / "tests" / "data" / "traps" / "ambiguous.csv")
     expect(page.get_by_text("say which, day first or month first").first).to_be_visible()
     page.get_by_text("How it was read").click()
-    box = page.get_by_role("combobox", name=re.compile("Dates like"))
-    box.press_sequentially("Month", delay=60)
     page.get_by_text("Month first", exact=True).click()
     expect(page.get_by_text("12 rows; times: date; every D; 2024-01-01 to 2024-01-12")).to_be_visible()
     expect(page.get_by_text("say which, day first or month first")).to_have_count(0)

@@ -28,7 +28,7 @@ def guide(step="1", **address):
 
         from dashboard.views import guide, lab
 
-        st.session_state["lab"] = st.Page(lab.page, title="Lab")
+        st.session_state["pages"] = {"lab": st.Page(lab.page, title="Lab")}
         guide.page()
 
     page = AppTest.from_function(script, default_timeout=60)

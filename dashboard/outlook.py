@@ -1,0 +1,101 @@
+"""What the page knows about a forecast of whole series: its models as they stand, their scores, and the forecast itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dashboard import service
+from forecasting.backtest import Forecast, judged, with_mean
+from forecasting.experiment import Experiment
+from forecasting.fit import fits_of
+from forecasting.models import MODELS
+from forecasting.runs.views import FitView, RunView
+
+JUDGED_AT = 95.0
+"""The level, in percent, whose coverage is shown."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """An experiment with a plan, and what is known of it.
+
+    Attributes:
+        fits: of every model that was asked for and is known to the store, by name.
+        forecast: of those that have finished; None while there are none.
+    """
+
+    fits: dict[str, FitView]
+    forecast: Forecast | None
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Models that could not forecast these series, and why."""
+        return {name: fit.reason or "" for name, fit in self.fits.items() if fit.status in ("failed", "lost")}
+
+
+def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
+    """Look up what workers have made of an experiment with a plan.
+
+    A run keeps its results, also those that an earlier version of this program has computed.
+    """
+    wanted = fits_of(experiment)
+    known = service.store().fits([fit.id for fit in wanted])
+    kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
+    fits = {fit.model.name: view for fit in wanted if (view := known.get(fit.id) or kept.get(fit.canonical())) is not None}
+    made = {
+        name: service.stored_forecasts(fit.id, fit.ended_at or 0.0) for name, fit in fits.items() if fit.status == "finished"
+    }
+    if not made or experiment.plan is None:
+        return Outlook(fits, None)
+    y_hat, ahead = ({name: arrays[part] for name, arrays in made.items()} for part in ("y_hat", "ahead"))
+    if any(choice.name == "ensemble" for choice in experiment.models):
+        y_hat, ahead = with_mean(y_hat), with_mean(ahead)
+    panel = service.panel_of(experiment.source)
+    return Outlook(fits, Forecast(panel, judged(panel, experiment.plan, y_hat), ahead))
+
+
+def scores_of(outlook: Outlook) -> pd.DataFrame:
+    """The table of models, the best first: numbers unrounded, undefined ones NaN."""
+    forecast = outlook.forecast
+    if forecast is None:
+        return pd.DataFrame()
+    tested, lines = forecast.tested, []
+    for name, scores in tested.scores().items():
+        covered, width = tested.covered(name, JUDGED_AT)
+        fit = outlook.fits.get(name)
+        lines.append(
+            {
+                "Model": MODELS[name].title,
+                "MASE": scores["mase"],
+                "Skill": 100 * scores["skill"],
+                "RMSSE": scores["rmsse"],
+                "sMAPE": 100 * scores["smape"],
+                "MAE": scores["mae"],
+                "RMSE": scores["rmse"],
+                "Bias": scores["bias"],
+                "Covered": 100 * covered,
+                "Interval score": width,
+                "Fit": fit.result.get("fit_s") if fit is not None and fit.result else 0.0,
+            }
+        )
+    return pd.DataFrame(lines).sort_values(["MASE", "RMSE"], ignore_index=True, na_position="last")
+
+
+def verdict(forecast: Forecast) -> str:
+    """In plain sentences: which model leads, by how much, and whether that means anything."""
+    tested, best = forecast.tested, forecast.chosen
+    table = tested.scores()
+    n_cutoffs, n_series, h = tested.y.shape
+    judged_on = f"{n_cutoffs} cutoffs of {h} steps" + (f", {n_series:,} series" if n_series > 1 else "")
+    mase = table[best]["mase"]
+    text = f"**{MODELS[best].title}** has the lowest error"
+    text += f", MASE **{mase:.3g}**" if np.isfinite(mase) else " (MASE is not defined: the series repeat themselves)"
+    rivals = [name for name in table if name != best and np.isfinite(table[name]["mase"])]
+    if rivals and np.isfinite(mase):
+        rival = min(rivals, key=lambda name: table[name]["mase"])
+        apart = tested.apart(best, rival)
+        gained = 1 - mase / table[rival]["mase"]
+        meaning = "more than chance would give" if apart.means_something else "which may well be chance"
+        text += f", {gained:.1%} below {MODELS[rival].title}, {meaning} ({apart.how})"
+    return f"{text}. Judged on {judged_on}."

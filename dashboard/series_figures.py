@@ -1,0 +1,231 @@
+"""Charts of whole series: their past, their forecasts with intervals, and a look at what they are made of."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from tsdownsample import MinMaxLTTBDownsampler
+
+from dashboard.figures import MARKERS, Look, blank, look
+from forecasting.backtest import Forecast
+from forecasting.data.look import Decomposition
+from forecasting.data.panel import Panel
+from forecasting.models import MODELS
+
+MOST_POINTS = 3_000
+"""Points of a line that are drawn; of longer ones those that keep its shape."""
+
+
+def thinned(x: pd.DatetimeIndex, y: np.ndarray) -> tuple[pd.DatetimeIndex, np.ndarray]:
+    """A long line by the few of its points that keep its shape (MinMaxLTTB), its gaps with them."""
+    if len(y) <= MOST_POINTS:
+        return x, y
+    known = np.flatnonzero(np.isfinite(y))
+    kept = known[MinMaxLTTBDownsampler().downsample(np.ascontiguousarray(y[known]), n_out=MOST_POINTS)]
+    gaps = np.flatnonzero(np.isnan(y) & np.isfinite(np.roll(y, 1)))
+    kept = np.union1d(kept, gaps)
+    return x[kept], y[kept]
+
+
+def colour_of(name: str, colours: Look) -> tuple[str, str]:
+    """Colour and dash of a model: its own, as in the Lab; baselines in grey."""
+    coloured = [other for other, model in MODELS.items() if model.group != "baselines" and not model.reference]
+    if name not in coloured:
+        greys = [other for other in MODELS if other not in coloured]
+        return colours.palette[0], ("dot", "dashdot", "longdash", "dash", "solid")[greys.index(name) % 5]
+    place, n = coloured.index(name), len(colours.coloured)
+    return colours.coloured[place % n], ("solid", "dash", "dot")[place // n % 3]
+
+
+def _history(panel: Panel, i: int, since: int, colours: Look) -> list[go.Scatter]:
+    """The end of a series, and where values are missing or were filled in."""
+    x, y = thinned(panel.ds[i][-since:], panel.y[i][-since:])
+    mode = "lines+markers" if np.isnan(y).any() or len(y) < 60 else "lines"
+    line = {"color": colours.ink, "width": 1.3}
+    traces = [go.Scatter(x=x, y=y, name="series", mode=mode, line=line, marker_size=3)]
+    missing = panel.ds[i][-since:][np.isnan(panel.y[i][-since:])]
+    if len(missing):
+        level = np.full(len(missing), np.nanmin(panel.y[i][-since:]))
+        cross = {"color": colours.accent, "symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": colours.accent}}
+        traces.append(go.Scatter(x=missing, y=level, name="missing", mode="markers", marker=cross))
+    return traces
+
+
+def history_figure(panel: Panel, i: int, since: int, unit: str) -> go.Figure:
+    """A series as it was read."""
+    figure = blank(300, "", unit)
+    figure.add_traces(_history(panel, i, since, look()))
+    return figure
+
+
+def outlook_figure(
+    forecast: Forecast, i: int, names: list[str], levels: list[float], since: int, unit: str, past: bool
+) -> go.Figure:
+    """The end of a series and what comes: models as lines, the intervals of the first of them as bands.
+
+    Args:
+        forecast: what was made.
+        i: which series.
+        names: of the models.
+        levels: of the bands, in percent.
+        since: how many past values are drawn.
+        unit: of the series.
+        past: whether to draw what the first model would have forecast from each cutoff.
+    """
+    colours, panel = look(), forecast.panel
+    h = forecast.tested.y.shape[2]
+    times = panel.times_after(i, 0, h)
+    figure = blank(420, "", unit)
+    colour = colour_of(names[0], colours)[0] if names else colours.accent
+    for level in sorted(levels, reverse=True) if names else ():
+        low, high = (bound[i] for bound in forecast.bounds(names[0], level))
+        figure.add_trace(
+            go.Scatter(
+                x=np.concatenate([times, times[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
+                name=f"{level:g} %",
+                fill="toself",
+                mode="lines",
+                line={"width": 0},
+                fillcolor=_faded(colour, 0.22),
+                hoverinfo="skip",
+            )
+        )
+    figure.add_traces(_history(panel, i, since, colours))
+    if past and names:
+        figure.add_traces(_past(forecast, i, names[0], colours))
+    for name in names:
+        own, dash = colour_of(name, colours)
+        figure.add_trace(
+            go.Scatter(
+                x=times,
+                y=forecast.ahead[name][i],
+                name=MODELS[name].title,
+                mode="lines+markers" if h <= 48 else "lines",
+                line={"color": own, "width": 2.2, "dash": dash},
+                marker={"size": 4},
+            )
+        )
+    return figure
+
+
+def _past(forecast: Forecast, i: int, name: str, colours: Look) -> list[go.Scatter]:
+    tested, panel = forecast.tested, forecast.panel
+    colour = colour_of(name, colours)[0]
+    return [
+        go.Scatter(
+            x=panel.times_after(i, back, tested.y.shape[2]),
+            y=tested.y_hat[name][k, i],
+            name="from past cutoffs",
+            legendgroup="past",
+            showlegend=k == 0,
+            mode="lines",
+            line={"color": colour, "width": 1.3, "dash": "dot"},
+        )
+        for k, back in enumerate(tested.backs)
+    ]
+
+
+def _faded(colour: str, share: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"
+
+
+def mase_figure(forecast: Forecast, by: str) -> go.Figure:
+    """MASE of every model per step ahead, or per cutoff."""
+    colours, tested = look(), forecast.tested
+    n_cutoffs, _, h = tested.y.shape
+    if by == "step":
+        places: list = list(range(1, h + 1))
+        tables = [tested.scores(steps=slice(k, k + 1)) for k in range(h)]
+    else:
+        places = [forecast.panel.cutoff(0, back) for back in tested.backs]
+        tables = [tested.scores(slice(k, k + 1)) for k in range(n_cutoffs)]
+    figure = blank(300, "step ahead" if by == "step" else "cutoff", "MASE")
+    for place, name in enumerate(tested.y_hat):
+        colour, dash = colour_of(name, colours)
+        figure.add_trace(
+            go.Scatter(
+                x=places,
+                y=[table[name]["mase"] for table in tables],
+                name=MODELS[name].title,
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                marker={"symbol": MARKERS[place % len(MARKERS)], "size": 6},
+                hovertemplate=f"{MODELS[name].title}: %{{y:.3g}}<extra></extra>",
+            )
+        )
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+# ------------------------------------------------------------------------------------------------------------- a look
+
+
+def decomposition_figure(ds: pd.DatetimeIndex, parts: Decomposition, unit: str) -> go.Figure:
+    """Trend, season and rest, one above the other."""
+    colours = look()
+    figure = blank(420, "", "")
+    for place, (name, values) in enumerate((("rest", parts.rest), ("season", parts.season), ("trend", parts.trend))):
+        number = "" if place == 0 else str(place + 1)
+        x, y = thinned(ds, values)
+        figure.add_trace(go.Scatter(x=x, y=y, name=name, mode="lines", line={"color": colours.ink, "width": 1.2}))
+        figure.data[-1].update(yaxis=f"y{number}")
+        figure.update_layout(
+            {
+                f"yaxis{number}": {
+                    "domain": [place / 3 + 0.02, (place + 1) / 3 - 0.02],
+                    "title": f"{name} ({unit})",
+                    "automargin": True,
+                    "zeroline": False,
+                }
+            }
+        )
+    figure.update_layout(showlegend=False, hovermode="closest")
+    return figure
+
+
+def autocorrelation_figure(values: np.ndarray, n: int, season: int) -> go.Figure:
+    """Correlation with earlier values, and the band in which it means nothing (±1.96 / √n; Bartlett, 1946)."""
+    colours = look()
+    figure = blank(320, "lag (steps)", "autocorrelation")
+    lags = np.arange(1, len(values))
+    figure.add_trace(go.Bar(x=lags, y=values[1:], marker_color=colours.coloured[0], name="correlation"))
+    for bound in (1.96 / np.sqrt(n), -1.96 / np.sqrt(n)):
+        figure.add_hline(y=bound, line={"color": colours.ink, "width": 1, "dash": "dot"})
+    if season > 1:
+        figure.add_vline(x=season, line={"color": colours.accent, "width": 1, "dash": "dash"})
+    figure.update_layout(showlegend=False, hovermode="closest", bargap=0.3)
+    return figure
+
+
+def spectrum_figure(periods: np.ndarray, share: np.ndarray, season: int) -> go.Figure:
+    """How much of the variance lies at each period."""
+    colours = look()
+    figure = blank(320, "period (steps, log scale)", "share of the variance")
+    line = {"color": colours.ink, "width": 1.2}
+    figure.add_trace(go.Scatter(x=periods, y=share, name="share", mode="lines", line=line))
+    if season > 1:
+        figure.add_vline(x=season, line={"color": colours.accent, "width": 1, "dash": "dash"})
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_layout(showlegend=False, hovermode="closest")
+    return figure
+
+
+def values_figure(y: np.ndarray, unit: str) -> go.Figure:
+    """How the values are distributed."""
+    colours = look()
+    figure = blank(320, unit, "values")
+    known = y[np.isfinite(y)]
+    count, edges = np.histogram(known, bins=min(60, max(8, int(np.sqrt(len(known))))))
+    figure.add_trace(
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=count,
+            width=np.diff(edges),
+            marker_color=colours.coloured[0],
+            name="values",
+        )
+    )
+    figure.update_layout(showlegend=False, hovermode="closest", bargap=0)
+    return figure

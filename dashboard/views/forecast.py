@@ -1,0 +1,328 @@
+"""The Forecast page: whole series, how well models would have forecast their past, and what comes next, to take along."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import address, series_figures, service
+from dashboard.components import complain, told
+from dashboard.figures import show
+from dashboard.outlook import JUDGED_AT, Outlook, outlook_of, scores_of, verdict
+from dashboard.state import NothingChosen, key, visitor
+from dashboard.views import forecast_settings, live
+from dashboard.views.header import recent, share, stop_button
+from dashboard.words import digits, escaped
+from forecasting.backtest import DEFAULT, Forecast, default_plan
+from forecasting.data import SAMPLES, title_of
+from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum, whole
+from forecasting.data.panel import Panel
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
+from forecasting.fit import fits_of
+from forecasting.models import MODELS
+from forecasting.runs.database import Unavailable
+from forecasting.runs.views import RunView
+
+TICK_S = 0.5
+LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LOOKS = ("Series", "Trend and season", "Autocorrelation", "Spectrum", "Distribution")
+
+
+def opening() -> Experiment:
+    """What the page shows under the plain address."""
+    source = Sample(name="elnino")
+    plan = default_plan(service.panel_of(source), SAMPLES["elnino"].season)
+    return Experiment(source=source, plan=plan, models=tuple(ModelChoice(name=name) for name in DEFAULT))
+
+
+def page() -> None:
+    """Draw the page; where the server itself has trouble, say so in words."""
+    try:
+        service.engine()
+        _page()
+    except NothingChosen as nothing:
+        st.info(str(nothing), icon=":material/upload_file:")
+    except BadInput as error:
+        complain(error)
+    except Unavailable as error:
+        complain(error)
+        st.button("Try again", key="again", icon=":material/refresh:")
+
+
+def _page() -> None:
+    _adopt()
+    if "complaint" in st.session_state:
+        complain(st.session_state.pop("complaint"))
+    experiment = forecast_settings.settings()
+    run = _current_run(experiment)
+    address.write("forecast", run.id if run else None, experiment, opening())
+    panel = service.panel_of(experiment.source)
+    outlook = outlook_of(experiment, run)
+    _header(experiment, run, outlook)
+    unit = SAMPLES[experiment.source.name].unit if isinstance(experiment.source, Sample) else "value"
+    if run is not None and not run.ended:
+        st.fragment(_live, run_every=TICK_S)(run.id, sum(fit.ended for fit in run.fits))
+    if outlook.forecast is not None:
+        _forecast(outlook.forecast, unit)
+        _scores(outlook, unit)
+    for name, why in outlook.left_out.items():
+        st.caption(f"{MODELS[name].title} was left out: {escaped(why)}")
+    _look(panel, experiment, unit)
+
+
+# ------------------------------------------------------------------------------------------------------- address, run
+
+
+def _adopt() -> None:
+    """Take settings and run from the address or from the list of recent runs."""
+    run_id = address.chosen_run("forecast")
+    wanted = {"run": run_id} if run_id else address.asked("forecast")
+    if wanted is None:
+        return
+    try:
+        run, experiment = address.found(wanted, opening())
+        if experiment.plan is None:
+            address.go("lab", wanted)
+        st.session_state["forecast_run"] = None if run is None else run.id
+        if wanted or "outlook" not in st.session_state:
+            forecast_settings.take(experiment) if wanted else forecast_settings.chosen()
+    except BadInput as error:
+        st.session_state["complaint"] = error
+
+
+def _current_run(experiment: Experiment) -> RunView | None:
+    """The run of these very settings, if it is known which."""
+    run_id = st.session_state.get("forecast_run")
+    run = None if run_id is None else service.store().run(run_id)
+    if run is None or [fit.id for fit in fits_of(run.experiment)] != [fit.id for fit in fits_of(experiment)]:
+        return None
+    return run
+
+
+@told
+def _start(experiment: Experiment) -> None:
+    plan = experiment.plan
+    titled = experiment.model_copy(
+        update={"title": f"Forecast: {title_of(experiment.source)}, {plan.h if plan else 0} steps"}
+    )
+    st.session_state["forecast_run"] = service.start_run(titled, visitor())
+
+
+def _title(experiment: Experiment) -> str:
+    h = experiment.plan.h if experiment.plan else 1
+    return f"{title_of(experiment.source)}: the next {h} steps"
+
+
+# -------------------------------------------------------------------------------------------------------------- parts
+
+
+def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        st.subheader(_title(experiment), width="stretch", anchor=False)
+        if run is not None:
+            st.badge("forecasting", color="blue") if not run.ended else st.badge("finished", color="green")
+        recent()
+        share(run)
+        if run is not None and not run.ended:
+            stop_button(run)
+        else:
+            wanted = fits_of(experiment)
+            left = [fit for fit in wanted if (known := outlook.fits.get(fit.model.name)) is None or not known.ended]
+            st.button(
+                "Forecast",
+                key="forecast",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=_start,
+                args=(experiment,),
+                disabled=run is not None and not left,
+                help=f"{len(left)} of {len(wanted)} models to do. They forecast the past from every cutoff, and then what "
+                "comes.",
+            )
+    if outlook.forecast is not None:
+        st.markdown(verdict(outlook.forecast))
+    else:
+        st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
+
+
+def _live(run_id: str, ended_before: int) -> None:
+    """One tick: how far each model is; the whole page once another has ended."""
+    try:
+        run = service.store().run(run_id)
+    except Unavailable as error:  # the next tick asks again
+        complain(error)
+        return
+    if run is None or sum(fit.ended for fit in run.fits) != ended_before:
+        st.rerun()
+    with st.container(key="fits"):
+        for fit in run.fits:
+            if not fit.ended:
+                live.progress(fit)
+
+
+def _series_chosen(panel: Panel, name: str) -> int:
+    """Which series of a panel is drawn."""
+    if len(panel.ids) == 1:
+        return 0
+    places = range(len(panel.ids))
+    return st.selectbox("Series", places, key=key(name), format_func=lambda i: escaped(panel.ids[i]), width=240) or 0
+
+
+def _forecast(forecast: Forecast, unit: str) -> None:
+    panel, tested = forecast.panel, forecast.tested
+    scores, best = tested.scores(), forecast.chosen
+    covered, _ = tested.covered(best, JUDGED_AT)
+    grid = st.grid(4, min_column_width=130)
+    grid.metric("Best on backtests", MODELS[best].title, border=True, height="stretch")
+    mase = scores[best]["mase"]
+    grid.metric(
+        "MASE",
+        digits(mase) if np.isfinite(mase) else "undefined",
+        border=True,
+        height="stretch",
+        help="Mean absolute error, in those that seasonal naive makes within the history: below 1 is better than it.",
+    )
+    skill = scores[best]["skill"]
+    grid.metric(
+        "Skill against seasonal naive", f"{skill:.1%}" if np.isfinite(skill) else "undefined", border=True, height="stretch"
+    )
+    grid.metric(
+        f"Covered by {JUDGED_AT:g} % intervals",
+        f"{covered:.1%}" if np.isfinite(covered) else "undefined",
+        border=True,
+        height="stretch",
+        help="Intervals calibrated on the earlier cutoffs, counted on the later ones.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.markdown("#### Forecast", width="stretch")
+        i = _series_chosen(panel, "series")
+    ranked = sorted(forecast.ahead, key=lambda name: (name != best, scores[name]["mase"]))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # Names that are no longer there must not stay chosen: the key changes with what is.
+        names = st.multiselect(
+            "Models, the first with its intervals",
+            ranked,
+            ranked[:1],
+            key=key("shown", *ranked),
+            format_func=lambda name: MODELS[name].title,
+        )
+        levels = st.multiselect("Levels (%)", LEVELS, (80.0, 95.0), key="levels", format_func=lambda v: f"{v:g}", width=220)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        since = _how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
+        past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
+    chart = series_figures.outlook_figure(forecast, i, names, levels, since, unit, past)
+    show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
+    _take_along(forecast, names or [best], levels)
+
+
+def _how_far_back(length: int, h: int, name: str) -> int:
+    """How many of the last values are drawn."""
+    choices = sorted({n for n in (50, 100, 200, 500, 1_000, 5_000, 20_000, 100_000, 8 * h) if n < length} | {length})
+    first = next((n for n in choices if n >= 8 * h), length)
+    if len(choices) == 1:
+        return length
+    spoken = lambda n: "all" if n == length else f"last {n:,}"  # noqa: E731
+    return st.select_slider("Past", choices, first, key=key(name, str(length), str(h)), format_func=spoken, width=360)
+
+
+def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> None:
+    """Download buttons: the next values of all series, by the models that are drawn, with their intervals."""
+    table = forecast.frame({name: name for name in names}, levels)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = f"{len(table):,} rows: `unique_id`, `ds`, and per model its forecast and the bounds of its intervals"
+        st.caption(words, width="stretch")
+        for word, kind, make in (
+            ("CSV", "text/csv", lambda: table.to_csv(index=False)),
+            ("Excel", XLSX, lambda: _excel(table)),
+            ("Parquet", "application/vnd.apache.parquet", lambda: table.to_parquet(index=False)),
+        ):
+            name = f"forecast.{'xlsx' if word == 'Excel' else word.lower()}"
+            st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")
+
+
+def _excel(table: pd.DataFrame) -> bytes:
+    content = io.BytesIO()
+    table.to_excel(content, index=False, sheet_name="forecast", engine="xlsxwriter")
+    return content.getvalue()
+
+
+def _scores(outlook: Outlook, unit: str) -> None:
+    table = scores_of(outlook)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Backtest", width="stretch")
+        st.download_button(
+            "CSV", table.to_csv(index=False), "backtest.csv", "text/csv", key="backtest-csv", icon=":material/download:"
+        )
+    figure, bold = st.column_config.NumberColumn, "font-weight: 700"
+    lowest = ["MASE", "RMSSE", "sMAPE", "MAE", "RMSE", "Interval score"]
+    st.dataframe(
+        table.style.highlight_min(subset=lowest, props=bold).highlight_max(subset=["Skill"], props=bold),
+        hide_index=True,
+        height="content",
+        placeholder="undefined",
+        key="backtest",
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True, width=150),
+            "MASE": figure(format="%.3f", help="Mean absolute error over that of seasonal naive within the history."),
+            "Skill": figure("Skill (%)", format="%.1f", help="Share of seasonal naive's MASE that it takes away."),
+            "RMSSE": figure(format="%.3f", help="The same with squared errors, and their root."),
+            "sMAPE": figure("sMAPE (%)", format="%.1f", help="Error over the sum of truth and forecast: 0 to 100 %."),
+            "MAE": figure(f"MAE ({unit})", format="%.4g", help="Mean absolute error."),
+            "RMSE": figure(f"RMSE ({unit})", format="%.4g", help="Root of the mean squared error."),
+            "Bias": figure(f"Bias ({unit})", format="%.3g", help="Mean of forecast minus truth."),
+            "Covered": figure(
+                f"Covered (%) of {JUDGED_AT:g}",
+                format="%.1f",
+                help="Truths of the later cutoffs within intervals that were calibrated on the earlier ones.",
+            ),
+            "Interval score": figure(format="%.4g", help="Width, and a penalty for what lies outside: lower is better."),
+            "Fit": figure("Time (s)", format="%.1f", help="For backtest and forecast."),
+        },
+    )
+    forecast = outlook.forecast
+    if forecast is None:
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("#### Error by step ahead")
+        show(series_figures.mase_figure(forecast, "step"), "by-step", "MASE of every model at each step ahead.")
+    with right:
+        st.markdown("#### Error by cutoff")
+        show(series_figures.mase_figure(forecast, "cutoff"), "by-cutoff", "MASE of every model at each cutoff.")
+
+
+# -------------------------------------------------------------------------------------------------------------- a look
+
+
+def _look(panel: Panel, experiment: Experiment, unit: str) -> None:
+    """The series themselves: drawn, taken apart, and the season that they propose."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.markdown("#### A look at the series", width="stretch")
+        i = _series_chosen(panel, "look-series")
+    y, ds = panel.y[i], panel.ds[i]
+    season = experiment.plan.season_length if experiment.plan else 1
+    view = st.segmented_control("Look", LOOKS, default=LOOKS[0], key="look", label_visibility="collapsed", required=True)
+    if view == "Series":
+        since = _how_far_back(len(y), len(y), "look-since")
+        alt = "The whole series, missing values as crosses at its foot."
+        show(series_figures.history_figure(panel, i, since, unit), "history", alt)
+    elif view == "Trend and season":
+        parts = decomposition(y, season)
+        show(series_figures.decomposition_figure(ds, parts, unit), "parts", "Trend, season and rest, which add up.")
+    elif view == "Autocorrelation":
+        values = autocorrelation(y, min(max(40, 3 * season), len(y) - 1))
+        alt = "Correlation of the series with itself, by lag; beyond the dotted lines it means something."
+        show(series_figures.autocorrelation_figure(values, len(y), season), "autocorrelation", alt)
+    elif view == "Spectrum":
+        chart = series_figures.spectrum_figure(*spectrum(y), season)
+        show(chart, "spectrum", "How much of the variance lies at each period.")
+    else:
+        show(series_figures.values_figure(y, unit), "values", "How the values are distributed.")
+    n_missing, proposed = int(np.isnan(y).sum()), proposed_season(whole(y)[-5_000:])
+    said = "no season" if proposed == 1 else f"a season of {proposed} steps"
+    st.caption(
+        f"{len(y):,} values, {ds[0]:%Y-%m-%d} to {ds[-1]:%Y-%m-%d}, {n_missing:,} missing. The series itself proposes "
+        f"{said}; {'none is' if season == 1 else f'{season} are'} set."
+    )

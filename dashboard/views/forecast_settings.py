@@ -1,0 +1,134 @@
+"""The settings of the Forecast page: which series, how far ahead, which models."""
+
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from dashboard import service
+from dashboard.components import number, optional, start
+from dashboard.state import NothingChosen, draft, fresh_widgets, key
+from dashboard.views import sidebar
+from dashboard.views.upload import upload
+from dashboard.words import spoken
+from forecasting.backtest import DEFAULT, default_plan
+from forecasting.data import SAMPLES
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Upload, plain
+from forecasting.models import MODELS
+
+Chosen = dict[str, Any]
+"""`kind` of the source, `plan`, `models` by name, the source that the plan was `fitted` to, and how often (`fits`)."""
+
+
+def chosen() -> Chosen:
+    """The settings as the widgets hold them."""
+    if "outlook" not in st.session_state:
+        kind = draft()["kind"]
+        st.session_state["outlook"] = {"kind": "sample" if kind == "waves" else kind, "plan": None, "models": list(DEFAULT)}
+    return st.session_state["outlook"]
+
+
+def take(experiment: Experiment) -> None:
+    """Let the widgets show an experiment with a plan."""
+    draft()["sources"][experiment.source.kind] = experiment.source.model_dump()
+    st.session_state["outlook"] = {
+        "kind": experiment.source.kind,
+        "plan": experiment.plan and experiment.plan.model_dump(),
+        "models": [choice.name for choice in experiment.models],
+        "fitted": experiment.source.canonical(),
+    }
+    fresh_widgets()
+
+
+def settings() -> Experiment:
+    """Draw all settings; return the experiment that they describe.
+
+    Raises:
+        NothingChosen: when there is no file yet.
+        BadInput: when a value cannot be used.
+    """
+    values = chosen()
+    with st.sidebar:
+        source = _series(values)
+        _fit_plan(values, source)
+        _plan(values["plan"], values.get("fits", 0))
+        names = _models(values)
+    try:
+        return Experiment(
+            source=source, plan=Plan.model_validate(values["plan"]), models=tuple(ModelChoice(name=name) for name in names)
+        )
+    except ValidationError as error:
+        raise plain(error) from None
+
+
+def _series(values: Chosen) -> Sample | Upload:
+    st.subheader("Series")
+    kind = st.segmented_control(
+        "Source",
+        ["sample", "upload"],
+        default=start(key("forecast-kind"), values["kind"]),
+        key=key("forecast-kind"),
+        format_func=spoken,
+        label_visibility="collapsed",
+        width="stretch",
+        required=True,
+    )
+    values["kind"] = kind
+    sources = draft()["sources"]
+    if kind == "upload":
+        upload(draft())
+        if "upload" not in sources:
+            raise NothingChosen("Choose a file in the side bar: its series will be drawn and forecast here.")
+    else:
+        sources.setdefault("sample", Sample(name="elnino").model_dump())
+        sidebar.sample(draft())
+    try:
+        return (Upload if kind == "upload" else Sample).model_validate(sources[kind])
+    except ValidationError as error:
+        raise plain(error) from None
+
+
+def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
+    """A plan that fits the series, once they have changed; the visitor may change it."""
+    if values["plan"] is not None and values.get("fitted") == source.canonical():
+        return
+    season = SAMPLES[source.name].season if isinstance(source, Sample) else service.reading_of(source).season_length
+    values["plan"] = default_plan(service.panel_of(source), season).model_dump()
+    values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
+
+
+def _plan(plan: dict[str, Any], fits: int) -> None:
+    """The widgets of the plan; once it was fitted to other series they are others."""
+    st.subheader("Task")
+    plan["h"] = number(Plan, "h", plan["h"], key("plan-h", str(fits)))
+    plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
+    plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
+    with st.expander("More", key=key("plan-more", str(fits))):
+        plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
+        plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
+        field = Plan.model_fields["refit"]
+        plan["refit"] = st.toggle(
+            str(field.title),
+            start(key("plan-refit", str(fits)), plan["refit"]),
+            key("plan-refit", str(fits)),
+            help=field.description,
+        )
+        plan["seconds"] = number(Plan, "seconds", float(plan["seconds"]), key("plan-seconds", str(fits)), 10)
+        plan["seed"] = number(Plan, "seed", plan["seed"], key("plan-seed", str(fits)))
+
+
+def _models(values: Chosen) -> list[str]:
+    st.subheader("Models")
+    offered = [name for name, model in MODELS.items() if not model.reference]
+    names = st.multiselect(
+        "Models",
+        offered,
+        start(key("plan-models"), values["models"]),
+        key=key("plan-models"),
+        format_func=lambda name: MODELS[name].title,
+        label_visibility="collapsed",
+    )
+    values["models"] = names
+    if not names:
+        raise BadInput("No model is chosen: choose at least one in the side bar.")
+    return names

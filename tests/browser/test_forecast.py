@@ -1,0 +1,100 @@
+"""From a messy file to a forecast that one takes along, in a real browser."""
+
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Dashboard, open_page, shoot
+
+
+def messy_file() -> bytes:
+    """Daily sales of two shops: a title above, decimal commas, day first, newest first, a gap, a missing value, a total."""
+    rng, lines = np.random.default_rng(2), []
+    for shop, level in (("North", 100), ("South", 40)):
+        for k, day in enumerate(pd.date_range("2024-01-01", periods=150)):
+            value = level * (1 + 0.3 * np.sin(2 * np.pi * k / 7)) + rng.normal(0, level / 40)
+            shown = "n/a" if k == 60 else f"{value:.2f}".replace(".", ",")
+            if k not in (80, 81):
+                lines.append(f"{day:%d.%m.%Y};{shop};{shown}")
+    return ("Sales of our shops\n\nDate;Shop;Sales\n" + "\n".join(reversed(lines)) + "\nTotal;;99999,00\n").encode(
+        "utf-8-sig"
+    )
+
+
+def plot(page: Page, name: str):
+    return page.locator(f".st-key-chart-{name} .js-plotly-plot").first
+
+
+def button(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_its_link(
+    dashboard: Dashboard, browser: Browser
+):
+    page = open_page(browser, f"{dashboard.url}/forecast")
+    expect(plot(page, "history")).to_be_visible()
+    page.get_by_text("Upload", exact=True).click()
+    page.locator("input[type=file]").set_input_files({"name": "sales.csv", "mimeType": "text/csv", "buffer": messy_file()})
+    expect(page.get_by_text("Uploaded series: the next 7 steps")).to_be_visible()
+    expect(page.get_by_text("The series itself proposes a season of 7 steps; 7 are set.")).to_be_visible()
+    button(page, "Forecast").click()
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=120_000)
+    expect(plot(page, "outlook")).to_be_visible()
+    expect(page.get_by_text("has the lowest error")).to_be_visible()
+    shoot(page, "forecast-light-1440")
+
+    taken = {}
+    for word in ("CSV", "Excel", "Parquet"):
+        with page.expect_download() as download:
+            page.locator(f".st-key-take-{word} button").click()
+        taken[word] = download.value.path().read_bytes()
+    table = pd.read_csv(io.BytesIO(taken["CSV"]), parse_dates=["ds"])
+    model = table.columns[2]
+    assert list(table.columns) == [
+        "unique_id",
+        "ds",
+        model,
+        *(f"{model}-{side}-{n}" for n in (80, 95) for side in ("lo", "hi")),
+    ]
+    assert set(table["unique_id"]) == {"North", "South"} and len(table) == 14
+    assert table["ds"].min() == pd.Timestamp("2024-05-30") and table["ds"].max() == pd.Timestamp("2024-06-05")
+    k = np.arange(150, 157)
+    for shop, level in (("North", 100), ("South", 40)):
+        truth = level * (1 + 0.3 * np.sin(2 * np.pi * k / 7))
+        rows = table[table["unique_id"] == shop]
+        assert np.abs(rows[model].to_numpy() - truth).mean() < 0.06 * level
+        assert ((rows[f"{model}-lo-95"] < rows[model]) & (rows[model] < rows[f"{model}-hi-95"])).all()
+    for word, read in (("Excel", pd.read_excel), ("Parquet", pd.read_parquet)):
+        pd.testing.assert_frame_equal(read(io.BytesIO(taken[word])), table, check_dtype=False)
+
+    shown = page.get_by_text("has the lowest error").first.text_content()
+    page.wait_for_url(re.compile("run="))
+    guest = open_page(browser, page.url, theme="dark", width=390)
+    expect(guest.get_by_text("has the lowest error").first).to_have_text(shown or "")
+    shoot(guest, "forecast-dark-390")
+    expect(guest.get_by_role("button", name="Delete file and its runs")).to_have_count(0)
+
+
+@pytest.mark.parametrize("start", ["/", "/forecast"])
+def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboard, browser: Browser, start: str):
+    page = open_page(browser, dashboard.url + start)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
+    if start == "/":
+        slider.focus()
+        slider.press("ArrowRight")
+        mine = page.get_by_text("Noise floor 0.00120: no model can do better.")
+    else:
+        page.get_by_role("combobox", name=re.compile("Sample")).click()
+        page.get_by_role("option", name=re.compile("Weekly CO")).click()
+        mine = page.get_by_text(re.compile("Weekly CO₂ on Mauna Loa, 1958–2001: the next"))
+    expect(mine).to_be_visible()
+    page.get_by_role("link", name="Guide").click()
+    expect(page.get_by_text("Step 1 of 10")).to_be_visible()
+    page.get_by_role("link", name="Lab" if start == "/" else "Forecast").click()
+    expect(mine).to_be_visible()

@@ -1,0 +1,127 @@
+"""The Forecast page by Streamlit's own test harness: settings, links, the worker's numbers, what is refused."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import service
+from dashboard.outlook import outlook_of, scores_of
+from dashboard.state import encode
+from dashboard.views import forecast as page_module
+from forecasting import Experiment, ModelChoice, Sample, fits_of
+from forecasting.backtest import forecast
+from forecasting.data import read_panel
+from forecasting.experiment import BadInput, Fit, Plan, Upload, Waves
+
+PLAN = Plan(h=2, season_length=4, n_windows=2)
+SMALL = Experiment(
+    source=Sample(name="gdp"),
+    plan=PLAN,
+    models=tuple(ModelChoice(name=name) for name in ("naive", "seasonal_naive", "linear", "theta", "gru", "ensemble")),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One database and one engine with one worker, as a server has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECASTING_DATABASE_URL", f"sqlite:///{tmp_path_factory.mktemp('forecast') / 'lab.db'}")
+        patch.setenv("FORECASTING_SLOTS", "1")
+        patch.setattr(service, "_store", None)
+        patch.setattr(service, "_engine", None)
+        service.settings.cache_clear()
+        yield
+        service.engine().close()
+        service.settings.cache_clear()
+
+
+def open_page(**address: str) -> AppTest:
+    def script() -> None:
+        import streamlit as st
+
+        from dashboard.views import forecast, lab
+
+        st.session_state["pages"] = {"lab": st.Page(lab.page, title="Lab")}
+        forecast.page()
+
+    page = AppTest.from_function(script, default_timeout=60)
+    for name, value in address.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(element.value for element in (*page.markdown, *page.caption, *page.subheader, *page.info, *page.error))
+
+
+def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
+    page = open_page()
+    assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 steps" in texts(page)
+    assert "The series itself proposes a season of 12 steps; 12 are set." in texts(page)
+    assert "Press *Forecast*" in texts(page) and not page.metric
+    other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
+    assert not other.exception and "the next 4 steps" in texts(other)
+
+
+def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
+    page = open_page(e=encode(SMALL))
+    next(button for button in page.button if button.key == "forecast").click().run()
+    run_id = str(np.atleast_1d(page.query_params["run"])[0])
+    run = eventually(lambda: (run := service.store().run(run_id)) and run.ended and run, 120)
+    assert {fit.fit.model.name: fit.status for fit in run.fits} == {
+        "naive": "finished",
+        "seasonal_naive": "finished",
+        "linear": "finished",
+        "theta": "finished",
+        "gru": "failed",
+    }
+    shared = open_page(run=run_id)
+    assert "GRU was left out: " in texts(shared) and "are too few for a network to learn from" in texts(shared)
+    alone = forecast(read_panel(SMALL.source), PLAN, ("naive", "seasonal_naive", "linear", "theta", "ensemble"))
+    made = outlook_of(SMALL).forecast
+    assert made is not None and made.chosen == alone.chosen
+    names = {name: name for name in alone.ahead}
+    pd.testing.assert_frame_equal(made.frame(names, (80, 95)), alone.frame(names, (80, 95)))
+    table = scores_of(outlook_of(SMALL)).set_index("Model")
+    assert table.index[0] == shared.metric[0].value
+    assert table.loc["Theta", "MASE"] == pytest.approx(alone.tested.scores()["theta"]["mase"])
+    assert "lowest error" in texts(shared) and "chance" in texts(shared)
+
+
+def test_the_tables_to_take_along_hold_the_forecast():
+    table = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2024-01-01")], "naive": [1.5]})
+    read = pd.read_excel(io.BytesIO(page_module._excel(table)), engine="calamine")
+    assert read.to_dict("list") == table.to_dict("list")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "said"),
+    [
+        (SMALL.model_copy(update={"plan": Plan(h=100, n_windows=8)}), "take a shorter horizon or fewer cutoffs"),
+        (SMALL.model_copy(update={"source": Upload(upload_id="a" * 20)}), "was deleted by its owner"),
+    ],
+)
+def test_what_cannot_be_forecast_is_refused_in_a_sentence(experiment, said):
+    page = open_page(e=encode(experiment))
+    buttons = [button for button in page.button if button.key == "forecast"]
+    for button in buttons:
+        button.click().run()
+    assert said in texts(page).replace("\\", "")
+
+
+def test_settings_with_a_plan_have_fits_of_their_own():
+    fits = fits_of(SMALL)
+    assert [fit.model.name for fit in fits] == ["naive", "seasonal_naive", "linear", "theta", "gru"]
+    assert all(fit.plan == PLAN and fit.training is None and fit.seed is None for fit in fits)
+    assert Fit.model_validate_json(fits[0].canonical()).id == fits[0].id
+    assert fits[0].id != fits_of(SMALL.model_copy(update={"plan": Plan(h=3)}))[0].id
+    assert {fit.id for fit in fits_of(SMALL.model_copy(update={"plan": None}))}.isdisjoint(fit.id for fit in fits)
+    with pytest.raises(BadInput, match="choose a sample or upload a file"):
+        read_panel(Waves())
+    assert np.isfinite(read_panel(SMALL.source).y[0]).all()
