@@ -107,7 +107,7 @@ def reading_of(source: Upload) -> Reading:
     Raises:
         BadInput: when it cannot be read so.
     """
-    return _reading(source.model_copy(update={"repair": "leave"}).canonical())
+    return _reading(source.model_copy(update={"repair": "leave", "frequency": "", "aggregate": "mean"}).canonical())
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -173,11 +173,16 @@ class Upload(Value):
     missing: tuple[float, ...] = Field(
         (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."
     )
-    repair: Literal["leave", "forward", "interpolation"] = Field(
+    repair: Literal["leave", "forward", "interpolation", "seasonal_line"] = Field(
         "leave",
         title="Missing values and gaps",
-        description="Leave: windows that hold one are left out. Or filled in by the last known value, or by a line.",
+        description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, or by one "
+        "between values of the same step of the season.",
     )
+    frequency: Annotated[str, Field(max_length=20)] = Field(
+        "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
+    )
+    aggregate: Literal["mean", "sum", "last"] = Field("mean", title="Aggregate by", description="What becomes of a step.")
 
 
 Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]
@@ -399,6 +404,18 @@ class Plan(Value):
         le=2_000,
         title="Look-back",
         description="Steps that models see; unless it is given four seasons, or nine days, as far as the series are long.",
+    )
+    power: Literal["none", "log", "box_cox"] = Field(
+        "none",
+        title="Transform",
+        description="What models that learn see instead of the values, for series that swing more the higher they are; the "
+        "forecast is turned back. Box–Cox finds the power that makes values most nearly normal. Both need values above 0.",
+    )
+    take_out: Literal["nothing", "trend", "season", "both"] = Field(
+        "nothing",
+        title="Take out beforehand",
+        description="A straight line, and the mean of each step of the season, learned before the first cutoff; models that "
+        "learn forecast what is left, and line and season are added again.",
     )
     n_windows: int = Field(
         4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."

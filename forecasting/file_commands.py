@@ -17,6 +17,7 @@ from forecasting.data import series_of
 from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY, Choices, Reading, read
 from forecasting.experiment import BadInput, Plan
+from forecasting.export import WRITERS
 from forecasting.models import MODELS
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
@@ -27,6 +28,7 @@ Frequency = Annotated[str | None, typer.Option(help="pandas' alias of the step b
 Seconds = Annotated[float, typer.Option(min=5, help="What all models may take together, about.")]
 Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 DayFirst = Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")]
+Missing = Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SHOWN = ("mase", "rmsse", "smape", "mae", "rmse", "mse", "bias", "skill")
 
@@ -37,14 +39,12 @@ def read_command(
     value: Columns = None,
     id: Columns = None,
     day_first: DayFirst = None,
-    missing: Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")] = None,
+    missing: Missing = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
-    chosen = {name: tuple(columns) for name, columns in {"time": time, "value": value, "id": id}.items() if columns}
     try:
-        choices = Choices(**chosen, day_first=day_first, missing=tuple(missing or ()))  # type: ignore[arg-type]
-        summary = read(content_of(file), choices).summary()
+        summary = read(content_of(file), _choices(time, value, id, day_first, missing)).summary()
     except BadInput as error:
         summary = dict.fromkeys(SUMMARY) | {"warnings": [], "error": str(error)}
     if as_json:
@@ -64,6 +64,11 @@ def evaluate_command(
     refit: Annotated[bool, typer.Option("--refit", help="Learn anew at every cutoff, and not at the first alone.")] = False,
     models: Models = None,
     level: Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")] = "80,95",
+    time: Columns = None,
+    value: Columns = None,
+    id: Columns = None,
+    day_first: DayFirst = None,
+    missing: Missing = None,
     season: Season = None,
     freq: Frequency = None,
     seconds: Seconds = 120,
@@ -71,7 +76,7 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        panel, reading = _panel(file, freq)
+        panel, reading = _panel(file, _choices(time, value, id, day_first, missing), freq)
         plan = Plan(
             h=h,
             season_length=season or reading.season_length,
@@ -94,25 +99,27 @@ def evaluate_command(
 def forecast_command(
     file: File,
     h: Horizon,
-    out: Annotated[Path, typer.Option(help="Where the forecast goes: a .csv or a .parquet.")],
+    out: Annotated[Path, typer.Option(help="Where the forecast goes: a .csv, an .xlsx or a .parquet.")],
     models: Models = None,
     level: Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")] = "80,95",
+    time: Columns = None,
+    value: Columns = None,
+    id: Columns = None,
+    day_first: DayFirst = None,
+    missing: Missing = None,
     season: Season = None,
     freq: Frequency = None,
     seconds: Seconds = 120,
 ) -> None:
     """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
     with refusals():
-        if out.suffix not in (".csv", ".parquet"):
-            raise BadInput(f"The forecast is written as .csv or .parquet, and not as {out.name!r:.60}.")
-        levels, (panel, reading) = _levels(level), _panel(file, freq)
+        if out.suffix not in WRITERS:
+            raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
+        levels, (panel, reading) = _levels(level), _panel(file, _choices(time, value, id, day_first, missing), freq)
         plan = default_plan(panel, season or reading.season_length, h).model_copy(update={"seconds": seconds})
         made = forecast(panel, plan, _names(models), _say)
     table = made.frame({name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}, levels)
-    if out.suffix == ".parquet":
-        table.to_parquet(out, index=False)
-    else:
-        table.to_csv(out, index=False, date_format="%Y-%m-%d" if _whole_days(reading) else "%Y-%m-%dT%H:%M:%S")
+    out.write_bytes(WRITERS[out.suffix](table))
     print(made.why, file=sys.stderr)
     for name, why in made.tested.left_out.items():
         print(f"{name} was left out: {why}", file=sys.stderr)
@@ -143,13 +150,24 @@ def content_of(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read ({error.strerror}): give a file that is there.") from None
 
 
-def _panel(file: Path, freq: str | None) -> tuple[Panel, Reading]:
+def _choices(
+    time: list[str] | None,
+    value: list[str] | None,
+    id: list[str] | None,
+    day_first: bool | None,
+    missing: list[float] | None,
+) -> Choices:
+    columns = {name: tuple(chosen) for name, chosen in {"time": time, "value": value, "id": id}.items() if chosen}
+    return Choices(**columns, day_first=day_first, missing=tuple(missing or ()))  # type: ignore[arg-type]
+
+
+def _panel(file: Path, choices: Choices, freq: str | None) -> tuple[Panel, Reading]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    reading = read(content_of(file))
+    reading = read(content_of(file), choices)
     for warning in reading.warnings:
         print(warning, file=sys.stderr)
     frequency = freq or reading.frequency
-    frame = series_of(reading, reading.value_columns[0], frequency=frequency)
+    frame = series_of(reading, reading.value_columns[0], frequency)
     return Panel.of(frame, frequency), reading
 
 
@@ -197,10 +215,6 @@ def _print_scores(lines: list[dict], tested: Backtest) -> None:
     console.print(table)
     for name, why in tested.left_out.items():
         console.print(f"{name} was left out: {why}")
-
-
-def _whole_days(reading: Reading) -> bool:
-    return bool((reading.frame["ds"] == reading.frame["ds"].dt.normalize()).all())
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecasting.data.panel import Panel
+from forecasting.data.reshaping import Reshaping
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, ModelChoice, Plan, Task, Training
@@ -82,6 +83,14 @@ def forecaster_of(
         BadInput: when the model cannot forecast these series, or would need more than its share of the time.
     """
     model, control = model_of(choice, plan), control or Control()
+    if isinstance(model, Baseline) or (plan.power, plan.take_out) == ("none", "nothing"):
+        return _of_these_values(model, panel, task, plan, backs, control)
+    reshaping = Reshaping.learn(panel, plan, backs[0])
+    inner = _of_these_values(model, reshaping.panel(panel), task, plan, backs, control)
+    return lambda back: reshaping.undo(inner(back), panel, back)
+
+
+def _of_these_values(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int], control: Control) -> Forecaster:
     if model.reference or model.combines:
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
     if isinstance(model, Baseline):

@@ -95,13 +95,18 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     columns = [f"{name}{bound}" for name in ("naive", "drift") for bound in ("", "-lo-90", "-hi-90")]
     assert list(pd.read_parquet(named).columns[2:]) == columns
 
+    book = tmp_path / "book.xlsx"
+    one = ("--h", 3, "--models", "naive", "--id", "store", "--out", book)
+    assert lab("forecast", TRAPS / "long.csv", *one).returncode == 0
+    assert list(pd.read_excel(book, engine="calamine"))[:3] == ["unique_id", "ds", "naive"]
+
 
 def test_what_cannot_be_forecast_is_refused_in_a_sentence(weekly, tmp_path):
     out = ("--out", tmp_path / "out.csv")
     assert "There is no model 'magic'" in one_sentence(lab("forecast", weekly, "--h", 3, "--models", "magic", *out))
     assert "levels" in one_sentence(lab("forecast", weekly, "--h", 3, "--level", "high", *out))
     assert "take a shorter horizon" in one_sentence(lab("evaluate", weekly, "--h", 90))
-    book = tmp_path / "out.xlsx"
-    assert "as .csv or .parquet" in one_sentence(lab("forecast", weekly, "--h", 3, "--out", book))
+    book = tmp_path / "out.odt"
+    assert "written as .csv, .xlsx, .parquet" in one_sentence(lab("forecast", weekly, "--h", 3, "--out", book))
     assert "web page" in one_sentence(lab("forecast", TRAPS / "page.csv", "--h", 3, *out))
     assert not out[1].exists()

@@ -1,9 +1,8 @@
 """The Forecast page: whole series, how well models would have forecast their past, and what comes next, to take along."""
 
-import io
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard import address, series_figures, service
@@ -19,6 +18,7 @@ from forecasting.data import SAMPLES, title_of
 from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum, whole
 from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
+from forecasting.export import WRITERS
 from forecasting.fit import fits_of
 from forecasting.models import MODELS
 from forecasting.runs.database import Unavailable
@@ -33,7 +33,8 @@ LOOKS = ("Series", "Trend and season", "Autocorrelation", "Spectrum", "Distribut
 def opening() -> Experiment:
     """What the page shows under the plain address."""
     source = Sample(name="elnino")
-    plan = default_plan(service.panel_of(source), SAMPLES["elnino"].season)
+    panel = service.panel_of(source)
+    plan = default_plan(panel, panel.season_length)
     return Experiment(source=source, plan=plan, models=tuple(ModelChoice(name=name) for name in DEFAULT))
 
 
@@ -233,19 +234,13 @@ def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> No
     with st.container(horizontal=True, vertical_alignment="center"):
         words = f"{len(table):,} rows: `unique_id`, `ds`, and per model its forecast and the bounds of its intervals"
         st.caption(words, width="stretch")
-        for word, kind, make in (
-            ("CSV", "text/csv", lambda: table.to_csv(index=False)),
-            ("Excel", XLSX, lambda: _excel(table)),
-            ("Parquet", "application/vnd.apache.parquet", lambda: table.to_parquet(index=False)),
+        for word, suffix, kind in (
+            ("CSV", ".csv", "text/csv"),
+            ("Excel", ".xlsx", XLSX),
+            ("Parquet", ".parquet", "application/vnd.apache.parquet"),
         ):
-            name = f"forecast.{'xlsx' if word == 'Excel' else word.lower()}"
+            make, name = partial(WRITERS[suffix], table), f"forecast{suffix}"
             st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")
-
-
-def _excel(table: pd.DataFrame) -> bytes:
-    content = io.BytesIO()
-    table.to_excel(content, index=False, sheet_name="forecast", engine="xlsxwriter")
-    return content.getvalue()
 
 
 def _scores(outlook: Outlook, unit: str) -> None:

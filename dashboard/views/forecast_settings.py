@@ -6,13 +6,12 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import service
-from dashboard.components import number, optional, start
+from dashboard.components import choice, number, optional, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar
 from dashboard.views.upload import upload
 from dashboard.words import spoken
 from forecasting.backtest import DEFAULT, default_plan
-from forecasting.data import SAMPLES
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Upload, plain
 from forecasting.models import MODELS
 
@@ -92,8 +91,8 @@ def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
     """A plan that fits the series, once they have changed; the visitor may change it."""
     if values["plan"] is not None and values.get("fitted") == source.canonical():
         return
-    season = SAMPLES[source.name].season if isinstance(source, Sample) else service.reading_of(source).season_length
-    values["plan"] = default_plan(service.panel_of(source), season).model_dump()
+    panel = service.panel_of(source)
+    values["plan"] = default_plan(panel, panel.season_length).model_dump()
     values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
 
 
@@ -103,6 +102,9 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     plan["h"] = number(Plan, "h", plan["h"], key("plan-h", str(fits)))
     plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
+    with st.expander("Transforms", key=key("plan-transforms", str(fits))):
+        for name in ("power", "take_out"):
+            plan[name] = choice(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
     with st.expander("More", key=key("plan-more", str(fits))):
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))

@@ -129,6 +129,12 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
             st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description)
         )
         source["repair"] = choice(Upload, "repair", source["repair"], key("upload", "repair"))
+        field, text = Upload.model_fields["frequency"], start(key("upload", "frequency"), source.get("frequency", ""))
+        source["frequency"] = st.text_input(
+            str(field.title), text, 20, key=key("upload", "frequency"), help=field.description, placeholder="As it is"
+        ).strip()
+        if source["frequency"]:
+            source["aggregate"] = choice(Upload, "aggregate", source.get("aggregate", "mean"), key("upload", "aggregate"))
     try:
         reading = service.reading_of(Upload.model_validate(source))
     except ValidationError as error:

@@ -9,7 +9,8 @@ from forecasting.data import waves as synthetic
 from forecasting.data.holes import hide
 from forecasting.data.panel import Panel
 from forecasting.data.reading import Choices, Reading, read
-from forecasting.data.repair import Repair, on_grid, repair
+from forecasting.data.reading.frequency import season_of
+from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
 from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
@@ -25,8 +26,8 @@ __all__ = [
     "load",
     "n_features",
     "read_file",
-    "read_frame",
     "read_panel",
+    "read_series",
     "series_of",
     "title_of",
 ]
@@ -57,27 +58,34 @@ def grid_length(waves: Waves, task: Task) -> int:
     return waves.n_steps or need
 
 
-def read_frame(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -> pd.DataFrame:
-    """Return a real source as a frame `unique_id, ds, y` on an even grid; what is missing is NaN, unless it was repaired."""
+def read_series(
+    source: Sample | Upload, read_upload: ReadUpload = no_uploads
+) -> tuple[pd.DataFrame, str | None, Repair, int]:
+    """Return a real source as a frame `unique_id, ds, y` on an even grid, what is missing NaN; its frequency; how missing
+    values are to be filled in; and the steps of its season.
+
+    Raises:
+        BadInput: when it cannot be read surely.
+    """
     if isinstance(source, Sample):
-        return read_sample(source.name)
+        frame, sample = read_sample(source.name), SAMPLES[source.name]
+        return frame, sample.frequency, "leave", sample.season
     reading = read_file(source, read_upload(source.upload_id))
-    return series_of(reading, source.value or reading.value_columns[0], source.repair)
+    frame = series_of(reading, source.value or reading.value_columns[0])
+    if not source.frequency:
+        return frame, reading.frequency, source.repair, reading.season_length
+    return resample(frame, source.frequency, source.aggregate), source.frequency, source.repair, season_of(source.frequency)
 
 
 def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     """Return a real source as whole series.
 
     Raises:
-        BadInput: when it is none.
+        BadInput: when it is none, or cannot be read surely.
     """
     if isinstance(source, Waves):
         raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
-    if isinstance(source, Sample):
-        return Panel.of(read_frame(source), SAMPLES[source.name].frequency)
-    reading = read_file(source, read_upload(source.upload_id))
-    frame = series_of(reading, source.value or reading.value_columns[0], source.repair)
-    return Panel.of(frame, reading.frequency)
+    return Panel.of(*read_series(source, read_upload))
 
 
 def title_of(source: Source) -> str:
@@ -105,10 +113,10 @@ def read_file(source: Upload, content: bytes) -> Reading:
     return read(content, choices)
 
 
-def series_of(reading: Reading, value: str, how: Repair = "leave", frequency: str | None = None) -> pd.DataFrame:
+def series_of(reading: Reading, value: str, frequency: str | None = None) -> pd.DataFrame:
     """A column of a file that was read, as a frame `unique_id, ds, y` on the even grid of its frequency, or another."""
     frame = reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"})
-    return repair(on_grid(frame, frequency or reading.frequency), how)
+    return on_grid(frame, frequency or reading.frequency)
 
 
 def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_back: int | None = None) -> Split:
@@ -124,7 +132,8 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
         BadInput: when the source and the task do not fit together.
     """
     if not isinstance(source, Waves):
-        return hide(split_by_time(read_frame(source, read_upload), task, look_back), task)
+        frame, _, fill, season = read_series(source, read_upload)
+        return hide(split_by_time(frame, task, look_back, fill, season), task)
     n_steps = grid_length(source, task)
     count = source.n_series * n_steps * source.n_channels
     if count > MAX_VALUES:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasting.data.repair import Repair, filled
 from forecasting.data.windows import Split, Windows, frozen, level_and_spread
 from forecasting.experiment import BadInput, Task
 
@@ -21,15 +22,20 @@ class Panel:
         ds: their times.
         y: their values, float64; the first is known, others may be NaN.
         frequency: pandas' alias of the step, or None where there is none.
+        fill: how missing values are filled in, at every moment from what was known then; what that leaves, and what
+            `leave` does, is the last known value.
+        season_length: steps of the season that is usual for the frequency.
     """
 
     ids: list[str]
     ds: list[pd.DatetimeIndex]
     y: list[np.ndarray]
     frequency: str | None
+    fill: Repair = "leave"
+    season_length: int = 1
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, frequency: str | None) -> "Panel":
+    def of(cls, frame: pd.DataFrame, frequency: str | None, fill: Repair = "leave", season_length: int = 1) -> "Panel":
         """Take the series of a frame `unique_id, ds, y`, each from its first known value on."""
         ids, ds, y = [], [], []
         for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
@@ -40,7 +46,7 @@ class Panel:
                 y.append(known["y"].to_numpy("float64"))
         if not ids:
             raise BadInput("No series has a value: there is nothing to forecast.")
-        return cls(ids, ds, y, frequency)
+        return cls(ids, ds, y, frequency, fill, season_length)
 
     @property
     def shortest(self) -> int:
@@ -48,8 +54,13 @@ class Panel:
         return min(map(len, self.y))
 
     def before(self, back: int) -> list[np.ndarray]:
-        """What was known `back` steps before the end of each series; a missing value is the last known one before it."""
-        return [_carried_forward(values[: len(values) - back]) for values in self.y]
+        """What was known `back` steps before the end of each series, missing values filled in from that alone."""
+        return [self._filled(values[: len(values) - back]) for values in self.y]
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        if np.isfinite(values).all():
+            return values
+        return filled(pd.Series(values), self.fill, self.season_length).ffill().to_numpy()
 
     def after(self, back: int, h: int) -> np.ndarray:
         """The h values that followed, `(n_series, h)`; NaN where they are missing, and beyond the end."""
@@ -98,10 +109,6 @@ class Panel:
     def ends(self, task: Task, back: int) -> Windows:
         """The window at the end of what was known of each series, its targets NaN."""
         return _windows([(i, _at_end(values, task)) for i, values in enumerate(self.before(back))], task)
-
-
-def _carried_forward(values: np.ndarray) -> np.ndarray:
-    return pd.Series(values).ffill().to_numpy()
 
 
 def _at_end(values: np.ndarray, task: Task) -> np.ndarray:

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from forecasting.data.reading.frequency import grid
 from forecasting.experiment import BadInput
 
-Repair = Literal["leave", "forward", "interpolation"]
+Repair = Literal["leave", "forward", "interpolation", "seasonal_line"]
 MAX_ROWS = 5_000_000
 
 
@@ -38,21 +39,59 @@ def on_grid(frame: pd.DataFrame, frequency: str | None) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)
 
 
-def repair(frame: pd.DataFrame, how: Repair) -> pd.DataFrame:
-    """Fill in missing values: by the last known one, or by a line between the known ones on both sides.
+def filled(y: pd.Series, how: Repair, season_length: int = 1) -> pd.Series:
+    """Fill in the missing values of a series, or of each column of a frame: by the last known one, by a line between the
+    known ones on both sides, or by such a line between values of the same step of the season.
 
-    What stands before the first known value, and for a line behind the last, stays missing.
+    What stands before the first known value, and for a line behind the last, stays missing. Whoever asks gives what was
+    known at some moment, and nothing of what came later.
 
     Args:
-        frame: `unique_id, ds, y` on an even grid.
-        how: leave, forward, interpolation.
+        y: evenly spaced.
+        how: leave, forward, interpolation, seasonal_line.
+        season_length: steps, for the last of them.
     """
     if how == "leave":
-        return frame
-    by_series = frame.groupby("unique_id", sort=False)["y"]
-    filled = by_series.ffill() if how == "forward" else by_series.transform(_line)
-    return frame.assign(y=filled)
+        return y
+    if how == "forward":
+        return y.ffill()
+    return _line(y) if how == "interpolation" else _seasonal_line(y, season_length)
 
 
 def _line(y: pd.Series) -> pd.Series:
     return y.interpolate(limit_area="inside")
+
+
+def _seasonal_line(y: pd.Series, season_length: int) -> pd.Series:
+    """What has no value a season before or after it lies on a plain line."""
+    phases = np.arange(len(y)) % season_length
+    inside = y.bfill().notna() & y.ffill().notna()
+    by_phase = y.groupby(phases).transform(lambda values: values.interpolate(limit_area="inside"))
+    return by_phase.fillna(_line(y)).where(inside)
+
+
+def resample(frame: pd.DataFrame, frequency: str, how: Literal["mean", "sum", "last"]) -> pd.DataFrame:
+    """Put series on a coarser grid; a step without any value is missing, and so is the sum of one that lacks some.
+
+    A step at either end lacks some when it has fewer than all those between.
+
+    Args:
+        frame: `unique_id, ds, y` on an even grid.
+        frequency: pandas' alias.
+        how: what becomes of the values of a step.
+
+    Raises:
+        BadInput: when there is no such frequency.
+    """
+    try:
+        offset = pd.tseries.frequencies.to_offset(frequency)
+    except ValueError:
+        raise BadInput(f"{frequency[:20]!r} is no frequency: give pandas' alias, such as D, W, MS or 2h.") from None
+    by_step = frame.set_index("ds").groupby("unique_id", sort=False)["y"].resample(offset)
+    if how == "sum":
+        counted = by_step.agg(["sum", "size", "count"])
+        fewest = counted["size"].groupby("unique_id", sort=False).transform(lambda sizes: sizes.iloc[1:-1].min())
+        made = counted["sum"].where((counted["size"] == counted["count"]) & ~(counted["size"] < fewest))
+    else:
+        made = getattr(by_step, how)()
+    return made.rename("y").reset_index()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting.data.repair import Repair, filled
 from forecasting.data.waves import Formula
 from forecasting.experiment import BadInput, Task
 
@@ -152,16 +153,21 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     return Split(train, valid, test)
 
 
-def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None) -> Split:
+def split_by_time(
+    frame: pd.DataFrame, task: Task, look_back: int | None = None, fill: Repair = "leave", season_length: int = 1
+) -> Split:
     """Cut every window from every series and split by time, at the same two moments for all series.
 
     A window belongs to the part in which all of its targets lie; its look-back may reach into the part before. Windows
     whose targets lie on both sides of a cutoff are left out, and so are windows with a missing value. Scaling, if any,
-    is learned per series on the values before the first cutoff.
+    is learned per series on the values before the first cutoff. Look-backs are filled in from what was known at their end;
+    a value to forecast never is.
 
     Args:
         frame: `unique_id, ds, y`, sorted by series and time, evenly spaced.
         look_back: cut windows that see so many steps, with the targets that windows of `task.input_size` have.
+        fill: how missing values of the look-backs are filled in.
+        season_length: steps, for a fill that goes by it.
 
     Raises:
         BadInput: when a part would be empty.
@@ -183,6 +189,8 @@ def split_by_time(frame: pd.DataFrame, task: Task, look_back: int | None = None)
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
             continue
+        if fill != "leave" and np.isnan(y).any():
+            cut["x"] = _filled(cut["x"], pd.Series(y).ffill().to_numpy()[cut["start"]], fill, season_length)
         if task.scaling == "window":
             loc, scale = level_and_spread(cut["x"][:, :, None])
         else:
@@ -217,11 +225,21 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
     ahead = start[:, None] + np.arange(task.h)
     return {
         "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
+        "start": start - look_back,
         "path": y[ahead],
         "ds": ds[start],
         "first": ds[ahead[:, task.steps[0] - 1]],
         "last": ds[ahead[:, -1]],
     }
+
+
+def _filled(x: np.ndarray, before: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
+    """Look-backs, each filled in from itself, and where it begins with a gap from the last value before it."""
+    holed = np.flatnonzero(np.isnan(x).any(1))
+    x = x.copy()
+    x[holed, 0] = before[holed]
+    x[holed] = filled(pd.DataFrame(x[holed].T), fill, season_length).ffill().to_numpy().T
+    return x
 
 
 def _scaled(values: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The Forecast page by Streamlit's own test harness: settings, links, the worker's numbers, what is refused."""
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 from dashboard import service
 from dashboard.outlook import outlook_of, scores_of
 from dashboard.state import encode
-from dashboard.views import forecast as page_module
 from forecasting import Experiment, ModelChoice, Sample, fits_of
 from forecasting.backtest import forecast
 from forecasting.data import read_panel
@@ -92,12 +90,6 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
     assert table.index[0] == shared.metric[0].value
     assert table.loc["Theta", "MASE"] == pytest.approx(alone.tested.scores()["theta"]["mase"])
     assert "lowest error" in texts(shared) and "chance" in texts(shared)
-
-
-def test_the_tables_to_take_along_hold_the_forecast():
-    table = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2024-01-01")], "naive": [1.5]})
-    read = pd.read_excel(io.BytesIO(page_module._excel(table)), engine="calamine")
-    assert read.to_dict("list") == table.to_dict("list")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forecasting.data import series_of
 from forecasting.data.reading import SUMMARY, Choices, read
-from forecasting.data.repair import on_grid, repair
+from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput
 
 TRAPS = Path(__file__).parent / "traps"
@@ -185,12 +185,35 @@ def test_on_the_grid_gaps_become_missing_values_and_doubled_times_their_mean():
         ("leave", [np.nan, 1, np.nan, np.nan, 4, np.nan]),
         ("forward", [np.nan, 1, 1, 1, 4, 4]),
         ("interpolation", [np.nan, 1, 2, 3, 4, np.nan]),
+        ("seasonal_line", [np.nan, 1, 2, 3, 4, np.nan]),
     ],
 )
-def test_missing_values_are_filled_in_within_each_series(how, expected):
-    values = dict(zip(DAYS, [np.nan, 1, np.nan, np.nan, 4, np.nan], strict=False))
-    made = repair(frame(a=values, b=dict.fromkeys(DAYS[:3], 9.0)), how)
-    np.testing.assert_array_equal(made["y"], [*expected, 9, 9, 9])
+def test_missing_values_are_filled_in(how, expected):
+    y = pd.Series([np.nan, 1, np.nan, np.nan, 4, np.nan])
+    np.testing.assert_array_equal(filled(y, how), expected)
+    np.testing.assert_array_equal(filled(pd.DataFrame({"a": y, "b": 9.0}), how), np.column_stack([expected, 6 * [9]]))
+
+
+def test_a_line_from_season_to_season_keeps_the_season():
+    whole = 10 * np.tile(np.arange(7.0), 5) + np.arange(35) / 7
+    y = whole.copy()
+    y[8:15] = np.nan
+    np.testing.assert_allclose(filled(pd.Series(y), "seasonal_line", 7), whole)
+    np.testing.assert_allclose(filled(pd.DataFrame({"a": y, "b": y}), "seasonal_line", 7)["b"], whole)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("mean", [2.5, 6.5, 10.5, 13.5]), ("sum", [10, 26, np.nan, np.nan]), ("last", [4, 8, 11, 14])],
+)
+def test_series_are_put_on_a_coarser_grid_and_half_a_step_has_no_sum(how, expected):
+    hours, y = pd.date_range("2024-01-01", periods=14, freq="h"), np.arange(1.0, 15)
+    y[[8, 11]] = np.nan
+    made = resample(frame(a=dict(zip(hours, y, strict=True))), "4h", how)
+    np.testing.assert_allclose(made["y"], expected)
+    assert made["ds"].tolist() == list(hours[::4])
+    with pytest.raises(BadInput, match="'soon' is no frequency"):
+        resample(made, "soon", "mean")
 
 
 def test_a_series_of_two_values_and_one_far_too_sparse_are_refused():

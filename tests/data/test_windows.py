@@ -273,3 +273,19 @@ def test_a_look_back_that_never_changes_is_scaled_by_its_size():
 def test_scaling_by_each_window_is_refused_where_it_would_tell_of_hidden_values():
     with pytest.raises(ValueError, match="would tell of its hidden values"):
         Task(scaling="window", hide=0.2)
+
+
+@pytest.mark.parametrize("fill", ["forward", "interpolation", "seasonal_line"])
+def test_gaps_in_look_backs_are_filled_in_from_the_past_and_gaps_ahead_never(fill):
+    y = np.sin(2 * np.pi * np.arange(60.0) / 6) + 0.1 * np.arange(60)
+    y[[20, 21, 35, 36]] = np.nan
+    spiked = y.copy()
+    spiked[37:] += 1_000
+    task = Task(input_size=12, train=0.5, valid=0.25)
+    plain = split_by_time(daily(a=(0, y)), task)
+    one, other = (split_by_time(daily(a=(0, values)), task, None, fill, 6) for values in (y, spiked))
+    assert plain.left_out > one.left_out == 4
+    for mine, theirs in zip(one.parts, other.parts, strict=True):
+        early = mine.ds <= np.datetime64("2024-02-07")  # day 37 is the first that differs, and no look-back holds it yet
+        np.testing.assert_array_equal(mine.x[early], theirs.x[early])
+    assert all(np.isfinite(part.x).all() and np.isfinite(part.y).all() for part in one.parts)
