@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import service
-from forecasting.backtest import Forecast, judged, with_mean
+from forecasting.backtest import Forecast, assembled
 from forecasting.experiment import Experiment
 from forecasting.fit import fits_of
 from forecasting.models import MODELS
@@ -46,13 +46,7 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     made = {
         name: service.stored_forecasts(fit.id, fit.ended_at or 0.0) for name, fit in fits.items() if fit.status == "finished"
     }
-    if not made or experiment.plan is None:
-        return Outlook(fits, None)
-    y_hat, ahead = ({name: arrays[part] for name, arrays in made.items()} for part in ("y_hat", "ahead"))
-    if any(choice.name == "ensemble" for choice in experiment.models):
-        y_hat, ahead = with_mean(y_hat), with_mean(ahead)
-    panel = service.panel_of(experiment.source)
-    return Outlook(fits, Forecast(panel, judged(panel, experiment.plan, y_hat), ahead))
+    return Outlook(fits, assembled(service.panel_of(experiment.source), experiment, made) if made else None)
 
 
 def scores_of(outlook: Outlook) -> pd.DataFrame:

@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from forecasting import file_commands, logs
+from forecasting.backtest import assembled
 from forecasting.bench import MODELS as BENCH
 from forecasting.bench import measure
 from forecasting.chapter import ROWS, SEEDS, Row, line_of
-from forecasting.data import describe, floor_of, load
+from forecasting.data import describe, floor_of, load, read_panel
 from forecasting.doctor import report
 from forecasting.experiment import BadInput, Experiment
 from forecasting.file_commands import content_of
@@ -213,14 +214,34 @@ def _see_through(store: Store, run_id: str, settings: Settings, slots: int | Non
         raise
     finally:
         engine.close()
+    if done.experiment.plan is not None:
+        _print_backtest(done, store, as_json)
+    else:
+        _print_scores(done, store, as_json)
+    raise typer.Exit(0 if all(fit.status == "finished" for fit in done.fits) else 1)
+
+
+def _print_backtest(done: RunView, store: Store, as_json: bool) -> None:
+    """The scores of a run that forecasts whole series."""
+    made = {fit.fit.model.name: store.arrays(fit.id, "forecasts") for fit in done.fits if fit.status == "finished"}
+    tested = assembled(read_panel(done.experiment.source, store.read_upload), done.experiment, made).tested
+    tested.left_out.update({fit.fit.model.name: fit.reason or "" for fit in done.fits if fit.status != "finished"})
+    lines = file_commands.score_lines(tested, (80.0, 95.0))
+    if as_json:
+        best = {"run": done.id, "best": tested.best()}
+        print(json.dumps(best | {"models": lines, "left_out": tested.left_out}, indent=2))
+    else:
+        file_commands.print_scores(lines, tested)
+
+
+def _print_scores(done: RunView, store: Store, as_json: bool) -> None:
     floor = floor_of(done.experiment.source)
     ensembles = _ensembles(done, store)
     if as_json:
         fits = [_row(fit) for fit in done.fits]
-        print(json.dumps({"run": run_id, "noise_floor": floor, "fits": fits, "ensembles": ensembles}, indent=2))
+        print(json.dumps({"run": done.id, "noise_floor": floor, "fits": fits, "ensembles": ensembles}, indent=2))
     else:
         _print_table(done, ensembles, floor)
-    raise typer.Exit(0 if all(fit.status == "finished" for fit in done.fits) else 1)
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,7 @@ from forecasting.data.panel import Panel
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.significance import Difference, difference
-from forecasting.experiment import BadInput, ModelChoice, Plan
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan
 from forecasting.forecasters import forecaster_of, task_of
 from forecasting.models import MODELS, Control
 
@@ -242,6 +242,20 @@ class Forecast:
                 low, high = self.bounds(name, level)
                 columns |= {f"{shown}-lo-{level:g}": low.ravel(), f"{shown}-hi-{level:g}": high.ravel()}
         return pd.DataFrame(columns)
+
+
+def assembled(panel: Panel, experiment: Experiment, made: Mapping[str, Mapping[str, np.ndarray]]) -> Forecast:
+    """The forecast of an experiment with a plan, from the arrays `y_hat` and `ahead` of the models that are done.
+
+    Raises:
+        BadInput: when it has no plan, or none is done.
+    """
+    if experiment.plan is None or not made:
+        raise BadInput("No model has forecast these series yet.")
+    y_hat, ahead = ({name: arrays[part] for name, arrays in made.items()} for part in ("y_hat", "ahead"))
+    if any(choice.name == "ensemble" for choice in experiment.models):
+        y_hat, ahead = with_mean(y_hat), with_mean(ahead)
+    return Forecast(panel, judged(panel, experiment.plan, y_hat), ahead)
 
 
 def forecast(panel: Panel, plan: Plan, names: tuple[str, ...] = (), say: Say = silent) -> Forecast:

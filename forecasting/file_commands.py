@@ -86,13 +86,13 @@ def evaluate_command(
             seconds=seconds,
         )
         tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
-        lines = _lines(tested, _levels(level))
+        lines = score_lines(tested, _levels(level))
     if as_json:
         found = {"h": h, "season_length": plan.season_length, "frequency": reading.frequency, "series": len(panel.ids)}
         found |= {"n_windows": n_windows, "best": tested.best() if tested.y_hat else None}
         print(json.dumps(found | {"models": lines, "left_out": tested.left_out}, indent=2))
     else:
-        _print_scores(lines, tested)
+        print_scores(lines, tested)
     raise typer.Exit(0 if lines else 1)
 
 
@@ -189,7 +189,7 @@ def _levels(text: str) -> tuple[float, ...]:
     return levels
 
 
-def _lines(tested: Backtest, levels: tuple[float, ...]) -> list[dict]:
+def score_lines(tested: Backtest, levels: tuple[float, ...]) -> list[dict]:
     """A line of scores per model, the best first; what is not defined is None."""
     lines = []
     for name, scores in tested.scores().items():
@@ -205,7 +205,8 @@ def _defined(value: float) -> float | None:
     return float(value) if value == value else None
 
 
-def _print_scores(lines: list[dict], tested: Backtest) -> None:
+def print_scores(lines: list[dict], tested: Backtest) -> None:
+    """Print what `score_lines` gives as a table."""
     table = Table(title=f"{len(tested.backs)} cutoffs of {tested.y.shape[2]} steps, {tested.y.shape[1]} series")
     for name in lines[0] if lines else ():
         table.add_column(name, justify="left" if name == "model" else "right")

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from dashboard.state import OPENING
-from forecasting import Experiment, ModelChoice
-from forecasting.data import floor_of
+from forecasting import Experiment, ModelChoice, Sample
+from forecasting.backtest import backtest
+from forecasting.data import floor_of, read_panel
+from forecasting.experiment import Plan
 from forecasting.models import MODELS
 from forecasting.runs.store import Store
 
@@ -91,7 +93,7 @@ def first_run(file: Path, database: str) -> subprocess.CompletedProcess[str]:
 def test_example_prints_an_experiment_that_can_be_read_again():
     done = lab("example")
     assert (done.returncode, done.stderr) == (0, "")
-    assert list(json.loads(done.stdout)) == ["title", "source", "task", "models", "training", "seeds"]
+    assert list(json.loads(done.stdout)) == ["title", "source", "task", "models", "training", "seeds", "plan"]
     read = Experiment.read(done.stdout)
     assert read.model_copy(update={"title": ""}) == Experiment()
     assert read.title
@@ -132,6 +134,21 @@ def test_run_mixes_the_ensembles_of_an_experiment(experiment, database, tmp_path
         assert sum(member["share"] for member in row["members"]) == pytest.approx(1)
     assert weighted["valid_mse"] < equal["valid_mse"]
     assert "Ensemble, mean" in lab("run", path, "--database", database).stdout
+
+
+def test_run_prints_the_backtest_of_an_experiment_that_forecasts_whole_series(database, tmp_path):
+    file, names = tmp_path / "plan.json", ("naive", "seasonal_naive", "linear", "gru", "ensemble")
+    plan = Plan(h=2, season_length=4, n_windows=2)
+    models = tuple(ModelChoice(name=name) for name in names)
+    file.write_text(Experiment(source=Sample(name="gdp"), plan=plan, models=models).model_dump_json())
+    done = lab("run", file, "--json", "--database", database)
+    assert done.returncode == 1, done.stderr  # a network is left out, and that is no success
+    printed = json.loads(done.stdout)
+    lines = {line["model"]: line for line in printed["models"]}
+    assert set(lines) == {"naive", "seasonal_naive", "linear"} and printed["best"] == printed["models"][0]["model"]
+    assert "too few" in printed["left_out"]["gru"]
+    expected = backtest(read_panel(Sample(name="gdp")), plan, ("naive", "linear")).scores()
+    assert lines["linear"]["mase"] == pytest.approx(expected["linear"]["mase"])
 
 
 def test_run_prints_one_json_object_and_nothing_else_on_standard_output(first_run, experiment):

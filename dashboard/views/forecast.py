@@ -14,7 +14,7 @@ from dashboard.views import forecast_settings, live
 from dashboard.views.header import recent, share, stop_button
 from dashboard.words import digits, escaped
 from forecasting.backtest import DEFAULT, Forecast, default_plan
-from forecasting.data import SAMPLES, title_of
+from forecasting.data import SAMPLES, describe
 from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum, whole
 from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
@@ -104,16 +104,9 @@ def _current_run(experiment: Experiment) -> RunView | None:
 
 @told
 def _start(experiment: Experiment) -> None:
-    plan = experiment.plan
-    titled = experiment.model_copy(
-        update={"title": f"Forecast: {title_of(experiment.source)}, {plan.h if plan else 0} steps"}
-    )
+    title = describe(experiment.source, experiment.task, experiment.plan)
+    titled = experiment.model_copy(update={"title": title})
     st.session_state["forecast_run"] = service.start_run(titled, visitor())
-
-
-def _title(experiment: Experiment) -> str:
-    h = experiment.plan.h if experiment.plan else 1
-    return f"{title_of(experiment.source)}: the next {h} steps"
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
@@ -121,7 +114,7 @@ def _title(experiment: Experiment) -> str:
 
 def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.subheader(_title(experiment), width="stretch", anchor=False)
+        st.subheader(describe(experiment.source, experiment.task, experiment.plan), width="stretch", anchor=False)
         if run is not None:
             st.badge("forecasting", color="blue") if not run.ended else st.badge("finished", color="green")
         recent()
@@ -215,6 +208,12 @@ def _forecast(forecast: Forecast, unit: str) -> None:
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
     chart = series_figures.outlook_figure(forecast, i, names, levels, since, unit, past)
     show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
+    known = len(tested.conformal(names[0] if names else best).scores)
+    rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
+    if rare:
+        st.caption(
+            f"{known} past errors are too few for {' and '.join(rare)}: there the intervals are as wide as the largest."
+        )
     _take_along(forecast, names or [best], levels)
 
 

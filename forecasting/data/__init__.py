@@ -13,7 +13,7 @@ from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
-from forecasting.experiment import BadInput, Sample, Source, Task, Upload, Waves
+from forecasting.experiment import BadInput, Plan, Sample, Source, Task, Upload, Waves
 
 __all__ = [
     "SAMPLES",
@@ -29,7 +29,6 @@ __all__ = [
     "read_panel",
     "read_series",
     "series_of",
-    "title_of",
 ]
 
 MAX_VALUES = 25_000_000
@@ -88,7 +87,7 @@ def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     return Panel.of(*read_series(source, read_upload))
 
 
-def title_of(source: Source) -> str:
+def _title_of(source: Source) -> str:
     """What the series are called."""
     if isinstance(source, Waves):
         return "Sum of two sines" + (f" in {source.n_channels} channels" if source.n_channels > 1 else "")
@@ -170,7 +169,9 @@ def n_features(source: Source) -> int:
     return source.n_channels if isinstance(source, Waves) else 1
 
 
-def describe(source: Source, task: Task) -> str:
+def describe(source: Source, task: Task, plan: Plan | None = None) -> str:
     """A short title: what the series are and what is asked of them."""
+    if plan is not None:
+        return f"{_title_of(source)}: the next {plan.h} steps"
     asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": f"next {task.h} steps"}
-    return f"{title_of(source)}, {asked[task.target]}"
+    return f"{_title_of(source)}, {asked[task.target]}"

