@@ -17,7 +17,7 @@ from forecasting.data.panel import Panel
 from forecasting.data.samples import hourly
 from forecasting.experiment import ModelChoice, Plan
 
-LOCAL, SCORED = ("ets", "theta"), 100
+LOCAL, SCORED = ("ets", "theta"), 40
 QUICK = ("naive", "seasonal_naive", "linear", "gru")
 
 

@@ -167,7 +167,13 @@ def _panel(file: Path, choices: Choices, freq: str | None) -> tuple[Panel, Readi
     for warning in reading.warnings:
         print(warning, file=sys.stderr)
     frequency = freq or reading.frequency
-    frame = series_of(reading, reading.value_columns[0], frequency)
+    values = reading.value_columns if choices.value else reading.value_columns[:1]
+    if len(values) < len(reading.value_columns):
+        print(
+            f"Of {len(reading.value_columns)} columns of values {values[0]!r} is taken: name others with --value.",
+            file=sys.stderr,
+        )
+    frame = series_of(reading, values, frequency)
     return Panel.of(frame, frequency), reading
 
 

@@ -95,6 +95,12 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     columns = [f"{name}{bound}" for name in ("naive", "drift") for bound in ("", "-lo-90", "-hi-90")]
     assert list(pd.read_parquet(named).columns[2:]) == columns
 
+    wide, both = tmp_path / "wide.csv", tmp_path / "both.csv"
+    wide.write_text("ds,a,b\n" + "".join(f"2024-01-{day:02d},{day},{2 * day}\n" for day in range(1, 31)))
+    columns = ("--value", "a", "--value", "b", "--models", "naive")
+    assert lab("forecast", wide, "--h", 2, *columns, "--out", both).returncode == 0
+    assert pd.read_csv(both)["unique_id"].tolist() == ["a", "a", "b", "b"]
+
     book = tmp_path / "book.xlsx"
     one = ("--h", 3, "--models", "naive", "--id", "store", "--out", book)
     assert lab("forecast", TRAPS / "long.csv", *one).returncode == 0

@@ -109,6 +109,13 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
             )
         field, names = Upload.model_fields["value"], ["", *columns]
         first = start(key("upload", "value"), source["value"] if source["value"] in names else "")
+        every = Upload.model_fields["every_value"]
+        source["every_value"] = st.toggle(
+            str(every.title),
+            start(key("upload", "every"), source.get("every_value", False)),
+            key("upload", "every"),
+            help=every.description,
+        )
         source["value"] = st.selectbox(
             str(field.title),
             names,
@@ -116,6 +123,7 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
             key=key("upload", "value"),
             help=field.description,
             format_func=lambda column: column or "Found out",
+            disabled=source["every_value"],
         )
         ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
         way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))

@@ -1,6 +1,6 @@
 """Where series come from and how they become windows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -70,7 +70,7 @@ def read_series(
         frame, sample = read_sample(source.name), SAMPLES[source.name]
         return frame, sample.frequency, "leave", sample.season
     reading = read_file(source, read_upload(source.upload_id))
-    frame = series_of(reading, source.value or reading.value_columns[0])
+    frame = series_of(reading, reading.value_columns if source.every_value else reading.value_columns[:1])
     if not source.frequency:
         return frame, reading.frequency, source.repair, reading.season_length
     return resample(frame, source.frequency, source.aggregate), source.frequency, source.repair, season_of(source.frequency)
@@ -104,7 +104,7 @@ def read_file(source: Upload, content: bytes) -> Reading:
     """
     choices = Choices(
         time=source.time or None,
-        value=(source.value,) if source.value else None,
+        value=(source.value,) if source.value and not source.every_value else None,
         id=source.id or None,
         day_first=source.day_first,
         missing=source.missing,
@@ -112,10 +112,17 @@ def read_file(source: Upload, content: bytes) -> Reading:
     return read(content, choices)
 
 
-def series_of(reading: Reading, value: str, frequency: str | None = None) -> pd.DataFrame:
-    """A column of a file that was read, as a frame `unique_id, ds, y` on the even grid of its frequency, or another."""
-    frame = reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"})
-    return on_grid(frame, frequency or reading.frequency)
+def series_of(reading: Reading, values: Sequence[str], frequency: str | None = None) -> pd.DataFrame:
+    """Columns of a file that was read, as a frame `unique_id, ds, y` on the even grid of their frequency, or another.
+
+    Of several columns each is a series of its own, with the column's name; where the file has several series, with both.
+    """
+    frames = [reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"}) for value in values]
+    if len(values) > 1:
+        several = reading.frame["unique_id"].nunique() > 1
+        for frame, value in zip(frames, values, strict=True):
+            frame["unique_id"] = frame["unique_id"].astype(str) + f" · {value}" if several else value
+    return on_grid(pd.concat(frames, ignore_index=True), frequency or reading.frequency)
 
 
 def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_back: int | None = None) -> Split:

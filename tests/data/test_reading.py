@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from forecasting.data import series_of
+from forecasting.data import read_panel, series_of
 from forecasting.data.reading import SUMMARY, Choices, read
 from forecasting.data.repair import filled, on_grid, resample
-from forecasting.experiment import BadInput
+from forecasting.experiment import BadInput, Upload
 
 TRAPS = Path(__file__).parent / "traps"
 READINGS = json.loads((TRAPS / "readings.json").read_text("utf-8"))
@@ -175,7 +175,7 @@ def frame(**series):
 def test_on_the_grid_gaps_become_missing_values_and_doubled_times_their_mean():
     reading = read(text(["2024-01-01,1", "2024-01-02,2", "2024-01-02,4", "2024-01-03,3", "2024-01-06,6", "2024-01-07,7"]))
     assert (reading.frequency, reading.duplicates, reading.gaps) == ("D", 1, 2)
-    y = series_of(reading, "y")["y"].tolist()
+    y = series_of(reading, ["y"])["y"].tolist()
     np.testing.assert_array_equal(y, [1, 3, 3, np.nan, np.nan, 6, 7])
 
 
@@ -200,6 +200,17 @@ def test_a_line_from_season_to_season_keeps_the_season():
     y[8:15] = np.nan
     np.testing.assert_allclose(filled(pd.Series(y), "seasonal_line", 7), whole)
     np.testing.assert_allclose(filled(pd.DataFrame({"a": y, "b": y}), "seasonal_line", 7)["b"], whole)
+
+
+def test_of_several_columns_each_is_a_series_of_its_own():
+    wide = read(b"ds,a,b\n2024-01-01,1,10\n2024-01-02,2,20\n2024-01-03,3,30\n")
+    made = series_of(wide, wide.value_columns)
+    assert {name: one["y"].tolist() for name, one in made.groupby("unique_id")} == {"a": [1, 2, 3], "b": [10, 20, 30]}
+    lines = [f"2024-01-0{day},{shop},{day},{10 * day}" for day in (1, 2, 3) for shop in ("N", "S")]
+    both = read("\n".join(["ds,shop,sales,visits", *lines]).encode())
+    assert set(series_of(both, both.value_columns)["unique_id"]) == {"N · sales", "S · sales", "N · visits", "S · visits"}
+    upload = Upload(upload_id="a" * 20, every_value=True)
+    assert read_panel(upload, lambda _: b"ds,a,b\n2024-01-01,1,10\n2024-01-02,2,20\n2024-01-03,3,30\n").ids == ["a", "b"]
 
 
 @pytest.mark.parametrize(
