@@ -420,6 +420,11 @@ class Plan(Value):
         description="A straight line, and the mean of each step of the season, learned before the first cutoff; models that "
         "learn forecast what is left, and line and season are added again.",
     )
+    calendar: bool = Field(
+        False,
+        title="Calendar",
+        description="Networks also see hour, weekday and time of year of the steps to be forecast, as sines and cosines.",
+    )
     n_windows: int = Field(
         4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."
     )

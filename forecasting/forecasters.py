@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from forecasting.data.calendar import Calendar
 from forecasting.data.panel import Panel
 from forecasting.data.reshaping import Reshaping
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
-from forecasting.experiment import BadInput, ModelChoice, Plan, Task, Training
+from forecasting.experiment import BadInput, ModelChoice, Plan, Task
 from forecasting.models import Control, Fitted, Model, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.recipes import RECIPES
@@ -162,11 +163,20 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
         should_stop=control.should_stop,
     )
 
+    calendar = Calendar(panel, plan.h) if plan.calendar and model.trained else None
+
+    def shown(part: Windows, differences: Differences) -> Windows:
+        part = differences.windows(part)
+        return _fold(part if calendar is None else calendar.windows(part), model, plan.season_length)
+
     def learn(split: Split) -> tuple[Fitted, Differences]:
         differences = Differences.learn(task, split.train)
-        seen = _folded(differences.split(split), model, plan.season_length)
         if model.trained:
-            seen = _thinned(seen, model, training, plan.seconds / 2 / n_fits, plan.seed)
+            steps = split.train.x.shape[1] - sum(task.lags)
+            steps //= plan.season_length if _folds(model, steps, plan.season_length) else 1
+            cells = model.width(Shape.of(split)) * steps * training.epochs
+            split = _thinned(split, cells, plan.seconds / 2 / n_fits, plan.seed)
+        seen = split.with_parts(shown(part, differences) for part in split.parts)
         return model.fit(seen, listening).fitted, differences
 
     def forecast(back: int) -> np.ndarray:
@@ -174,29 +184,35 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
         if origin not in learned:
             learned[origin] = learn(panel.split(task, origin))
         (fitted, differences), ends = learned[origin], panel.ends(task, back)
-        seen = _fold(differences.windows(ends), model, plan.season_length)
-        y_hat = np.asarray(fitted.predict(seen.x), "float64")
+        y_hat = np.asarray(fitted.predict(shown(ends, differences).x), "float64")
         return ends.in_units(differences.undo(ends.x, y_hat))
 
     return forecast
 
 
-def _folded(split: Split, model: Model, season: int) -> Split:
-    return split.with_parts(_fold(part, model, season) for part in split.parts)
+def _folds(model: Model, steps: int, season: int) -> bool:
+    """Whether a look-back is so long that a recurrent network is shown a whole season per step, and not a value."""
+    return model.trained and model.open_time and season > 1 and steps > LONG and steps % season == 0
 
 
 def _fold(part: Windows, model: Model, season: int) -> Windows:
-    """Long look-backs are shown to a recurrent network a whole season per step, and not a value."""
-    n, steps, _ = part.x.shape
-    if not (model.trained and model.open_time) or season < 2 or steps <= LONG or steps % season:
+    n, steps, n_features = part.x.shape
+    if not _folds(model, steps, season):
         return part
-    return replace(part, x=np.ascontiguousarray(part.x.reshape(n, steps // season, season)))
+    return replace(part, x=np.ascontiguousarray(part.x.reshape(n, steps // season, season * n_features)))
 
 
-def _thinned(split: Split, model: Model, training: Training, seconds: float, seed: int) -> Split:
-    """As many windows, drawn evenly, as a network can learn from in the time that there is."""
-    n, steps = split.train.x.shape[:2]
-    most = int(seconds * CELLS_PER_S / (training.epochs * steps * model.width(Shape.of(split))))
+def _thinned(split: Split, cells: int, seconds: float, seed: int) -> Split:
+    """As many windows, drawn evenly, as a network can learn from in the time that there is.
+
+    Args:
+        split: all windows.
+        cells: steps × units × epochs that one window takes.
+        seconds: the time.
+        seed: of the draw.
+    """
+    n = len(split.train)
+    most = int(seconds * CELLS_PER_S / cells)
     if n <= most:
         return split
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[: max(most, ENOUGH_WINDOWS)])

@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import service
-from dashboard.components import choice, number, optional, start
+from dashboard.components import choice, number, optional, parameter, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar
 from dashboard.views.upload import upload
@@ -102,19 +102,14 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     plan["h"] = number(Plan, "h", plan["h"], key("plan-h", str(fits)))
     plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
-    with st.expander("Transforms", key=key("plan-transforms", str(fits))):
+    with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
         for name in ("power", "take_out"):
             plan[name] = choice(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
+        plan["calendar"] = parameter(Plan, "calendar", plan["calendar"], key("plan-calendar", str(fits)))
     with st.expander("More", key=key("plan-more", str(fits))):
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
-        field = Plan.model_fields["refit"]
-        plan["refit"] = st.toggle(
-            str(field.title),
-            start(key("plan-refit", str(fits)), plan["refit"]),
-            key("plan-refit", str(fits)),
-            help=field.description,
-        )
+        plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
         plan["seconds"] = number(Plan, "seconds", float(plan["seconds"]), key("plan-seconds", str(fits)), 10)
         plan["seed"] = number(Plan, "seed", plan["seed"], key("plan-seed", str(fits)))
 

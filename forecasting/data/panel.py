@@ -96,9 +96,9 @@ class Panel:
             cut = np.lib.stride_tricks.sliding_window_view(values, whole)
             n_valid = round(VALID * len(cut))
             last = len(cut) - n_valid
-            train.append((i, cut[: max(1, last - task.h + 1)]))
+            train.append((i, 0, cut[: max(1, last - task.h + 1)]))
             if n_valid:
-                valid.append((i, cut[last:]))
+                valid.append((i, last, cut[last:]))
         if not train:
             raise BadInput(
                 f"No series is long enough for a look-back of {task.input_size} and a horizon of {task.h}: the longest has "
@@ -108,7 +108,8 @@ class Panel:
 
     def ends(self, task: Task, back: int) -> Windows:
         """The window at the end of what was known of each series, its targets NaN."""
-        return _windows([(i, _at_end(values, task)) for i, values in enumerate(self.before(back))], task)
+        known = self.before(back)
+        return _windows([(i, len(y) - task.input_size, _at_end(y, task)) for i, y in enumerate(known)], task)
 
 
 def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
@@ -118,9 +119,12 @@ def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
     return np.concatenate([seen, np.full(task.h, np.nan)])[None]
 
 
-def _windows(pieces: list[tuple[int, np.ndarray]], task: Task) -> Windows:
-    rows = np.concatenate([cut for _, cut in pieces])
-    series = np.concatenate([np.full(len(cut), i) for i, cut in pieces])
+def _windows(pieces: list[tuple[int, int, np.ndarray]], task: Task) -> Windows:
+    """Windows of pieces: the number of their series, where the first of them begins in it, and they themselves, one after
+    the other. Their `ds` is the place of the first value ahead."""
+    rows = np.concatenate([cut for _, _, cut in pieces])
+    series = np.concatenate([np.full(len(cut), i) for i, _, cut in pieces])
+    places = np.concatenate([first + task.input_size + np.arange(len(cut)) for _, first, cut in pieces])
     loc, scale = level_and_spread(rows[:, : task.input_size, None])
     scaled = frozen((rows - loc) / scale, "float32")
     path = np.ascontiguousarray(scaled[:, task.input_size :, None])
@@ -131,5 +135,5 @@ def _windows(pieces: list[tuple[int, np.ndarray]], task: Task) -> Windows:
         loc=loc,
         scale=scale,
         unique_id=series,
-        ds=series,
+        ds=places,
     )

@@ -1,0 +1,58 @@
+"""What the calendar says is said of the steps that are to be forecast."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting.backtest import backtest
+from forecasting.data.calendar import Calendar, features
+from forecasting.data.panel import Panel
+from forecasting.experiment import Plan, Task
+
+
+def panel(*values: np.ndarray) -> Panel:
+    times = [pd.date_range("2024-01-01", periods=len(y), freq="D") for y in values]
+    return Panel([f"s{i}" for i in range(len(values))], times, list(values), "D")
+
+
+def test_hours_weekdays_and_times_of_year_are_turns_and_what_never_changes_is_left_out():
+    hourly = features(pd.date_range("2024-01-01", periods=24 * 15, freq="h"))
+    assert hourly.shape == (360, 6)
+    np.testing.assert_allclose(hourly[:336, :2], np.tile(hourly[:24, :2], (14, 1)), atol=1e-6)
+    np.testing.assert_allclose(hourly[:168, 2:4], hourly[168:336, 2:4], atol=1e-6)
+    np.testing.assert_allclose(np.hypot(hourly[:, 0], hourly[:, 1]), 1, rtol=1e-6)
+    assert features(pd.date_range("2024-01-01", periods=30, freq="D")).shape == (30, 4)
+    assert features(pd.date_range("2000-01-01", periods=30, freq="YS")).shape[1] in (2, 4)
+    assert features(pd.DatetimeIndex(["2024-01-01"] * 3)).shape == (3, 0)
+
+
+@pytest.mark.parametrize("back", [0, 9])
+def test_the_last_steps_of_a_look_back_show_what_is_to_be_forecast(back):
+    series, task = panel(np.arange(40.0), np.arange(25.0)), Task(input_size=6, target="all_h", h=3)
+    shown = Calendar(series, 3).windows(series.ends(task, back))
+    assert shown.x.shape[:2] == (2, 6)
+    for i in range(2):
+        np.testing.assert_allclose(shown.x[i, -3:, 1:], features(_around(series, i, back))[-3:], atol=1e-6)
+    every = Calendar(series, 3).windows(series.split(task, back).train)
+    for k in (0, 5):
+        first = series.ds[int(every.unique_id[k])][int(every.ds[k])]
+        days = pd.date_range(first, periods=3)
+        np.testing.assert_allclose(every.x[k, -3:, 1], np.sin(2 * np.pi * days.dayofweek / 7), atol=1e-6)
+
+
+def _around(series: Panel, i: int, back: int) -> pd.DatetimeIndex:
+    """A long calendar that ends with the steps to be forecast."""
+    ahead = series.times_after(i, back, 3)
+    return pd.date_range(ahead[-1] - pd.Timedelta(days=60), ahead[-1])
+
+
+def test_a_network_that_sees_the_calendar_knows_the_weekday_where_nothing_else_tells():
+    days = pd.date_range("2024-01-01", periods=200, freq="D")
+    rng = np.random.default_rng(6)
+    values = [10 + 5.0 * (days.dayofweek == 4) + rng.normal(0, 0.2, 200) for _ in range(4)]
+    plan = Plan(h=3, input_size=5, n_windows=3, seconds=30)
+    scores = {
+        calendar: backtest(panel(*values), plan.model_copy(update={"calendar": calendar}), ("gru",)).scores()["gru"]["mae"]
+        for calendar in (False, True)
+    }
+    assert scores[True] < 0.5 * scores[False]
