@@ -107,7 +107,9 @@ def reading_of(source: Upload) -> Reading:
     Raises:
         BadInput: when it cannot be read so.
     """
-    return _reading(source.model_copy(update={"repair": "leave", "frequency": "", "aggregate": "mean"}).canonical())
+    return _reading(
+        source.model_copy(update={"repair": "leave", "frequency": "", "aggregate": "mean", "known": ()}).canonical()
+    )
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -172,6 +172,13 @@ class Upload(Value):
     id: tuple[ColumnName, ...] = Field(
         (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."
     )
+    known: tuple[ColumnName, ...] = Field(
+        (),
+        max_length=10,
+        title="Known in advance",
+        description="Columns of numbers that are known beforehand, as prices or holidays; rows behind the last value say "
+        "what they will be. Networks on the Forecast page see them.",
+    )
     day_first: bool | None = Field(None, title="Day first", description="Of dates like 03/04/2024.")
     missing: tuple[float, ...] = Field(
         (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."

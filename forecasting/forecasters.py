@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecasting.data.calendar import Calendar
+from forecasting.data.known import Known
 from forecasting.data.panel import Panel
 from forecasting.data.reshaping import Reshaping
 from forecasting.data.transforms import Differences
@@ -163,11 +163,11 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
         should_stop=control.should_stop,
     )
 
-    calendar = Calendar(panel, plan.h) if plan.calendar and model.trained else None
+    known = Known.of(panel, plan.h, plan.calendar) if model.trained else None
 
     def shown(part: Windows, differences: Differences) -> Windows:
         part = differences.windows(part)
-        return _fold(part if calendar is None else calendar.windows(part), model, plan.season_length)
+        return _fold(part if known is None else known.windows(part), model, plan.season_length)
 
     def learn(split: Split) -> tuple[Fitted, Differences]:
         differences = Differences.learn(task, split.train)

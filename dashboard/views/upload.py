@@ -101,11 +101,16 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     """
     told = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
-        for name in ("time", "id"):
+        for name in ("time", "id", "known"):
             field = Upload.model_fields[name]
-            first = [column for column in start(key("upload", name), list(source[name])) if column in columns]
+            first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
             source[name] = st.multiselect(
-                str(field.title), columns, first, key=key("upload", name), help=field.description, placeholder="Found out"
+                str(field.title),
+                columns,
+                first,
+                key=key("upload", name),
+                help=field.description,
+                placeholder="None" if name == "known" else "Found out",
             )
         field, names = Upload.model_fields["value"], ["", *columns]
         first = start(key("upload", "value"), source["value"] if source["value"] in names else "")

@@ -76,6 +76,23 @@ def read_series(
     return resample(frame, source.frequency, source.aggregate), source.frequency, source.repair, season_of(source.frequency)
 
 
+def _with_known(frame: pd.DataFrame, source: Upload, content: bytes) -> pd.DataFrame:
+    """The same with the columns that are known in advance, by the mean of a step where the series are aggregated.
+
+    Raises:
+        BadInput: when there are none of these names, or series cannot share them.
+    """
+    if not source.known:
+        return frame
+    if source.every_value:
+        raise BadInput("Columns known in advance go with one column of values: choose it.")
+    for column in source.known:
+        other = source.model_copy(update={"value": column, "known": (), "aggregate": "mean"})
+        known = read_series(other, lambda _: content)[0].rename(columns={"y": column})
+        frame = frame.merge(known, on=["unique_id", "ds"], how="outer", sort=False)
+    return frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
+
+
 def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     """Return a real source as whole series.
 
@@ -84,7 +101,10 @@ def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     """
     if isinstance(source, Waves):
         raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
-    return Panel.of(*read_series(source, read_upload))
+    frame, frequency, fill, season_length = read_series(source, read_upload)
+    if isinstance(source, Upload):
+        frame = _with_known(frame, source, read_upload(source.upload_id))
+    return Panel.of(frame, frequency, fill, season_length)
 
 
 def _title_of(source: Source) -> str:

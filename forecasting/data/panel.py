@@ -25,6 +25,7 @@ class Panel:
         fill: how missing values are filled in, at every moment from what was known then; what that leaves, and what
             `leave` does, is the last known value.
         season_length: steps of the season that is usual for the frequency.
+        known: what is known in advance at each time and beyond the last, per series `(n or more, n_known)`; or none.
     """
 
     ids: list[str]
@@ -33,20 +34,25 @@ class Panel:
     frequency: str | None
     fill: Repair = "leave"
     season_length: int = 1
+    known: list[np.ndarray] | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame, frequency: str | None, fill: Repair = "leave", season_length: int = 1) -> "Panel":
-        """Take the series of a frame `unique_id, ds, y`, each from its first known value on."""
-        ids, ds, y = [], [], []
+        """Take the series of a frame `unique_id, ds, y` and what else is known, each from its first value to its last."""
+        columns = [column for column in frame if column not in ("unique_id", "ds", "y")]
+        ids, ds, y, known = [], [], [], []
         for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
-            known = series.iloc[int(series["y"].notna().to_numpy().argmax()) :]
-            if known["y"].notna().any():
+            there = np.flatnonzero(series["y"].notna().to_numpy())
+            if len(there):
+                whole = series.iloc[there[0] :]
+                n = there[-1] - there[0] + 1
                 ids.append(str(unique_id))
-                ds.append(pd.DatetimeIndex(known["ds"]))
-                y.append(known["y"].to_numpy("float64"))
+                ds.append(pd.DatetimeIndex(whole["ds"].iloc[:n]))
+                y.append(whole["y"].iloc[:n].to_numpy("float64"))
+                known.append(whole[columns].ffill().fillna(0.0).to_numpy("float64"))
         if not ids:
             raise BadInput("No series has a value: there is nothing to forecast.")
-        return cls(ids, ds, y, frequency, fill, season_length)
+        return cls(ids, ds, y, frequency, fill, season_length, known if columns else None)
 
     @property
     def shortest(self) -> int:

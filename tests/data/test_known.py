@@ -1,13 +1,16 @@
 """What the calendar says is said of the steps that are to be forecast."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import backtest
-from forecasting.data.calendar import Calendar, features
+from forecasting.backtest import backtest, outlook
+from forecasting.data import read_panel
+from forecasting.data.known import Known, features
 from forecasting.data.panel import Panel
-from forecasting.experiment import Plan, Task
+from forecasting.experiment import BadInput, ModelChoice, Plan, Task, Upload
 
 
 def panel(*values: np.ndarray) -> Panel:
@@ -29,11 +32,11 @@ def test_hours_weekdays_and_times_of_year_are_turns_and_what_never_changes_is_le
 @pytest.mark.parametrize("back", [0, 9])
 def test_the_last_steps_of_a_look_back_show_what_is_to_be_forecast(back):
     series, task = panel(np.arange(40.0), np.arange(25.0)), Task(input_size=6, target="all_h", h=3)
-    shown = Calendar(series, 3).windows(series.ends(task, back))
+    shown = Known(series, 3, calendar=True).windows(series.ends(task, back))
     assert shown.x.shape[:2] == (2, 6)
     for i in range(2):
         np.testing.assert_allclose(shown.x[i, -3:, 1:], features(_around(series, i, back))[-3:], atol=1e-6)
-    every = Calendar(series, 3).windows(series.split(task, back).train)
+    every = Known(series, 3, calendar=True).windows(series.split(task, back).train)
     for k in (0, 5):
         first = series.ds[int(every.unique_id[k])][int(every.ds[k])]
         days = pd.date_range(first, periods=3)
@@ -56,3 +59,23 @@ def test_a_network_that_sees_the_calendar_knows_the_weekday_where_nothing_else_t
         for calendar in (False, True)
     }
     assert scores[True] < 0.5 * scores[False]
+
+
+def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else_does():
+    rng = np.random.default_rng(8)
+    days = pd.date_range("2024-01-01", periods=420, freq="D")
+    offer = (rng.random(420) < 0.3).astype(int)
+    sales = 20 + 8 * offer + rng.normal(0, 0.3, 420)
+    rows = [f"{day:%Y-%m-%d},{'' if k >= 415 else f'{sales[k]:.2f}'},{offer[k]}" for k, day in enumerate(days)]
+    content = "\n".join(["date,sales,offer", *rows]).encode()
+    upload = Upload(upload_id="a" * 20, value="sales", known=("offer",))
+    series = read_panel(upload, lambda _: content)
+    assert len(series.y[0]) == 415 and series.known is not None and series.known[0].shape == (420, 1)
+    plan = Plan(h=5, input_size=8, n_windows=3, seconds=30)
+    made = outlook(series, plan, ModelChoice(name="gru"))
+    blind = outlook(replace(series, known=None), plan, ModelChoice(name="gru"))
+    truth = np.stack([series.after(back, 5) for back in plan.backs()])
+    assert np.abs(made.y_hat - truth).mean() < 0.5 * np.abs(blind.y_hat - truth).mean()
+    assert np.abs(made.ahead[0] - sales[415:]).mean() < 2
+    with pytest.raises(BadInput, match="go with one column"):
+        read_panel(upload.model_copy(update={"every_value": True}), lambda _: content)
