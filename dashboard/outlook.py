@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import service
-from forecasting.backtest import Forecast, assembled
+from forecasting.backtest import Forecast
 from forecasting.experiment import Experiment
 from forecasting.fit import fits_of
 from forecasting.models import MODELS
@@ -43,10 +43,8 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     known = service.store().fits([fit.id for fit in wanted])
     kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
     fits = {fit.model.name: view for fit in wanted if (view := known.get(fit.id) or kept.get(fit.canonical())) is not None}
-    made = {
-        name: service.stored_forecasts(fit.id, fit.ended_at or 0.0) for name, fit in fits.items() if fit.status == "finished"
-    }
-    return Outlook(fits, assembled(service.panel_of(experiment.source), experiment, made) if made else None)
+    done = tuple((name, fit.id, fit.ended_at or 0.0) for name, fit in fits.items() if fit.status == "finished")
+    return Outlook(fits, service.whole_forecast(experiment.canonical(), done) if done else None)
 
 
 def scores_of(outlook: Outlook) -> pd.DataFrame:

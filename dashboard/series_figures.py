@@ -133,20 +133,17 @@ def _faded(colour: str, share: float) -> str:
 def mase_figure(forecast: Forecast, by: str) -> go.Figure:
     """MASE of every model per step ahead, or per cutoff."""
     colours, tested = look(), forecast.tested
-    n_cutoffs, _, h = tested.y.shape
     if by == "step":
-        places: list = list(range(1, h + 1))
-        tables = [tested.scores(steps=slice(k, k + 1)) for k in range(h)]
+        places: list = list(range(1, tested.y.shape[2] + 1))
     else:
         places = [forecast.panel.cutoff(0, back) for back in tested.backs]
-        tables = [tested.scores(slice(k, k + 1)) for k in range(n_cutoffs)]
     figure = blank(300, "step ahead" if by == "step" else "cutoff", "MASE")
     for place, name in enumerate(tested.y_hat):
         colour, dash = colour_of(name, colours)
         figure.add_trace(
             go.Scatter(
                 x=places,
-                y=[table[name]["mase"] for table in tables],
+                y=tested.mase_by_step(name) if by == "step" else tested.mase_by_cutoff(name),
                 name=MODELS[name].title,
                 mode="lines+markers",
                 line={"color": colour, "width": 2, "dash": dash},

@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.backtest import refuse_too_short
+from forecasting.backtest import Forecast, assembled, refuse_too_short
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
 from forecasting.data.reading import Reading
@@ -93,6 +93,14 @@ def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[
     parts = ("valid", "test")
     arrays = [{part: y_hat for part in parts if (y_hat := forecasts(part)) is not None} for forecasts in _forecasts]
     return combine(Fit.model_validate_json(ensemble), _split, arrays)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...]) -> Forecast:
+    """The forecast of an experiment with a plan from fits: of each the model's name, its id, and when it ended."""
+    wanted = Experiment.model_validate_json(experiment)
+    made = {name: stored_forecasts(fit_id, ended_at) for name, fit_id, ended_at in fits}
+    return assembled(panel_of(wanted.source), wanted, made)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -201,5 +209,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for kept in (split_of, computed, combined, stored_forecasts, _panel, _reading, columns_of):
+    for kept in (split_of, computed, combined, stored_forecasts, whole_forecast, _panel, _reading, columns_of):
         kept.clear()

@@ -44,11 +44,9 @@ class Backtest:
     scale: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def scores(self, some: slice = slice(None), steps: slice = slice(None)) -> dict[str, dict[str, float]]:
-        """All metrics of every model, over all or some of the cutoffs and steps ahead; `skill`: 1 - MASE over that of
-        seasonal naive."""
-        y, scale = self.y[some, :, steps], self.scale[some]
-        table = {name: score(y, y_hat[some, :, steps], scale) for name, y_hat in self.y_hat.items()}
+    def scores(self, some: slice = slice(None)) -> dict[str, dict[str, float]]:
+        """All metrics of every model, over all cutoffs or some of them; `skill`: 1 - MASE over that of seasonal naive."""
+        table = {name: score(self.y[some], y_hat[some], self.scale[some]) for name, y_hat in self.y_hat.items()}
         repeat = table.get("seasonal_naive", table.get("naive", {})).get("mase", np.nan)
         for line in table.values():
             line["skill"] = 1 - line["mase"] / repeat if repeat and repeat > 0 else np.nan
@@ -76,8 +74,25 @@ class Backtest:
 
     def apart(self, name: str, other: str) -> Difference:
         """By how much the scaled absolute error of one model lies below another's, and what that is worth."""
-        losses = (np.abs(self.y_hat[model] - self.y) / self.scale[:, :, :1] for model in (name, other))
-        return difference(*losses)
+        return difference(self._scaled_errors(name), self._scaled_errors(other))
+
+    def mase_by_step(self, name: str) -> np.ndarray:
+        """A model's MASE at each step ahead, `(h,)`."""
+        return _mean(self._scaled_errors(name), (0, 1))
+
+    def mase_by_cutoff(self, name: str) -> np.ndarray:
+        """A model's MASE from each cutoff, `(n_cutoffs,)`."""
+        return _mean(_mean(self._scaled_errors(name), 2), 1)
+
+    def _scaled_errors(self, name: str) -> np.ndarray:
+        return np.abs(self.y_hat[name] - self.y) / self.scale[:, :, :1]
+
+
+def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """The mean of what is known; NaN where nothing is."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis) / known.sum(axis)
 
 
 def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:

@@ -84,6 +84,17 @@ def test_intervals_are_calibrated_with_the_scales_that_were_known_then():
     assert tested.conformal("naive", slice(1)).scale[0] == tested.scale[0, 0, 0]
 
 
+def test_errors_by_step_and_by_cutoff_are_those_of_the_whole_table_cut_up(tested):
+    by_step, by_cutoff = tested.mase_by_step("theta"), tested.mase_by_cutoff("theta")
+    assert by_step.shape == (7,) and by_cutoff.shape == (3,)
+    for k in range(3):
+        assert by_cutoff[k] == pytest.approx(tested.scores(slice(k, k + 1))["theta"]["mase"])
+    assert by_step.mean() == pytest.approx(by_cutoff.mean()) == pytest.approx(tested.scores()["theta"]["mase"])
+    gained = tested.apart("ets", "naive")
+    table = tested.scores()
+    assert gained.mean == pytest.approx(table["naive"]["mase"] - table["ets"]["mase"]) and gained.means_something
+
+
 def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_mase(tested):
     table = tested.scores()
     assert table["ets"]["mase"] < table["seasonal_naive"]["mase"] < table["naive"]["mase"]
