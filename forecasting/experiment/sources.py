@@ -1,0 +1,139 @@
+"""Where series come from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from forecasting.experiment.values import Value
+
+Frequencies = tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]]
+
+
+class Waves(Value):
+    """Synthetic series: two sine waves with random frequency and phase, plus noise; trend and season if wanted."""
+
+    kind: Literal["waves"] = "waves"
+    n_series: int = Field(10_000, ge=10, le=300_000, title="Number of series", description="How many series are made.")
+    amplitude_1: float = Field(0.5, ge=0, le=2, title="Wave 1 amplitude", description="Height of the slow wave.")
+    frequency_1: Frequencies = Field(
+        (10.0, 20.0),
+        title="Wave 1 frequency",
+        description="Each series draws its frequency from this range, in radians over the whole grid.",
+    )
+    amplitude_2: float = Field(0.2, ge=0, le=2, title="Wave 2 amplitude", description="Height of the fast wave.")
+    frequency_2: Frequencies = Field(
+        (20.0, 40.0),
+        title="Wave 2 frequency",
+        description="Each series draws its frequency from this range, in radians over the whole grid.",
+    )
+    noise_width: float = Field(
+        0.1,
+        ge=0,
+        le=2,
+        title="Noise width",
+        description="Uniform noise of this width is added to every value. Its variance, width² / 12, bounds every model.",
+    )
+    level: float = Field(0.0, ge=-100, le=100, title="Level", description="A constant that is added to the waves.")
+    trend: Literal["none", "linear", "exponential"] = Field("none", title="Trend", description="How the level moves.")
+    trend_change: float = Field(
+        0.1,
+        ge=-5,
+        le=5,
+        title="Trend change",
+        description="Linear: added every so many steps. Exponential: share gained every so many steps (0.1 is 10 %).",
+    )
+    trend_every: int = Field(50, ge=1, le=10_000, title="… every (steps)", description="Steps that the change takes.")
+    season: Literal["none", "additive", "multiplicative"] = Field(
+        "none", title="Season", description="A repeating pattern, added to the series or multiplied with it."
+    )
+    season_amplitude: float = Field(
+        0.5, ge=0, le=10, title="Season amplitude", description="Height of the season (multiplicative: as a share)."
+    )
+    season_length: int = Field(12, ge=2, le=1_000, title="Season length", description="Steps until it repeats.")
+    n_channels: int = Field(
+        1, ge=1, le=8, title="Channels", description="Values per step: with more than one the series are multivariate."
+    )
+    coupling: float = Field(
+        0.5, ge=0, le=1, title="Coupling", description="Share of a channel's waves that it takes from the next channel."
+    )
+    delay: int = Field(
+        5, ge=0, le=100, title="Delay", description="Steps after which it follows: the next channel tells what comes."
+    )
+    n_steps: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Grid length",
+        description="Points over which time runs from 0 to 1. Unless fixed it is look-back plus horizon; "
+        "another grid stretches the waves and makes other series.",
+    )
+    train_n_steps: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Other grid for training",
+        description="Points of the training series' grid, where they are to lie on another one than those that are scored. "
+        "The chapter's iterated forecast learns on 51 points and is scored on 60.",
+    )
+    seed: int = Field(42, ge=0, le=2**31 - 1, title="Data seed", description="Another seed draws other series.")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        for name in ("frequency_1", "frequency_2"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"The range of {name} runs from {low:g} to {high:g}: put the smaller number first.")
+        if self.trend == "exponential" and self.trend_change <= -1:
+            raise ValueError("An exponential trend cannot lose 100 % or more: give a trend change above -1.")
+        return self
+
+
+class Sample(Value):
+    """A real series that comes with an installed package; see `forecasting.data.samples`."""
+
+    kind: Literal["sample"] = "sample"
+    name: str = Field("sunspots", max_length=40, title="Sample")
+
+
+ColumnName = Annotated[str, Field(max_length=200)]
+
+
+class Upload(Value):
+    """A file that a visitor gave; the id is random and is the only way to it."""
+
+    kind: Literal["upload"] = "upload"
+    upload_id: str = Field(pattern=r"^[a-z0-9]{16,40}$", title="Upload")
+    time: tuple[ColumnName, ...] = Field(
+        (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: found out."
+    )
+    value: ColumnName = Field("", title="Values", description="The column that is forecast; none chosen: the first.")
+    every_value: bool = Field(
+        False, title="Every column of values", description="Each is a series of its own, and models learn from all of them."
+    )
+    id: tuple[ColumnName, ...] = Field(
+        (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."
+    )
+    known: tuple[ColumnName, ...] = Field(
+        (),
+        max_length=10,
+        title="Known in advance",
+        description="Columns of numbers that are known beforehand, as prices or holidays; rows behind the last value say "
+        "what they will be. Networks on the Forecast page see them.",
+    )
+    day_first: bool | None = Field(None, title="Day first", description="Of dates like 03/04/2024.")
+    missing: tuple[float, ...] = Field(
+        (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."
+    )
+    repair: Literal["leave", "forward", "interpolation", "seasonal_line"] = Field(
+        "leave",
+        title="Missing values and gaps",
+        description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, or by one "
+        "between values of the same step of the season.",
+    )
+    frequency: Annotated[str, Field(max_length=20)] = Field(
+        "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
+    )
+    aggregate: Literal["mean", "sum", "last"] = Field("mean", title="Aggregate by", description="What becomes of a step.")
+
+
+Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]

@@ -1,0 +1,167 @@
+"""What is asked: of windows, and of whole series."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from forecasting.experiment.values import Value, without
+
+Target = Literal["next", "at_h", "all_h"]
+
+
+class Task(Value):
+    """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
+
+    input_size: int = Field(50, ge=1, le=2_000, title="Look-back", description="Steps that a model sees (`input_size`).")
+    target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
+    h: int = Field(1, ge=1, le=200, title="Horizon", description="Steps ahead (`h`).")
+    channels: Literal["one", "all"] = Field(
+        "one",
+        title="Channels to forecast",
+        description="Of multivariate series: the first, with the others to go by, or all of them.",
+    )
+    train: float = Field(0.7, ge=0, le=1, title="Training share", description="Share that models learn from.")
+    valid: float = Field(0.2, ge=0, le=1, title="Validation share", description="Share by which models are chosen.")
+    scaling: Literal["none", "standard", "window"] = Field(
+        "none",
+        title="Scaling",
+        description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone. "
+        "Window: those of each look-back, for series that grow beyond what was seen, or of very different size.",
+    )
+    differencing: Literal["none", "first", "seasonal", "both"] = Field(
+        "none",
+        title="Differencing",
+        description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
+        "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
+    )
+    season_length: int = Field(12, ge=2, le=1_990, title="Season length", description="Steps until the season repeats.")
+    hide: float = Field(
+        0.0,
+        ge=0,
+        le=0.8,
+        title="Hidden share",
+        description="So much of every look-back is hidden, as if it were missing, and filled in before models see it.",
+    )
+    holes: Literal["random", "gaps"] = Field(
+        "random", title="Hidden", description="Values one by one at random, or several steps in a row."
+    )
+    gap_length: int = Field(10, ge=4, le=50, title="Gap length", description="Steps of a gap, on average.")
+    fill: Literal["forward", "interpolation", "network"] = Field(
+        "interpolation",
+        title="Filled in by",
+        description="The last known value, a straight line between the known ones, or a recurrent network that reads the "
+        "look-back in both directions and has learned to fill in by having further values hidden from it.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _next_step_is_h_1(cls, data: Any) -> Any:
+        return {**data, "h": 1} if isinstance(data, dict) and data.get("target", "next") == "next" else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_hidden_needs_no_filling(cls, data: Any) -> Any:
+        return data if not isinstance(data, dict) or data.get("hide") else without(data, "holes", "gap_length", "fill")
+
+    @model_validator(mode="after")
+    def _parts_not_empty(self) -> Self:
+        for name, share in (("training", self.train), ("validation", self.valid)):
+            if share < 0.0001:
+                raise ValueError(f"The {name} part is empty: give it a share above 0 %.")
+        if self.train + self.valid >= 0.9999:
+            total = f"{self.train:.0%} training and {self.valid:.0%} validation"
+            raise ValueError(f"{total} leave nothing for the test part: lower one of them.")
+        return self
+
+    @model_validator(mode="after")
+    def _differences_can_be_taken(self) -> Self:
+        if self.lags and self.target == "at_h":
+            raise ValueError(
+                "Differences are put together again step by step, so all values up to the horizon are needed: forecast all "
+                "h, or switch differencing off."
+            )
+        if sum(self.lags) >= self.input_size:
+            raise ValueError(
+                f"Differencing takes {sum(self.lags)} values of a look-back of {self.input_size} and leaves none: lengthen "
+                "it."
+            )
+        return self
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """The steps from which differences are taken, one after the other."""
+        season = self.season_length
+        return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
+
+    @model_validator(mode="after")
+    def _scale_does_not_tell(self) -> Self:
+        if self.hide and self.scaling == "window":
+            raise ValueError("Scaling by each window would tell of its hidden values: choose another, or hide nothing.")
+        return self
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether a network fills in what is hidden."""
+        return self.hide > 0 and self.fill == "network"
+
+    def n_targets(self, n_features: int) -> int:
+        """How many of the values of a step are forecast."""
+        return n_features if self.channels == "all" else 1
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps ahead that are forecast, counted from 1."""
+        return list(range(1, self.h + 1)) if self.target == "all_h" else [self.h]
+
+
+class Plan(Value):
+    """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
+
+    h: int = Field(12, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
+    season_length: int = Field(1, ge=1, le=2_000, title="Season length", description="Steps until it repeats; 1: none.")
+    input_size: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Look-back",
+        description="Steps that models see; unless it is given four seasons, or nine days, as far as the series are long.",
+    )
+    power: Literal["none", "log", "box_cox"] = Field(
+        "none",
+        title="Transform",
+        description="What models that learn see instead of the values, for series that swing more the higher they are; the "
+        "forecast is turned back. Box–Cox finds the power that makes values most nearly normal. Both need values above 0.",
+    )
+    take_out: Literal["nothing", "trend", "season", "both"] = Field(
+        "nothing",
+        title="Take out beforehand",
+        description="A straight line, and the mean of each step of the season, learned before the first cutoff; models that "
+        "learn forecast what is left, and line and season are added again.",
+    )
+    calendar: bool = Field(
+        False,
+        title="Calendar",
+        description="Networks also see hour, weekday and time of year of the steps to be forecast, as sines and cosines.",
+    )
+    n_windows: int = Field(
+        4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."
+    )
+    step_size: int | None = Field(
+        None, ge=1, le=10_000, title="Steps between cutoffs", description="As many as are forecast, unless it is given."
+    )
+    refit: bool = Field(
+        False, title="Learn anew at every cutoff", description="Or else once, from what was known at the first of them."
+    )
+    seconds: float = Field(
+        120.0,
+        ge=5,
+        le=86_400,
+        title="Time (s)",
+        description="What all models may take together, about: networks see as many windows as they can learn from in it.",
+    )
+    seed: int = Field(1, ge=0, le=2**31 - 1, title="Seed", description="Of the networks.")
+
+    def backs(self) -> list[int]:
+        """How many steps before the end each cutoff lies, the earliest first."""
+        step = self.step_size or self.h
+        return [self.h + step * k for k in reversed(range(self.n_windows))]

@@ -1,0 +1,49 @@
+"""What all settings are: frozen values that say what is wrong with them in words."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class BadInput(ValueError):
+    """Something a visitor gave cannot be used. The message says what to change and is shown as it stands."""
+
+
+class Value(BaseModel):
+    """A frozen, strict-about-its-keys settings object with a canonical JSON form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this value: sorted keys, no blanks."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A copy of a mapping that lacks some of its keys."""
+    return {key: value for key, value in data.items() if key not in names}
+
+
+NEEDED = {kind: "a whole number is needed" for kind in ("int_parsing", "int_from_float", "int_type")}
+NEEDED |= {kind: "a number is needed" for kind in ("float_parsing", "float_type")}
+"""Complaints of pydantic's that a visitor would not understand."""
+
+
+def plain(error: ValidationError) -> BadInput:
+    """Turn pydantic's first complaint into one sentence for a visitor."""
+    first = error.errors()[0]
+    where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split())[-80:] or "the input"
+    if first["type"] == "value_error":
+        return BadInput(str(first["ctx"]["error"]))
+    given = first["input"]
+    shown = f" (given: {str(given)[:50]!r:.60})" if not isinstance(given, dict | list) else ""
+    message = NEEDED.get(first["type"], first["msg"][0].lower() + first["msg"][1:])
+    if len(message) > 160:
+        message = f"{message[:80]} … {message[-78:]}"
+    return BadInput(printable(f"{where}: {message}{shown}."))
+
+
+def printable(text: str) -> str:
+    """A stranger's text on one line, without characters that would do something where it is shown or stored."""
+    return "".join(c if c.isprintable() else " " for c in text)
