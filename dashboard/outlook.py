@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard import service
 from forecasting.backtest import Forecast
-from forecasting.experiment import Experiment
+from forecasting.experiment import Experiment, Fit
 from forecasting.fit import fits_of
 from forecasting.models import MODELS
 from forecasting.runs.views import FitView, RunView
@@ -30,8 +30,13 @@ class Outlook:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Models that could not forecast these series, and why."""
-        return {name: fit.reason or "" for name, fit in self.fits.items() if fit.status in ("failed", "lost")}
+        """Models that ended without a forecast of these series, and why."""
+        return {name: fit.reason or "" for name, fit in self.fits.items() if fit.ended and fit.status != "finished"}
+
+    def open(self, fit: Fit) -> bool:
+        """Whether a fit has still to be done: nobody has, or it ended before it was done. What failed would fail again."""
+        known = self.fits.get(fit.model.name)
+        return known is None or known.status in ("cancelled", "stopped", "lost")
 
 
 def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:

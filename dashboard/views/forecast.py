@@ -116,14 +116,14 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task, experiment.plan), width="stretch", anchor=False)
         if run is not None:
-            st.badge("forecasting", color="blue") if not run.ended else st.badge("finished", color="green")
+            _pill(run)
         recent()
         share(run)
         if run is not None and not run.ended:
             stop_button(run)
         else:
             wanted = fits_of(experiment)
-            left = [fit for fit in wanted if (known := outlook.fits.get(fit.model.name)) is None or not known.ended]
+            left = [fit for fit in wanted if outlook.open(fit)]
             st.button(
                 "Forecast",
                 key="forecast",
@@ -139,6 +139,17 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
         st.markdown(verdict(outlook.forecast))
     else:
         st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
+
+
+def _pill(run: RunView) -> None:
+    """How the run stands; a model that cannot forecast the series is no failure of the run."""
+    stopped = any(fit.status in ("cancelled", "stopped", "lost") for fit in run.fits)
+    if not run.ended:
+        st.badge("forecasting", color="blue")
+    elif stopped:
+        st.badge("stopped", color="orange")
+    else:
+        st.badge("finished", color="green")
 
 
 def _live(run_id: str, ended_before: int) -> None:

@@ -92,6 +92,27 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
     assert "lowest error" in texts(shared) and "chance" in texts(shared)
 
 
+def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually):
+    slow = Experiment(
+        source=Sample(name="hourly"),
+        plan=Plan(h=24, season_length=24, n_windows=2, seconds=600),
+        models=tuple(ModelChoice(name=name) for name in ("naive", "linear", "gru")),
+    )
+    page = open_page(e=encode(slow))
+    next(button for button in page.button if button.key == "forecast").click().run()
+    run_id = str(np.atleast_1d(page.query_params["run"])[0])
+    statuses = lambda: {fit.fit.model.name: fit.status for fit in service.store().run(run_id).fits}  # noqa: E731
+    eventually(lambda: statuses()["linear"] == "finished" and statuses()["gru"] == "running", 90)
+    page.run()
+    next(button for button in page.button if button.key == "stop-all").click().run()
+    eventually(lambda: statuses()["gru"] == "cancelled", 30)
+    page.run()
+    assert "GRU was left out: Stopped" in texts(page) and page.metric[0].value == "Linear, least squares"
+    again = next(button for button in page.button if button.key == "forecast")
+    assert not again.disabled
+    assert again.help.startswith("1 of 3 models to do")
+
+
 @pytest.mark.parametrize(
     ("experiment", "said"),
     [
