@@ -95,4 +95,10 @@ def verdict(forecast: Forecast) -> str:
         gained = 1 - mase / table[rival]["mase"]
         meaning = "more than chance would give" if apart.means_something else "which may well be chance"
         text += f", {gained:.1%} below {MODELS[rival].title}, {meaning} ({apart.how})"
-    return f"{text}. Judged on {judged_on}."
+    left = n_series - int(np.isfinite(tested.y).any((0, 2)).sum())
+    short = (
+        f" {left:,} of them {'is' if left == 1 else 'are'} too short to be judged, and forecast all the same."
+        if left
+        else ""
+    )
+    return f"{text}. Judged on {judged_on}.{short}"

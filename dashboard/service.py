@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.backtest import Forecast, assembled, refuse_too_short
+from forecasting.backtest import Forecast, assembled, long_enough
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
 from forecasting.data.reading import Reading
@@ -163,7 +163,7 @@ def refuse_too_large(experiment: Experiment) -> None:
         BadInput: with what is allowed.
     """
     if experiment.plan is not None:
-        refuse_too_short(panel_of(experiment.source), experiment.plan)
+        long_enough(panel_of(experiment.source), experiment.plan)
         return
     settings().size.refuse_too_large(experiment, windows(experiment.source, experiment.task))
 

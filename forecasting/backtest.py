@@ -35,6 +35,8 @@ class Backtest:
         y: truth, `(n_cutoffs, n_series, h)`.
         y_hat: forecasts by model, of the same shape.
         scale: `metrics.scales` of each history, `(n_cutoffs, n_series, 2)`.
+        scale_at_end: the first of them of the whole series, `(n_series,)`, for those that are too short to be judged; their
+            truths and forecasts are NaN.
         left_out: models that were not tried, and why.
     """
 
@@ -42,6 +44,7 @@ class Backtest:
     y: np.ndarray
     y_hat: dict[str, np.ndarray]
     scale: np.ndarray
+    scale_at_end: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
 
     def scores(self, some: slice = slice(None)) -> dict[str, dict[str, float]]:
@@ -61,7 +64,8 @@ class Backtest:
 
     def conformal(self, name: str, some: slice = slice(None)) -> Conformal:
         """Intervals that the errors of these cutoffs ask for."""
-        return Conformal.learn(self.y_hat[name][some] - self.y[some], self.scale[some][-1, :, 0])
+        judged, scale = np.isfinite(self.y).any((0, 2)), self.scale[some][-1, :, 0]
+        return Conformal.learn(self.y_hat[name][some] - self.y[some], np.where(judged, scale, self.scale_at_end))
 
     def covered(self, name: str, level: float) -> tuple[float, float]:
         """How much intervals calibrated on the earlier half of the cutoffs cover on the later half, and their score."""
@@ -96,32 +100,37 @@ def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 
 
 def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:
-    """A season ahead, and as many cutoffs, from two to eight, as leave most of the shortest series to learn from."""
-    shortest = panel.shortest
-    asked = h or max(1, min(season_length if season_length > 1 else 6, shortest // 12, 48))
-    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (shortest - 3) // asked - 2)))
+    """A season ahead, and as many cutoffs, from two to eight, as leave most of what most series have to learn from."""
+    asked = h or max(1, min(season_length if season_length > 1 else 6, panel.usual // 12, 48))
+    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (panel.usual - 3) // asked - 2)))
 
 
-def refuse_too_short(panel: Panel, plan: Plan) -> None:
-    """Refuse series that are too short for a plan.
+def long_enough(panel: Panel, plan: Plan) -> np.ndarray:
+    """The places of the series by which models can be judged; the others are forecast all the same.
 
     Raises:
-        BadInput: with what to do.
+        BadInput: when there are none, with what to do.
     """
-    needed = plan.backs()[0] + 3
-    if panel.shortest < needed:
+    needed, lengths = plan.backs()[0] + 3, np.array([len(y) for y in panel.y])
+    places = np.flatnonzero(lengths >= needed)
+    if not len(places):
         raise BadInput(
-            f"The shortest series has {panel.shortest} values, and {plan.n_windows} cutoffs of {plan.h} steps need "
-            f"{needed}: take a shorter horizon or fewer cutoffs."
+            f"The longest series has {lengths.max()} values, and {plan.n_windows} cutoffs of {plan.h} steps need {needed}: "
+            "take a shorter horizon or fewer cutoffs."
         )
+    return places
 
 
 def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: Mapping[str, str] | None = None) -> Backtest:
     """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against what came."""
-    backs = plan.backs()
-    y = np.stack([panel.after(back, plan.h) for back in backs])
-    scale = np.array([[scales(known, plan.season_length) for known in panel.before(back)] for back in backs])
-    return Backtest(backs, y, dict(y_hat), scale, dict(left_out or {}))
+    backs, places = plan.backs(), long_enough(panel, plan)
+    y = np.full((len(backs), len(panel.ids), plan.h), np.nan)
+    y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in backs])
+    scale, ends = (
+        np.array([[scales(known, plan.season_length) for known in panel.before(back)] for back in some])
+        for some in (backs, [0])
+    )
+    return Backtest(backs, y, dict(y_hat), scale, ends[0, :, 0], dict(left_out or {}))
 
 
 def with_mean(made: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,7 +150,7 @@ def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Sa
     Raises:
         BadInput: when the series are too short.
     """
-    refuse_too_short(panel, plan)
+    long_enough(panel, plan)
     y_hat: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}
     for name in names:
@@ -159,10 +168,13 @@ def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Sa
 
 
 def _past(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
-    """What a model would have forecast from each cutoff, `(n_cutoffs, n_series, h)`."""
-    backs = plan.backs()
-    forecaster = forecaster_of(choice, panel, task_of(panel, plan, backs[0]), plan, backs, control)
-    return np.stack([forecaster(back) for back in backs])
+    """What a model would have forecast from each cutoff, `(n_cutoffs, n_series, h)`; NaN for series that are too short."""
+    backs, places = plan.backs(), long_enough(panel, plan)
+    judged_by = panel.some(places)
+    forecaster = forecaster_of(choice, judged_by, task_of(judged_by, plan, backs[0]), plan, backs, control)
+    y_hat = np.full((len(backs), len(panel.ids), plan.h), np.nan)
+    y_hat[:, places] = np.stack([forecaster(back) for back in backs])
+    return y_hat
 
 
 def _ahead(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
@@ -201,7 +213,7 @@ def outlook(panel: Panel, plan: Plan, choice: ModelChoice, control: Control | No
     Raises:
         BadInput: when the series are too short, or the model cannot forecast them.
     """
-    refuse_too_short(panel, plan)
+    long_enough(panel, plan)
     control, began = control or Control(), time.monotonic()
     control.on_stage("backtesting")
     y_hat = _past(panel, plan, choice, control)

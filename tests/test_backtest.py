@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import Forecast, backtest, forecast, judged, outlook
+from forecasting.backtest import Forecast, backtest, default_plan, forecast, judged, outlook
 from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, ModelChoice, Plan
 from forecasting.forecasters import task_of
@@ -140,6 +140,17 @@ def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
     assert {"naive", "drift"} <= set(tested.y_hat) and "too few" in tested.left_out["gru"]
     with pytest.raises(BadInput, match="take a shorter horizon or fewer cutoffs"):
         backtest(ten, Plan(h=4, n_windows=3), QUICK)
+
+
+def test_series_that_are_too_short_are_forecast_and_count_in_no_score(values):
+    short = panel([*values, values[0][:12], values[1][:40]])
+    made, alone = (forecast(some, PLAN, ("naive", "linear", "theta")) for some in (short, panel([*values, values[1][:40]])))
+    assert np.isnan(made.tested.y[:, 3]).all() and np.isfinite(made.tested.y[:, 4]).all()
+    assert made.tested.scores()["theta"] == pytest.approx(alone.tested.scores()["theta"])
+    low, high = made.bounds("theta", 80)
+    assert (low < made.ahead["theta"]).all() and (made.ahead["theta"] < high).all()
+    assert made.tested.covered("theta", 80) == pytest.approx(alone.tested.covered("theta", 80))
+    assert default_plan(panel([*values, *values, values[0][:12]]), 7) == default_plan(panel([*values, *values]), 7)
 
 
 def test_a_series_that_never_changes_is_forecast_as_it_is():

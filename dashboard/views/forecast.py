@@ -87,8 +87,7 @@ def _adopt() -> None:
         if experiment.plan is None:
             address.go("lab", wanted)
         st.session_state["forecast_run"] = None if run is None else run.id
-        if wanted or "outlook" not in st.session_state:
-            forecast_settings.take(experiment) if wanted else forecast_settings.chosen()
+        forecast_settings.take(experiment)
     except BadInput as error:
         st.session_state["complaint"] = error
 

@@ -1,6 +1,6 @@
 """Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -55,13 +55,20 @@ class Panel:
         return cls(ids, ds, y, frequency, fill, season_length, known if columns else None)
 
     @property
-    def shortest(self) -> int:
-        """Values of the shortest series."""
-        return min(map(len, self.y))
+    def usual(self) -> int:
+        """Values that four of five series have."""
+        return int(np.quantile([len(y) for y in self.y], 0.2, method="lower"))
+
+    def some(self, places: np.ndarray) -> "Panel":
+        """Some of the series, by their places."""
+        ids, ds, y = ([part[i] for i in places] for part in (self.ids, self.ds, self.y))
+        known = None if self.known is None else [self.known[i] for i in places]
+        return replace(self, ids=ids, ds=ds, y=y, known=known)
 
     def before(self, back: int) -> list[np.ndarray]:
-        """What was known `back` steps before the end of each series, missing values filled in from that alone."""
-        return [self._filled(values[: len(values) - back]) for values in self.y]
+        """What was known `back` steps before the end of each series, missing values filled in from that alone; of one that
+        had not yet begun, nothing."""
+        return [self._filled(values[: max(0, len(values) - back)]) for values in self.y]
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         if np.isfinite(values).all():
@@ -72,8 +79,9 @@ class Panel:
         """The h values that followed, `(n_series, h)`; NaN where they are missing, and beyond the end."""
         ahead = np.full((len(self.y), h), np.nan)
         for i, values in enumerate(self.y):
-            known = values[len(values) - back : len(values) - back + h] if back else values[:0]
-            ahead[i, : len(known)] = known
+            if 0 < back <= len(values):
+                known = values[len(values) - back :][:h]
+                ahead[i, : len(known)] = known
         return ahead
 
     def times_after(self, i: int, back: int, h: int) -> pd.DatetimeIndex:

@@ -87,8 +87,8 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
 def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboard, browser: Browser, start: str):
     page = open_page(browser, dashboard.url + start)
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
     if start == "/":
+        slider = page.locator("[class*=st-key-noise_width] input[type=range]")
         slider.focus()
         slider.press("ArrowRight")
         mine = page.get_by_text("Noise floor 0.00120: no model can do better.")
@@ -97,7 +97,20 @@ def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboa
         page.get_by_role("option", name=re.compile("Weekly CO")).click()
         mine = page.get_by_text(re.compile("Weekly CO₂ on Mauna Loa, 1958–2001: the next"))
     expect(mine).to_be_visible()
-    page.get_by_role("link", name="Guide").click()
+    navigation = page.get_by_test_id("stTopNav")
+    navigation.get_by_role("link", name="Guide").click()
     expect(page.get_by_text("Step 1 of 10")).to_be_visible()
-    page.get_by_role("link", name="Lab" if start == "/" else "Forecast").click()
+    navigation.get_by_role("link", name="Lab" if start == "/" else "Forecast").click()
     expect(mine).to_be_visible()
+
+
+def test_going_back_brings_the_series_before_back(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, f"{dashboard.url}/forecast")
+    before = page.get_by_text("Sea surface temperature off Peru per month, 1950–2010: the next 12 steps")
+    expect(before).to_be_visible()
+    page.get_by_role("combobox", name=re.compile("Sample")).click()
+    page.get_by_role("option", name=re.compile("Weekly CO")).click()
+    expect(page.get_by_text(re.compile("Weekly CO₂ on Mauna Loa, 1958–2001: the next"))).to_be_visible()
+    page.wait_for_timeout(6_000)  # what the page wrote in the last seconds counts as an echo of its own
+    page.go_back()
+    expect(before).to_be_visible()
