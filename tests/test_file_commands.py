@@ -74,6 +74,12 @@ def test_evaluate_prints_scores_and_coverage_per_model_the_best_first(weekly):
     assert [line["mase"] for line in found["models"]] == sorted(line["mase"] for line in found["models"])
     assert lines["seasonal_naive"]["skill"] == 0 and lines["naive"]["mase"] > lines["seasonal_naive"]["mase"]
     assert all(0 <= line["coverage-95"] <= 1 and line["interval_score-80"] > 0 for line in lines.values())
+    best = found["best"]
+    assert lines[best]["behind_best"]["mean"] == 0 and not lines[best]["behind_best"]["means_something"]
+    behind = lines["naive"]["behind_best"]
+    assert behind["low"] < behind["mean"] == pytest.approx(lines["naive"]["mase"] - lines[best]["mase"])
+    assert np.mean(lines[best]["mase_by_step"]) == pytest.approx(lines[best]["mase"])
+    assert len(lines[best]["mase_by_cutoff"]) == found["n_windows"]
     assert "seasonal_naive" in lab("evaluate", weekly, "--h", 7, "--models", "naive,seasonal_naive").stdout
 
 
