@@ -198,8 +198,8 @@ def _levels(text: str) -> tuple[float, ...]:
 def score_lines(tested: Backtest, levels: tuple[float, ...]) -> list[dict]:
     """A line of scores per model, the best first; what is not defined is None.
 
-    With MASE by step ahead and by cutoff, and by how much the model lies behind the best: the 95 % confidence interval of the
-    difference in MASE, and whether it means anything.
+    With MASE by step ahead and by cutoff, and by how much the model lies behind the best: the 95 % confidence interval of
+    the difference in MASE, and whether it means anything.
     """
     lines, best = [], tested.best() if tested.y_hat else ""
     for name, scores in tested.scores().items():
