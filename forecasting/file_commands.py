@@ -6,17 +6,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, forecast
-from forecasting.data import series_of
+from forecasting.data import panel_of, read_file
 from forecasting.data.panel import Panel
-from forecasting.data.reading import SUMMARY, Choices, Reading, read
-from forecasting.experiment import BadInput, Plan
+from forecasting.data.reading import SUMMARY
+from forecasting.experiment import BadInput, Plan, Upload, plain
 from forecasting.export import WRITERS
 from forecasting.models import MODELS
 
@@ -24,11 +25,19 @@ File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compres
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
 Models = Annotated[str | None, typer.Option(help="Names with commas between, as `models` lists them.")]
 Season = Annotated[int | None, typer.Option(min=1, max=2_000, help="Steps of a season; the frequency's own by default.")]
-Frequency = Annotated[str | None, typer.Option(help="pandas' alias of the step between times; found out by default.")]
+Frequency = Annotated[str | None, typer.Option(help="A coarser frequency to aggregate to, by the mean; pandas' alias.")]
 Seconds = Annotated[float, typer.Option(min=5, help="What all models may take together, about.")]
 Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 DayFirst = Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")]
 Missing = Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")]
+Known = Annotated[list[str] | None, typer.Option(help="A column that is known in advance; may be given again.")]
+Repair = Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line.")]
+Power = Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")]
+TakeOut = Annotated[str, typer.Option(help="What is taken out beforehand: nothing, trend, season, both.")]
+ByCalendar = Annotated[bool, typer.Option("--calendar", help="Networks see hour, weekday and time of year.")]
+Chosen = list[str] | None
+NOT_STORED = "0" * 16
+"""The id of a file that is no upload."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SHOWN = ("mase", "rmsse", "smape", "mae", "rmse", "mse", "bias", "skill")
 
@@ -44,7 +53,7 @@ def read_command(
 ) -> None:
     """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
     try:
-        summary = read(content_of(file), _choices(time, value, id, day_first, missing)).summary()
+        summary = read_file(_file(time, value, id, day_first, missing), content_of(file)).summary()
     except BadInput as error:
         summary = dict.fromkeys(SUMMARY) | {"warnings": [], "error": str(error)}
     if as_json:
@@ -69,6 +78,11 @@ def evaluate_command(
     id: Columns = None,
     day_first: DayFirst = None,
     missing: Missing = None,
+    known: Known = None,
+    repair: Repair = "leave",
+    power: Power = "none",
+    take_out: TakeOut = "nothing",
+    calendar: ByCalendar = False,
     season: Season = None,
     freq: Frequency = None,
     seconds: Seconds = 120,
@@ -76,19 +90,15 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        panel, reading = _panel(file, _choices(time, value, id, day_first, missing), freq)
-        plan = Plan(
-            h=h,
-            season_length=season or reading.season_length,
-            n_windows=n_windows,
-            step_size=step_size,
-            refit=refit,
-            seconds=seconds,
-        )
+        more = {"known": tuple(known or ()), "repair": repair, "frequency": freq or ""}
+        panel = _panel(file, _file(time, value, id, day_first, missing, **more))
+        cutoffs = {"n_windows": n_windows, "step_size": step_size, "refit": refit}
+        shown = {"power": power, "take_out": take_out, "calendar": calendar}
+        plan = _plan(h=h, season_length=season or panel.season_length, seconds=seconds, **cutoffs, **shown)
         tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
         lines = score_lines(tested, _levels(level))
     if as_json:
-        found = {"h": h, "season_length": plan.season_length, "frequency": reading.frequency, "series": len(panel.ids)}
+        found = {"h": h, "season_length": plan.season_length, "frequency": panel.frequency, "series": len(panel.ids)}
         found |= {"n_windows": n_windows, "best": tested.best() if tested.y_hat else None}
         print(json.dumps(found | {"models": lines, "left_out": tested.left_out}, indent=2))
     else:
@@ -107,6 +117,11 @@ def forecast_command(
     id: Columns = None,
     day_first: DayFirst = None,
     missing: Missing = None,
+    known: Known = None,
+    repair: Repair = "leave",
+    power: Power = "none",
+    take_out: TakeOut = "nothing",
+    calendar: ByCalendar = False,
     season: Season = None,
     freq: Frequency = None,
     seconds: Seconds = 120,
@@ -115,8 +130,10 @@ def forecast_command(
     with refusals():
         if out.suffix not in WRITERS:
             raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
-        levels, (panel, reading) = _levels(level), _panel(file, _choices(time, value, id, day_first, missing), freq)
-        plan = default_plan(panel, season or reading.season_length, h).model_copy(update={"seconds": seconds})
+        more = {"known": tuple(known or ()), "repair": repair, "frequency": freq or ""}
+        levels, panel = _levels(level), _panel(file, _file(time, value, id, day_first, missing, **more))
+        usual = default_plan(panel, season or panel.season_length, h).model_dump()
+        plan = _plan(**usual | {"seconds": seconds, "power": power, "take_out": take_out, "calendar": calendar})
         made = forecast(panel, plan, _names(models), _say)
     table = made.frame({name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}, levels)
     out.write_bytes(WRITERS[out.suffix](table))
@@ -150,31 +167,35 @@ def content_of(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read ({error.strerror}): give a file that is there.") from None
 
 
-def _choices(
-    time: list[str] | None,
-    value: list[str] | None,
-    id: list[str] | None,
-    day_first: bool | None,
-    missing: list[float] | None,
-) -> Choices:
-    columns = {name: tuple(chosen) for name, chosen in {"time": time, "value": value, "id": id}.items() if chosen}
-    return Choices(**columns, day_first=day_first, missing=tuple(missing or ()))  # type: ignore[arg-type]
+def _file(
+    time: Chosen, value: Chosen, id: Chosen, day_first: bool | None, missing: list[float] | None, **more: Any
+) -> Upload:
+    """What is said about a file."""
+    columns = {"time": time, "value": value, "id": id}
+    given = {name: tuple(chosen or ()) for name, chosen in columns.items()} | {"missing": tuple(missing or ())}
+    try:
+        return Upload(upload_id=NOT_STORED, day_first=day_first, **given, **more)
+    except ValidationError as error:
+        raise plain(error) from None
 
 
-def _panel(file: Path, choices: Choices, freq: str | None) -> tuple[Panel, Reading]:
+def _panel(path: Path, file: Upload) -> Panel:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    reading = read(content_of(file), choices)
+    content = content_of(path)
+    reading = read_file(file, content)
     for warning in reading.warnings:
         print(warning, file=sys.stderr)
-    frequency = freq or reading.frequency
-    values = reading.value_columns if choices.value else reading.value_columns[:1]
-    if len(values) < len(reading.value_columns):
-        print(
-            f"Of {len(reading.value_columns)} columns of values {values[0]!r} is taken: name others with --value.",
-            file=sys.stderr,
-        )
-    frame = series_of(reading, values, frequency)
-    return Panel.of(frame, frequency), reading
+    if not file.value and len(reading.value_columns) > 1:
+        n, first = len(reading.value_columns), reading.value_columns[0]
+        print(f"Of {n} columns of values {first!r} is taken: name others with --value.", file=sys.stderr)
+    return panel_of(file, reading, content)
+
+
+def _plan(**settings: Any) -> Plan:
+    try:
+        return Plan.model_validate(settings)
+    except ValidationError as error:
+        raise plain(error) from None
 
 
 def _names(models: str | None) -> tuple[str, ...]:

@@ -107,6 +107,11 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     assert lab("forecast", wide, "--h", 2, *columns, "--out", both).returncode == 0
     assert pd.read_csv(both)["unique_id"].tolist() == ["a", "a", "b", "b"]
 
+    growing = ("--value", "a", "--known", "b", "--power", "log", "--take-out", "trend", "--repair", "forward", "--calendar")
+    made = tmp_path / "growing.csv"
+    assert lab("forecast", wide, "--h", 2, *growing, "--models", "theta", "--out", made).returncode == 0
+    assert pd.read_csv(made)["theta"].tolist() == pytest.approx([31, 32], rel=0.2)
+
     book = tmp_path / "book.xlsx"
     one = ("--h", 3, "--models", "naive", "--id", "store", "--out", book)
     assert lab("forecast", TRAPS / "long.csv", *one).returncode == 0
@@ -121,4 +126,5 @@ def test_what_cannot_be_forecast_is_refused_in_a_sentence(weekly, tmp_path):
     book = tmp_path / "out.odt"
     assert "written as .csv, .xlsx, .parquet" in one_sentence(lab("forecast", weekly, "--h", 3, "--out", book))
     assert "web page" in one_sentence(lab("forecast", TRAPS / "page.csv", "--h", 3, *out))
+    assert "take out: " in one_sentence(lab("forecast", weekly, "--h", 3, "--take-out", "all", *out)).replace("_", " ")
     assert not out[1].exists()

@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import service
-from dashboard.components import choice, complain, numbers, start
+from dashboard.components import choice, complain, numbers, parameter, start
 from dashboard.state import Draft, fresh_widgets, key, visitor
 from dashboard.words import escaped
 from forecasting.data.reading import Reading, read
@@ -101,7 +101,8 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     """
     told = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
-        for name in ("time", "id", "known"):
+        source["every_value"] = parameter(Upload, "every_value", source.get("every_value", False), key("upload", "every"))
+        for name, none in (("value", "The first"), ("time", "Found out"), ("id", "Found out"), ("known", "None")):
             field = Upload.model_fields[name]
             first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
             source[name] = st.multiselect(
@@ -110,26 +111,9 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
                 first,
                 key=key("upload", name),
                 help=field.description,
-                placeholder="None" if name == "known" else "Found out",
+                placeholder=none,
+                disabled=name == "value" and source["every_value"],
             )
-        field, names = Upload.model_fields["value"], ["", *columns]
-        first = start(key("upload", "value"), source["value"] if source["value"] in names else "")
-        every = Upload.model_fields["every_value"]
-        source["every_value"] = st.toggle(
-            str(every.title),
-            start(key("upload", "every"), source.get("every_value", False)),
-            key("upload", "every"),
-            help=every.description,
-        )
-        source["value"] = st.selectbox(
-            str(field.title),
-            names,
-            names.index(first),
-            key=key("upload", "value"),
-            help=field.description,
-            format_func=lambda column: column or "Found out",
-            disabled=source["every_value"],
-        )
         ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
         way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
         chosen = st.segmented_control(

@@ -26,6 +26,8 @@ __all__ = [
     "load",
     "n_features",
     "read_file",
+    "panel_of",
+    "read_file",
     "read_panel",
     "read_series",
     "series_of",
@@ -69,28 +71,15 @@ def read_series(
     if isinstance(source, Sample):
         frame, sample = read_sample(source.name), SAMPLES[source.name]
         return frame, sample.frequency, "leave", sample.season
-    reading = read_file(source, read_upload(source.upload_id))
-    frame = series_of(reading, reading.value_columns if source.every_value else reading.value_columns[:1])
+    return _series(source, read_file(source, read_upload(source.upload_id)))
+
+
+def _series(source: Upload, reading: Reading) -> tuple[pd.DataFrame, str | None, Repair, int]:
+    chosen = source.every_value or source.value
+    frame = series_of(reading, reading.value_columns if chosen else reading.value_columns[:1])
     if not source.frequency:
         return frame, reading.frequency, source.repair, reading.season_length
     return resample(frame, source.frequency, source.aggregate), source.frequency, source.repair, season_of(source.frequency)
-
-
-def _with_known(frame: pd.DataFrame, source: Upload, content: bytes) -> pd.DataFrame:
-    """The same with the columns that are known in advance, by the mean of a step where the series are aggregated.
-
-    Raises:
-        BadInput: when there are none of these names, or series cannot share them.
-    """
-    if not source.known:
-        return frame
-    if source.every_value:
-        raise BadInput("Columns known in advance go with one column of values: choose it.")
-    for column in source.known:
-        other = source.model_copy(update={"value": column, "known": (), "aggregate": "mean"})
-        known = read_series(other, lambda _: content)[0].rename(columns={"y": column})
-        frame = frame.merge(known, on=["unique_id", "ds"], how="outer", sort=False)
-    return frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
 
 
 def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
@@ -101,9 +90,30 @@ def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     """
     if isinstance(source, Waves):
         raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
-    frame, frequency, fill, season_length = read_series(source, read_upload)
-    if isinstance(source, Upload):
-        frame = _with_known(frame, source, read_upload(source.upload_id))
+    if isinstance(source, Sample):
+        return Panel.of(*read_series(source))
+    content = read_upload(source.upload_id)
+    return panel_of(source, read_file(source, content), content)
+
+
+def panel_of(source: Upload, reading: Reading, content: bytes) -> Panel:
+    """Whole series of a file that was read, with the columns that are known in advance.
+
+    Of these the mean of a step counts where series are aggregated.
+
+    Raises:
+        BadInput: when there are none of these names, or series cannot share them.
+    """
+    frame, frequency, fill, season_length = _series(source, reading)
+    if source.known and (source.every_value or len(source.value) > 1):
+        raise BadInput("Columns known in advance go with one column of values: choose it.")
+    for column in source.known:
+        as_value = {"value": (column,), "known": (), "aggregate": "mean"}
+        other = source.model_copy(update=as_value)
+        known = _series(other, read_file(other, content))[0].rename(columns={"y": column})
+        frame = frame.merge(known, on=["unique_id", "ds"], how="outer", sort=False)
+    if source.known:
+        frame = frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
     return Panel.of(frame, frequency, fill, season_length)
 
 
@@ -124,7 +134,7 @@ def read_file(source: Upload, content: bytes) -> Reading:
     """
     choices = Choices(
         time=source.time or None,
-        value=(source.value,) if source.value and not source.every_value else None,
+        value=None if source.every_value else source.value or None,
         id=source.id or None,
         day_first=source.day_first,
         missing=source.missing,

@@ -106,9 +106,11 @@ class Upload(Value):
     time: tuple[ColumnName, ...] = Field(
         (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: found out."
     )
-    value: ColumnName = Field("", title="Values", description="The column that is forecast; none chosen: the first.")
+    value: tuple[ColumnName, ...] = Field(
+        (), max_length=50, title="Values", description="Columns that are forecast, each a series; none chosen: the first."
+    )
     every_value: bool = Field(
-        False, title="Every column of values", description="Each is a series of its own, and models learn from all of them."
+        False, title="Every column of values", description="Each is a series, and models learn from all of them."
     )
     id: tuple[ColumnName, ...] = Field(
         (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."

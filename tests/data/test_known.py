@@ -68,7 +68,7 @@ def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else
     sales = 20 + 8 * offer + rng.normal(0, 0.3, 420)
     rows = [f"{day:%Y-%m-%d},{'' if k >= 415 else f'{sales[k]:.2f}'},{offer[k]}" for k, day in enumerate(days)]
     content = "\n".join(["date,sales,offer", *rows]).encode()
-    upload = Upload(upload_id="a" * 20, value="sales", known=("offer",))
+    upload = Upload(upload_id="a" * 20, value=("sales",), known=("offer",))
     series = read_panel(upload, lambda _: content)
     assert len(series.y[0]) == 415 and series.known is not None and series.known[0].shape == (420, 1)
     plan = Plan(h=5, input_size=8, n_windows=3, seconds=30)

@@ -209,8 +209,9 @@ def test_of_several_columns_each_is_a_series_of_its_own():
     lines = [f"2024-01-0{day},{shop},{day},{10 * day}" for day in (1, 2, 3) for shop in ("N", "S")]
     both = read("\n".join(["ds,shop,sales,visits", *lines]).encode())
     assert set(series_of(both, both.value_columns)["unique_id"]) == {"N · sales", "S · sales", "N · visits", "S · visits"}
-    upload = Upload(upload_id="a" * 20, every_value=True)
-    assert read_panel(upload, lambda _: b"ds,a,b\n2024-01-01,1,10\n2024-01-02,2,20\n2024-01-03,3,30\n").ids == ["a", "b"]
+    content = b"ds,a,b\n2024-01-01,1,10\n2024-01-02,2,20\n2024-01-03,3,30\n"
+    for chosen, ids in (({"every_value": True}, ["a", "b"]), ({"value": ("b", "a")}, ["b", "a"]), ({}, ["series"])):
+        assert read_panel(Upload(upload_id="a" * 20, **chosen), lambda _: content).ids == ids
 
 
 @pytest.mark.parametrize(
