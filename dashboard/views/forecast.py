@@ -12,11 +12,10 @@ from dashboard.outlook import JUDGED_AT, Outlook, outlook_of, scores_of, verdict
 from dashboard.state import NothingChosen, key, visitor
 from dashboard.views import forecast_settings, live
 from dashboard.views.header import recent, share, stop_button
+from dashboard.views.look import how_far_back, look, series_chosen
 from dashboard.words import digits, escaped
 from forecasting.backtest import DEFAULT, Forecast, default_plan
 from forecasting.data import SAMPLES, describe
-from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum, whole
-from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
 from forecasting.export import WRITERS
 from forecasting.fit import fits_of
@@ -27,7 +26,6 @@ from forecasting.runs.views import RunView
 TICK_S = 0.5
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-LOOKS = ("Series", "Trend and season", "Autocorrelation", "Spectrum", "Distribution")
 
 
 def opening() -> Experiment:
@@ -70,7 +68,7 @@ def _page() -> None:
         _scores(outlook, unit)
     for name, why in outlook.left_out.items():
         st.caption(f"{MODELS[name].title} was left out: {escaped(why)}")
-    _look(panel, experiment, unit)
+    look(panel, experiment, unit)
 
 
 # ------------------------------------------------------------------------------------------------------- address, run
@@ -166,14 +164,6 @@ def _live(run_id: str, ended_before: int) -> None:
                 live.progress(fit)
 
 
-def _series_chosen(panel: Panel, name: str) -> int:
-    """Which series of a panel is drawn."""
-    if len(panel.ids) == 1:
-        return 0
-    places = range(len(panel.ids))
-    return st.selectbox("Series", places, key=key(name), format_func=lambda i: escaped(panel.ids[i]), width=240) or 0
-
-
 def _forecast(forecast: Forecast, unit: str) -> None:
     panel, tested = forecast.panel, forecast.tested
     scores, best = tested.scores(), forecast.chosen
@@ -201,7 +191,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown("#### Forecast", width="stretch")
-        i = _series_chosen(panel, "series")
+        i = series_chosen(panel, "series")
     ranked = sorted(forecast.ahead, key=lambda name: (name != best, scores[name]["mase"]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # Names that are no longer there must not stay chosen: the key changes with what is.
@@ -214,7 +204,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
         )
         levels = st.multiselect("Levels (%)", LEVELS, (80.0, 95.0), key="levels", format_func=lambda v: f"{v:g}", width=220)
     with st.container(horizontal=True, vertical_alignment="center"):
-        since = _how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
+        since = how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
     chart = series_figures.outlook_figure(forecast, i, names, levels, since, unit, past)
     show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
@@ -225,16 +215,6 @@ def _forecast(forecast: Forecast, unit: str) -> None:
             f"{known} past errors are too few for {' and '.join(rare)}: there the intervals are as wide as the largest."
         )
     _take_along(forecast, names or [best], levels)
-
-
-def _how_far_back(length: int, h: int, name: str) -> int:
-    """How many of the last values are drawn."""
-    choices = sorted({n for n in (50, 100, 200, 500, 1_000, 5_000, 20_000, 100_000, 8 * h) if n < length} | {length})
-    first = next((n for n in choices if n >= 8 * h), length)
-    if len(choices) == 1:
-        return length
-    spoken = lambda n: "all" if n == length else f"last {n:,}"  # noqa: E731
-    return st.select_slider("Past", choices, first, key=key(name, str(length), str(h)), format_func=spoken, width=360)
 
 
 def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> None:
@@ -295,38 +275,3 @@ def _scores(outlook: Outlook, unit: str) -> None:
     with right:
         st.markdown("#### Error by cutoff")
         show(series_figures.mase_figure(forecast, "cutoff"), "by-cutoff", "MASE of every model at each cutoff.")
-
-
-# -------------------------------------------------------------------------------------------------------------- a look
-
-
-def _look(panel: Panel, experiment: Experiment, unit: str) -> None:
-    """The series themselves: drawn, taken apart, and the season that they propose."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.markdown("#### A look at the series", width="stretch")
-        i = _series_chosen(panel, "look-series")
-    y, ds = panel.y[i], panel.ds[i]
-    season = experiment.plan.season_length if experiment.plan else 1
-    view = st.segmented_control("Look", LOOKS, default=LOOKS[0], key="look", label_visibility="collapsed", required=True)
-    if view == "Series":
-        since = _how_far_back(len(y), len(y), "look-since")
-        alt = "The whole series, missing values as crosses at its foot."
-        show(series_figures.history_figure(panel, i, since, unit), "history", alt)
-    elif view == "Trend and season":
-        parts = decomposition(y, season)
-        show(series_figures.decomposition_figure(ds, parts, unit), "parts", "Trend, season and rest, which add up.")
-    elif view == "Autocorrelation":
-        values = autocorrelation(y, min(max(40, 3 * season), len(y) - 1))
-        alt = "Correlation of the series with itself, by lag; beyond the dotted lines it means something."
-        show(series_figures.autocorrelation_figure(values, len(y), season), "autocorrelation", alt)
-    elif view == "Spectrum":
-        chart = series_figures.spectrum_figure(*spectrum(y), season)
-        show(chart, "spectrum", "How much of the variance lies at each period.")
-    else:
-        show(series_figures.values_figure(y, unit), "values", "How the values are distributed.")
-    n_missing, proposed = int(np.isnan(y).sum()), proposed_season(whole(y)[-5_000:])
-    said = "no season" if proposed == 1 else f"a season of {proposed} steps"
-    st.caption(
-        f"{len(y):,} values, {ds[0]:%Y-%m-%d} to {ds[-1]:%Y-%m-%d}, {n_missing:,} missing. The series itself proposes "
-        f"{said}; {'none is' if season == 1 else f'{season} are'} set."
-    )

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import service
 from dashboard.outlook import outlook_of, scores_of
 from dashboard.state import encode
+from dashboard.views.look import LOOKS
 from forecasting import Experiment, ModelChoice, Sample, fits_of
 from forecasting.backtest import forecast
 from forecasting.data import read_panel
@@ -65,6 +66,14 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     assert "Press *Forecast*" in texts(page) and not page.metric
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
     assert not other.exception and "the next 4 steps" in texts(other)
+
+
+@pytest.mark.parametrize("view", LOOKS)
+def test_series_are_looked_at_from_every_side(view):
+    page = open_page()
+    page.session_state["look"] = view
+    page.run()
+    assert not page.exception and len(page.get("plotly_chart")) == 1
 
 
 def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):

@@ -1,0 +1,69 @@
+"""A look at whole series: drawn, taken apart, and the season that they propose."""
+
+import numpy as np
+import streamlit as st
+
+from dashboard import series_figures
+from dashboard.figures import show
+from dashboard.state import key
+from dashboard.words import escaped
+from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum
+from forecasting.data.panel import Panel
+from forecasting.experiment import Experiment
+
+RECENT = 5_000
+"""Values at the end of a series that are taken apart, so that the page does not wait for a long one."""
+LOOKS = ("Series", "Trend and season", "Autocorrelation", "Spectrum", "Distribution")
+
+
+def look(panel: Panel, experiment: Experiment, unit: str) -> None:
+    """The series themselves: drawn, taken apart, and the season that they propose."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.markdown("#### A look at the series", width="stretch")
+        i = series_chosen(panel, "look-series")
+    y, ds, recent = panel.y[i], panel.ds[i], panel.y[i][-RECENT:]
+    season = experiment.plan.season_length if experiment.plan else 1
+    view = st.segmented_control("Look", LOOKS, default=LOOKS[0], key="look", label_visibility="collapsed", required=True)
+    if view == "Series":
+        since = how_far_back(len(y), len(y), "look-since")
+        alt = "The whole series, missing values as crosses at its foot."
+        show(series_figures.history_figure(panel, i, since, unit), "history", alt)
+    elif view == "Trend and season":
+        parts = decomposition(recent, season)
+        show(
+            series_figures.decomposition_figure(ds[-RECENT:], parts, unit), "parts", "Trend, season and rest, which add up."
+        )
+    elif view == "Autocorrelation":
+        values = autocorrelation(recent, min(max(40, 3 * season), len(recent) - 1))
+        alt = "Correlation of the series with itself, by lag; beyond the dotted lines it means something."
+        show(series_figures.autocorrelation_figure(values, len(recent), season), "autocorrelation", alt)
+    elif view == "Spectrum":
+        chart = series_figures.spectrum_figure(*spectrum(recent), season)
+        show(chart, "spectrum", "How much of the variance lies at each period.")
+    else:
+        show(series_figures.values_figure(recent, unit), "values", "How the values are distributed.")
+    n_missing, proposed = int(np.isnan(y).sum()), proposed_season(recent)
+    said = "no season" if proposed == 1 else f"a season of {proposed} steps"
+    st.caption(
+        f"{len(y):,} values, {ds[0]:%Y-%m-%d} to {ds[-1]:%Y-%m-%d}, {n_missing:,} missing. The series itself proposes "
+        f"{said}; {'none is' if season == 1 else f'{season} are'} set."
+        + (f" Taken apart are the last {RECENT:,} values." if len(y) > RECENT else "")
+    )
+
+
+def series_chosen(panel: Panel, name: str) -> int:
+    """Which series of a panel is drawn."""
+    if len(panel.ids) == 1:
+        return 0
+    places = range(len(panel.ids))
+    return st.selectbox("Series", places, key=key(name), format_func=lambda i: escaped(panel.ids[i]), width=240) or 0
+
+
+def how_far_back(length: int, h: int, name: str) -> int:
+    """How many of the last values are drawn."""
+    choices = sorted({n for n in (50, 100, 200, 500, 1_000, 5_000, 20_000, 100_000, 8 * h) if n < length} | {length})
+    first = next((n for n in choices if n >= 8 * h), length)
+    if len(choices) == 1:
+        return length
+    spoken = lambda n: "all" if n == length else f"last {n:,}"  # noqa: E731
+    return st.select_slider("Past", choices, first, key=key(name, str(length), str(h)), format_func=spoken, width=360)
