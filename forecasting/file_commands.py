@@ -90,7 +90,7 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        more = {"known": tuple(known or ()), "repair": repair, "frequency": freq or ""}
+        more = {"known": known, "repair": repair, "frequency": freq}
         panel = _panel(file, _file(time, value, id, day_first, missing, **more))
         cutoffs = {"n_windows": n_windows, "step_size": step_size, "refit": refit}
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
@@ -130,7 +130,7 @@ def forecast_command(
     with refusals():
         if out.suffix not in WRITERS:
             raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
-        more = {"known": tuple(known or ()), "repair": repair, "frequency": freq or ""}
+        more = {"known": known, "repair": repair, "frequency": freq}
         levels, panel = _levels(level), _panel(file, _file(time, value, id, day_first, missing, **more))
         usual = default_plan(panel, season or panel.season_length, h).model_dump()
         plan = _plan(**usual | {"seconds": seconds, "power": power, "take_out": take_out, "calendar": calendar})
@@ -171,10 +171,11 @@ def _file(
     time: Chosen, value: Chosen, id: Chosen, day_first: bool | None, missing: list[float] | None, **more: Any
 ) -> Upload:
     """What is said about a file."""
-    columns = {"time": time, "value": value, "id": id}
-    given = {name: tuple(chosen or ()) for name, chosen in columns.items()} | {"missing": tuple(missing or ())}
+    given = {"time": time, "value": value, "id": id, "day_first": day_first, "missing": missing} | more
     try:
-        return Upload(upload_id=NOT_STORED, day_first=day_first, **given, **more)
+        return Upload.model_validate(
+            {"upload_id": NOT_STORED} | {name: said for name, said in given.items() if said is not None}
+        )
     except ValidationError as error:
         raise plain(error) from None
 
