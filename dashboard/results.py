@@ -71,9 +71,8 @@ class Row:
 
     @property
     def place(self) -> int:
-        """Its place among the models that have a colour of their own, from 1; 0 for what they are held against, in grey."""
-        coloured = [name for name, model in MODELS.items() if model.group != "baselines" and not model.reference]
-        return 1 + coloured.index(self.model.name) if self.model.name in coloured else 0
+        """Its place among the models that have a colour of their own."""
+        return place_of(self.model.name)
 
     @property
     def scored(self) -> list[Outcome]:
@@ -136,6 +135,12 @@ class Row:
     def _medians(self, name: str) -> list[float] | None:
         lists = [outcome.result[name] for outcome in self.scored if outcome.result and name in outcome.result]
         return [float(value) for value in np.median(np.array(lists), axis=0)] if lists else None
+
+
+def place_of(name: str) -> int:
+    """A model's place among those that have a colour of their own, from 1; 0 for what they are held against, in grey."""
+    coloured = [other for other, model in MODELS.items() if model.group != "baselines" and not model.reference]
+    return 1 + coloured.index(name) if name in coloured else 0
 
 
 def rows_of(experiment: Experiment, run: RunView | None = None) -> list[Row]:

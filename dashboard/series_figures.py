@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from tsdownsample import MinMaxLTTBDownsampler
 
 from dashboard.figures import MARKERS, Look, blank, look
+from dashboard.results import place_of
 from forecasting.backtest import Forecast
 from forecasting.data.look import Decomposition
 from forecasting.data.panel import Panel
@@ -28,12 +29,11 @@ def thinned(x: pd.DatetimeIndex, y: np.ndarray) -> tuple[pd.DatetimeIndex, np.nd
 
 def colour_of(name: str, colours: Look) -> tuple[str, str]:
     """Colour and dash of a model: its own, as in the Lab; baselines in grey."""
-    coloured = [other for other, model in MODELS.items() if model.group != "baselines" and not model.reference]
-    if name not in coloured:
-        greys = [other for other in MODELS if other not in coloured]
+    place, n = place_of(name), len(colours.coloured)
+    if place == 0:
+        greys = [other for other in MODELS if place_of(other) == 0]
         return colours.palette[0], ("dot", "dashdot", "longdash", "dash", "solid")[greys.index(name) % 5]
-    place, n = coloured.index(name), len(colours.coloured)
-    return colours.coloured[place % n], ("solid", "dash", "dot")[place // n % 3]
+    return colours.coloured[(place - 1) % n], ("solid", "dash", "dot")[(place - 1) // n % 3]
 
 
 def _history(panel: Panel, i: int, since: int, colours: Look) -> list[go.Scatter]:
