@@ -19,6 +19,7 @@ from dashboard.views import forecast, guide, lab  # noqa: E402
 CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
+.st-key-header > :first-child {flex: 1 1 18rem !important; min-width: 18rem}
 [data-testid="stSidebar"] .katex {font-size: 1em}
 [data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
 """
