@@ -22,11 +22,13 @@ class Outlook:
 
     Attributes:
         fits: of every model that was asked for and is known to the store, by name.
-        forecast: of those that have finished; None while there are none.
+        forecast: of those that have finished, and of the baselines, which need no worker; None without either.
+        only_baselines: whether it holds nothing else.
     """
 
     fits: dict[str, FitView]
     forecast: Forecast | None
+    only_baselines: bool = False
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -40,16 +42,25 @@ class Outlook:
 
 
 def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
-    """Look up what workers have made of an experiment with a plan.
+    """Look up what workers have made of an experiment with a plan; baselines are computed at once.
 
     A run keeps its results, also those that an earlier version of this program has computed.
+
+    Raises:
+        BadInput: when the series are too short for the plan.
     """
     wanted = fits_of(experiment)
     known = service.store().fits([fit.id for fit in wanted])
     kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
     fits = {fit.model.name: view for fit in wanted if (view := known.get(fit.id) or kept.get(fit.canonical())) is not None}
-    done = tuple((name, fit.id, fit.ended_at or 0.0) for name, fit in fits.items() if fit.status == "finished")
-    return Outlook(fits, service.whole_forecast(experiment.canonical(), done) if done else None)
+    done = {name: fit for name, fit in fits.items() if fit.status == "finished"}
+    baselines = [fit.model.name for fit in wanted if MODELS[fit.model.name].group == "baselines"]
+    instant = tuple(name for name in baselines if name not in done)
+    if not done and not instant:
+        return Outlook(fits, None)
+    stored = tuple((name, fit.id, fit.ended_at or 0.0) for name, fit in done.items())
+    made = service.whole_forecast(experiment.canonical(), stored, instant)
+    return Outlook(fits, made, only_baselines=set(done) <= set(baselines))
 
 
 def scores_of(outlook: Outlook) -> pd.DataFrame:

@@ -9,12 +9,12 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.backtest import Forecast, assembled, long_enough
+from forecasting.backtest import Forecast, assembled, long_enough, outlook
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
 from forecasting.data.reading import Reading
 from forecasting.data.reading.tables import read_table
-from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload
+from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Source, Task, Upload
 from forecasting.fit import Result, combine, run_fit
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
@@ -96,11 +96,21 @@ def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...]) -> Forecast:
-    """The forecast of an experiment with a plan from fits: of each the model's name, its id, and when it ended."""
+def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...], instant: tuple[str, ...]) -> Forecast:
+    """The forecast of an experiment with a plan.
+
+    Args:
+        experiment: as JSON.
+        fits: what is stored of models: their names, the ids of their fits, and when these ended.
+        instant: names of models that are computed here and now.
+    """
     wanted = Experiment.model_validate_json(experiment)
-    made = {name: stored_forecasts(fit_id, ended_at) for name, fit_id, ended_at in fits}
-    return assembled(panel_of(wanted.source), wanted, made)
+    if wanted.plan is None:
+        raise BadInput("These settings have no plan for whole series.")
+    panel = panel_of(wanted.source)
+    made: dict[str, dict] = {name: stored_forecasts(fit_id, ended_at) for name, fit_id, ended_at in fits}
+    made |= {name: vars(outlook(panel, wanted.plan, ModelChoice(name=name))) for name in instant}
+    return assembled(panel, wanted, made)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

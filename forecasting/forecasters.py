@@ -14,7 +14,7 @@ from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, ModelChoice, Plan, Task
 from forecasting.models import Control, Fitted, Model, Shape, resolve
-from forecasting.models.naive import Baseline
+from forecasting.models.naive import Baseline, WeightedAverage
 from forecasting.recipes import RECIPES
 
 ENOUGH_WINDOWS = 300
@@ -94,7 +94,7 @@ def forecaster_of(
 def _of_these_values(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int], control: Control) -> Forecaster:
     if model.reference or model.combines:
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
-    if isinstance(model, Baseline):
+    if isinstance(model, Baseline) and not isinstance(model, WeightedAverage):
         return _rule(model, panel, plan)
     if model.local:
         return _local(model, panel, plan, len(backs), control)
@@ -170,7 +170,7 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
         return _fold(part if known is None else known.windows(part), model, plan.season_length)
 
     def learn(split: Split) -> tuple[Fitted, Differences]:
-        differences = Differences.learn(task, split.train)
+        differences = Differences.learn(task, split.train) if model.takes_differences else Differences()
         if model.trained:
             steps = split.train.x.shape[1] - sum(task.lags)
             steps //= plan.season_length if _folds(model, steps, plan.season_length) else 1

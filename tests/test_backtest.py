@@ -8,6 +8,7 @@ from forecasting.backtest import Forecast, backtest, default_plan, forecast, jud
 from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, ModelChoice, Plan
 from forecasting.forecasters import task_of
+from forecasting.models import MODELS
 
 RNG = np.random.default_rng(5)
 T = np.arange(140)
@@ -51,6 +52,14 @@ def test_rules_of_thumb_forecast_as_written_out(values, tested):
             known = y[: len(y) - back]
             np.testing.assert_allclose(tested.y_hat["naive"][k, i], np.full(7, known[-1]))
             np.testing.assert_allclose(tested.y_hat["seasonal_naive"][k, i], known[-7:])
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.group == "baselines"])
+def test_every_baseline_forecasts_whole_series(values, name):
+    made = outlook(panel(values), PLAN, ModelChoice(name=name))
+    assert made.y_hat.shape == (3, 3, 7) and made.ahead.shape == (3, 7)
+    levels = np.array([y.mean() for y in values])[:, None]
+    assert (np.abs(made.ahead - levels) < 8).all()
 
 
 def test_a_spike_in_the_future_moves_nothing_before_it():

@@ -12,10 +12,11 @@ from dashboard.outlook import outlook_of, scores_of
 from dashboard.state import encode
 from dashboard.views.look import LOOKS
 from forecasting import Experiment, ModelChoice, Sample, fits_of
-from forecasting.backtest import forecast
+from forecasting.backtest import backtest, default_plan, forecast
 from forecasting.data import read_panel
 from forecasting.experiment import BadInput, Fit, Plan, Upload, Waves
 
+RULES = ("naive", "seasonal_naive", "drift")
 PLAN = Plan(h=2, season_length=4, n_windows=2)
 SMALL = Experiment(
     source=Sample(name="gdp"),
@@ -63,7 +64,10 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     page = open_page()
     assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 steps" in texts(page)
     assert "The series itself proposes a season of 12 steps; 12 are set." in texts(page)
-    assert "Press *Forecast*" in texts(page) and not page.metric
+    assert "These are rules of thumb. Press *Forecast*" in texts(page)
+    made = backtest(read_panel(Sample(name="elnino")), default_plan(read_panel(Sample(name="elnino")), 12), RULES)
+    assert page.metric[0].value == "Seasonal naive"
+    assert float(page.metric[1].value) == pytest.approx(made.scores()["seasonal_naive"]["mase"], abs=5e-4)
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
     assert not other.exception and "the next 4 steps" in texts(other)
 
@@ -73,7 +77,8 @@ def test_series_are_looked_at_from_every_side(view):
     page = open_page()
     page.session_state["look"] = view
     page.run()
-    assert not page.exception and len(page.get("plotly_chart")) == 1
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == 4  # forecast, errors by step and by cutoff, the look
 
 
 def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
@@ -131,9 +136,7 @@ def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually)
 )
 def test_what_cannot_be_forecast_is_refused_in_a_sentence(experiment, said):
     page = open_page(e=encode(experiment))
-    buttons = [button for button in page.button if button.key == "forecast"]
-    for button in buttons:
-        button.click().run()
+    assert all(button.disabled for button in page.button if button.key == "forecast")
     assert said in texts(page).replace("\\", "")
 
 
