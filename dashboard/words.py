@@ -35,6 +35,7 @@ WORDS = {
     "first": "Since the last step",
     "seasonal": "Since a season ago",
     "both": "Both",
+    "fitting": "As fits the series",
     "batch": "Batch",
     "layer": "Layer",
     "simple": "Simple",

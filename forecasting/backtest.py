@@ -13,7 +13,7 @@ from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.significance import Difference, difference
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan
-from forecasting.forecasters import forecaster_of, task_of
+from forecasting.forecasters import forecaster_of
 from forecasting.models import MODELS, Control
 
 DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", "ensemble")
@@ -171,7 +171,7 @@ def _past(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np
     """What a model would have forecast from each cutoff, `(n_cutoffs, n_series, h)`; NaN for series that are too short."""
     backs, places = plan.backs(), long_enough(panel, plan)
     judged_by = panel.some(places)
-    forecaster = forecaster_of(choice, judged_by, task_of(judged_by, plan, backs[0]), plan, backs, control)
+    forecaster = forecaster_of(choice, judged_by, plan, backs, control)
     y_hat = np.full((len(backs), len(panel.ids), plan.h), np.nan)
     y_hat[:, places] = np.stack([forecaster(back) for back in backs])
     return y_hat
@@ -179,7 +179,7 @@ def _past(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np
 
 def _ahead(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
     """What a model that has learned from all of the series forecasts from their end, `(n_series, h)`."""
-    return forecaster_of(choice, panel, task_of(panel, plan, 0), plan, [0], control)(0)
+    return forecaster_of(choice, panel, plan, [0], control)(0)
 
 
 # ---------------------------------------------------------------------------------------------------------- forecasts

@@ -34,6 +34,8 @@ Known = Annotated[list[str] | None, typer.Option(help="A column that is known in
 Repair = Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line.")]
 Power = Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")]
 TakeOut = Annotated[str, typer.Option(help="What is taken out beforehand: nothing, trend, season, both.")]
+Differencing = Annotated[str, typer.Option(help="Changes that models learn: fitting, none, first, seasonal, both.")]
+LookBack = Annotated[int | None, typer.Option("--input-size", min=2, max=2_000, help="Steps that models see.")]
 ByCalendar = Annotated[bool, typer.Option("--calendar", help="Networks see hour, weekday and time of year.")]
 Chosen = list[str] | None
 NOT_STORED = "0" * 16
@@ -82,6 +84,8 @@ def evaluate_command(
     repair: Repair = "leave",
     power: Power = "none",
     take_out: TakeOut = "nothing",
+    differencing: Differencing = "fitting",
+    input_size: LookBack = None,
     calendar: ByCalendar = False,
     season: Season = None,
     freq: Frequency = None,
@@ -94,6 +98,7 @@ def evaluate_command(
         panel = _panel(file, _file(time, value, id, day_first, missing, **more))
         cutoffs = {"n_windows": n_windows, "step_size": step_size, "refit": refit}
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
+        shown |= {"differencing": differencing, "input_size": input_size}
         plan = _plan(h=h, season_length=season or panel.season_length, seconds=seconds, **cutoffs, **shown)
         tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
         lines = score_lines(tested, _levels(level))
@@ -121,6 +126,8 @@ def forecast_command(
     repair: Repair = "leave",
     power: Power = "none",
     take_out: TakeOut = "nothing",
+    differencing: Differencing = "fitting",
+    input_size: LookBack = None,
     calendar: ByCalendar = False,
     season: Season = None,
     freq: Frequency = None,
@@ -133,7 +140,9 @@ def forecast_command(
         more = {"known": known, "repair": repair, "frequency": freq}
         levels, panel = _levels(level), _panel(file, _file(time, value, id, day_first, missing, **more))
         usual = default_plan(panel, season or panel.season_length, h).model_dump()
-        plan = _plan(**usual | {"seconds": seconds, "power": power, "take_out": take_out, "calendar": calendar})
+        shown = {"power": power, "take_out": take_out, "calendar": calendar}
+        shown |= {"differencing": differencing, "input_size": input_size}
+        plan = _plan(**usual | shown | {"seconds": seconds})
         made = forecast(panel, plan, _names(models), _say)
     table = made.frame({name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}, levels)
     out.write_bytes(WRITERS[out.suffix](table))

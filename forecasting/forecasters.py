@@ -13,6 +13,7 @@ from forecasting.data.reshaping import Reshaping
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, ModelChoice, Plan, Task
+from forecasting.experiment.tasks import lags_of
 from forecasting.models import Control, Fitted, Model, Shape, resolve
 from forecasting.models.naive import Baseline, WeightedAverage
 from forecasting.recipes import RECIPES
@@ -50,7 +51,12 @@ def model_of(choice: ModelChoice, plan: Plan) -> Model:
 
 
 def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
-    """What windows see and forecast: differences to the season before, over some seasons, as far as the series are long."""
+    """What windows see and forecast: some seasons, as far as the series are long, and unless the plan says otherwise as
+    differences to the season before.
+
+    Raises:
+        BadInput: when the plan asks for differences that the look-back is too short for.
+    """
     known = int(np.median([len(values) for values in panel.before(furthest)]))
     season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2)
     seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
@@ -58,24 +64,34 @@ def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
     wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))
     input_size = max(2, min(wanted, most))
     seasonal = seasonal and input_size > season
+    differencing = plan.differencing
+    if differencing == "fitting":
+        differencing = "seasonal" if seasonal else "first"
+    if season == 1 and differencing in ("seasonal", "both"):
+        raise BadInput("Differences to the season before need a season: give its length, or choose others.")
+    needed = sum(lags_of(differencing, season)) + 1
+    if input_size < needed:
+        raise BadInput(
+            f"These differences need a look-back of {needed} steps, and the series allow {input_size}: choose others, or a "
+            "shorter horizon."
+        )
     return Task(
         input_size=input_size,
         target="next" if plan.h == 1 else "all_h",
         h=plan.h,
-        differencing="seasonal" if seasonal else "first",
-        season_length=season if seasonal else 12,
+        differencing=differencing,
+        season_length=season if differencing in ("seasonal", "both") else 12,
     )
 
 
 def forecaster_of(
-    choice: ModelChoice, panel: Panel, task: Task, plan: Plan, backs: list[int], control: Control | None = None
+    choice: ModelChoice, panel: Panel, plan: Plan, backs: list[int], control: Control | None = None
 ) -> Forecaster:
     """A model that is ready to forecast from each of these moments.
 
     Args:
         choice: which model.
         panel: the series.
-        task: what its windows see and forecast, as `task_of` gives it.
         plan: what is asked.
         backs: from how many steps before the end it will forecast, the earliest first; 0: from the end itself.
         control: callbacks for progress and stop.
@@ -85,19 +101,20 @@ def forecaster_of(
     """
     model, control = model_of(choice, plan), control or Control()
     if isinstance(model, Baseline) or (plan.power, plan.take_out) == ("none", "nothing"):
-        return _of_these_values(model, panel, task, plan, backs, control)
+        return _of_these_values(model, panel, plan, backs, control)
     reshaping = Reshaping.learn(panel, plan, backs[0])
-    inner = _of_these_values(model, reshaping.panel(panel), task, plan, backs, control)
+    inner = _of_these_values(model, reshaping.panel(panel), plan, backs, control)
     return lambda back: reshaping.undo(inner(back), panel, back)
 
 
-def _of_these_values(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int], control: Control) -> Forecaster:
+def _of_these_values(model: Model, panel: Panel, plan: Plan, backs: list[int], control: Control) -> Forecaster:
     if model.reference or model.combines:
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
     if isinstance(model, Baseline) and not isinstance(model, WeightedAverage):
         return _rule(model, panel, plan)
     if model.local:
         return _local(model, panel, plan, len(backs), control)
+    task = task_of(panel, plan, backs[0])
     if model.trained and (n := len(panel.split(task, backs[0]).train)) < ENOUGH_WINDOWS:
         raise BadInput(f"{n:,} windows are too few for a network to learn from: {ENOUGH_WINDOWS} are needed.")
     return _learner(model, panel, task, plan, backs, control)

@@ -174,6 +174,21 @@ def test_windows_see_two_seasons_where_there_are_two():
     assert short.lags == (1,) and short.input_size <= 16
 
 
+def test_differences_are_those_of_the_plan():
+    for differencing, lags in (("none", ()), ("first", (1,)), ("seasonal", (7,)), ("both", (7, 1))):
+        assert task_of(panel(weekly(1)), PLAN.model_copy(update={"differencing": differencing}), 21).lags == lags
+    growing = [np.arange(140.0) + 20 * i for i in range(3)]
+    made = outlook(panel(growing), PLAN.model_copy(update={"differencing": "first"}), ModelChoice(name="linear"))
+    np.testing.assert_allclose(made.ahead, np.arange(140, 147) + 20 * np.arange(3)[:, None], rtol=1e-3)
+    for plan, said in (
+        (Plan(h=7, n_windows=2, differencing="seasonal"), "need a season"),
+        (PLAN.model_copy(update={"differencing": "seasonal", "input_size": 5}), "need a look-back of 8 steps"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            task_of(panel(weekly(1)), plan, 21)
+        assert "naive" in backtest(panel(weekly(1)), plan, ("naive", "linear")).y_hat
+
+
 def test_a_model_that_makes_no_forecasts_of_a_file_is_named():
     tested = backtest(panel(weekly(1)), PLAN, ("naive", "oracle"))
     assert "cannot forecast" in tested.left_out["oracle"]

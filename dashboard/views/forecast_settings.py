@@ -10,9 +10,10 @@ from dashboard.components import choice, number, optional, parameter, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar
 from dashboard.views.upload import upload
-from dashboard.words import spoken
+from dashboard.words import escaped, spoken
 from forecasting.backtest import DEFAULT, default_plan
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Upload, plain
+from forecasting.forecasters import task_of
 from forecasting.models import MODELS
 
 Chosen = dict[str, Any]
@@ -51,13 +52,29 @@ def settings() -> Experiment:
         source = _series(values)
         _fit_plan(values, source)
         _plan(values["plan"], values.get("fits", 0))
+        seen = st.empty()
         names = _models(values)
     try:
-        return Experiment(
-            source=source, plan=Plan.model_validate(values["plan"]), models=tuple(ModelChoice(name=name) for name in names)
-        )
+        plan = Plan.model_validate(values["plan"])
     except ValidationError as error:
         raise plain(error) from None
+    seen.caption(_seen(source, plan))
+    return Experiment(source=source, plan=plan, models=tuple(ModelChoice(name=name) for name in names))
+
+
+def _seen(source: Sample | Upload, plan: Plan) -> str:
+    """What models that learn from windows see, in a sentence."""
+    try:
+        task = task_of(service.panel_of(source), plan, plan.backs()[0])
+    except BadInput as error:
+        return escaped(str(error))
+    changes = {
+        "none": "as they are",
+        "first": "as changes since the step before",
+        "seasonal": f"as changes since {plan.season_length} steps before",
+        "both": f"as changes since the step and since {plan.season_length} steps before",
+    }[task.differencing]
+    return f"Linear models and networks see {task.input_size} steps, {changes}, each window in its own scale."
 
 
 def _series(values: Chosen) -> Sample | Upload:
@@ -103,7 +120,7 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
     with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
-        for name in ("power", "take_out"):
+        for name in ("power", "take_out", "differencing"):
             plan[name] = choice(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
         plan["calendar"] = parameter(Plan, "calendar", plan["calendar"], key("plan-calendar", str(fits)))
     with st.expander("More", key=key("plan-more", str(fits))):

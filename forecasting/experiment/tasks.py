@@ -9,6 +9,11 @@ from forecasting.experiment.values import Value, without
 Target = Literal["next", "at_h", "all_h"]
 
 
+def lags_of(differencing: str, season_length: int) -> tuple[int, ...]:
+    """The steps from which differences are taken, one after the other."""
+    return {"none": (), "first": (1,), "seasonal": (season_length,), "both": (season_length, 1)}[differencing]
+
+
 class Task(Value):
     """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
 
@@ -90,8 +95,7 @@ class Task(Value):
     @property
     def lags(self) -> tuple[int, ...]:
         """The steps from which differences are taken, one after the other."""
-        season = self.season_length
-        return {"none": (), "first": (1,), "seasonal": (season,), "both": (season, 1)}[self.differencing]
+        return lags_of(self.differencing, self.season_length)
 
     @model_validator(mode="after")
     def _scale_does_not_tell(self) -> Self:
@@ -137,6 +141,12 @@ class Plan(Value):
         title="Take out beforehand",
         description="A straight line, and the mean of each step of the season, learned before the first cutoff; models that "
         "learn forecast what is left, and line and season are added again.",
+    )
+    differencing: Literal["fitting", "none", "first", "seasonal", "both"] = Field(
+        "fitting",
+        title="Differencing",
+        description="Linear models and networks learn changes: since the last step, since a season ago, or both. As fits: "
+        "since a season ago where the series hold two seasons, since the last step otherwise.",
     )
     calendar: bool = Field(
         False,
