@@ -125,9 +125,8 @@ def reading_of(source: Upload) -> Reading:
     Raises:
         BadInput: when it cannot be read so.
     """
-    return _reading(
-        source.model_copy(update={"repair": "leave", "frequency": "", "aggregate": "mean", "known": ()}).canonical()
-    )
+    plain = {"repair": "leave", "frequency": "", "aggregate": "mean", "together": False, "beside": (), "known": ()}
+    return _reading(source.model_copy(update=plain).canonical())
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

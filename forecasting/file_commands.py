@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, forecast
-from forecasting.data import panel_of, read_file
+from forecasting.data import read_file, series_of_file
 from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY
 from forecasting.experiment import BadInput, Plan, Upload, plain
@@ -30,6 +30,8 @@ Seconds = Annotated[float, typer.Option(min=5, help="What all models may take to
 Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 DayFirst = Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")]
 Missing = Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")]
+Together = Annotated[bool, typer.Option("--together", help="Several columns of values are seen at once, as channels.")]
+Beside = Annotated[list[str] | None, typer.Option(help="A column that is seen, and not forecast; may be given again.")]
 Known = Annotated[list[str] | None, typer.Option(help="A column that is known in advance; may be given again.")]
 Repair = Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line.")]
 Power = Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")]
@@ -80,6 +82,8 @@ def evaluate_command(
     id: Columns = None,
     day_first: DayFirst = None,
     missing: Missing = None,
+    together: Together = False,
+    beside: Beside = None,
     known: Known = None,
     repair: Repair = "leave",
     power: Power = "none",
@@ -94,7 +98,7 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        more = {"known": known, "repair": repair, "frequency": freq}
+        more = {"together": together, "beside": beside, "known": known, "repair": repair, "frequency": freq}
         panel = _panel(file, _file(time, value, id, day_first, missing, **more))
         cutoffs = {"n_windows": n_windows, "step_size": step_size, "refit": refit}
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
@@ -122,6 +126,8 @@ def forecast_command(
     id: Columns = None,
     day_first: DayFirst = None,
     missing: Missing = None,
+    together: Together = False,
+    beside: Beside = None,
     known: Known = None,
     repair: Repair = "leave",
     power: Power = "none",
@@ -137,7 +143,7 @@ def forecast_command(
     with refusals():
         if out.suffix not in WRITERS:
             raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
-        more = {"known": known, "repair": repair, "frequency": freq}
+        more = {"together": together, "beside": beside, "known": known, "repair": repair, "frequency": freq}
         levels, panel = _levels(level), _panel(file, _file(time, value, id, day_first, missing, **more))
         usual = default_plan(panel, season or panel.season_length, h).model_dump()
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
@@ -198,7 +204,7 @@ def _panel(path: Path, file: Upload) -> Panel:
     if not file.value and len(reading.value_columns) > 1:
         n, first = len(reading.value_columns), reading.value_columns[0]
         print(f"Of {n} columns of values {first!r} is taken: name others with --value.", file=sys.stderr)
-    return panel_of(file, reading, content)
+    return series_of_file(file, reading, content).panel()
 
 
 def _plan(**settings: Any) -> Plan:

@@ -202,7 +202,8 @@ def _learner(model: Model, panel: Panel, task: Task, plan: Plan, backs: list[int
             learned[origin] = learn(panel.split(task, origin))
         (fitted, differences), ends = learned[origin], panel.ends(task, back)
         y_hat = np.asarray(fitted.predict(shown(ends, differences).x), "float64")
-        return ends.in_units(differences.undo(ends.x, y_hat))
+        in_units = ends.in_units(differences.undo(ends.x, y_hat, ends.n_targets))
+        return in_units.reshape(len(ends), plan.h, -1).swapaxes(1, 2).reshape(-1, plan.h)
 
     return forecast
 

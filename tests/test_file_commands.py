@@ -106,6 +106,10 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     columns = ("--value", "a", "--value", "b", "--models", "naive")
     assert lab("forecast", wide, "--h", 2, *columns, "--out", both).returncode == 0
     assert pd.read_csv(both)["unique_id"].tolist() == ["a", "a", "b", "b"]
+    for further in (("--value", "b", "--together"), ("--beside", "b", "--differencing", "none", "--input-size", 4)):
+        made = lab("forecast", wide, "--h", 2, "--value", "a", *further, "--models", "linear", "--out", both)
+        assert made.returncode == 0, made.stderr
+        assert pd.read_csv(both)["linear"].tolist() == pytest.approx([31, 32, 62, 64][: len(pd.read_csv(both))], rel=0.05)
 
     growing = ("--value", "a", "--known", "b", "--power", "log", "--take-out", "trend", "--repair", "forward", "--calendar")
     made = tmp_path / "growing.csv"

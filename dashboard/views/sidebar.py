@@ -30,7 +30,8 @@ from dashboard.state import Draft, draft, fresh_widgets, key, take
 from dashboard.views.upload import upload
 from dashboard.words import digits, spoken
 from forecasting import recipes
-from forecasting.data import SAMPLES
+from forecasting.data import SAMPLES, n_features
+from forecasting.data.series import MOST_CHANNELS, n_series
 from forecasting.data.waves import EXAMPLES, noise_floor
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Source, Task, Training, Waves
 from forecasting.models import MODELS, Shape, resolve
@@ -159,6 +160,10 @@ def sample(values: Draft) -> None:
         fresh_widgets()
         st.rerun()
     st.caption(SAMPLES[chosen].note)
+    if 1 < n_series(chosen) <= MOST_CHANNELS:
+        source["together"] = parameter(Sample, "together", source.get("together", False), key("sample", "together", chosen))
+    else:
+        source["together"] = False
 
 
 # ------------------------------------------------------------------------------------------------------------ task
@@ -181,7 +186,7 @@ def _task(values: Draft) -> None:
     if target != task["target"] and task["h"] == 1:
         task["h"] = 10
     task["target"] = target
-    if values["kind"] == "waves" and values["sources"]["waves"]["n_channels"] > 1:
+    if _has_channels(values):
         task["channels"] = choice(Task, "channels", task["channels"], key("channels"))
     else:
         task["channels"] = "one"
@@ -291,6 +296,14 @@ def _title(values: Draft, entry: dict[str, Any]) -> str:
 def _source(values: Draft) -> Source:
     """The source of the draft; while no file is chosen, one that has a single value per step as well."""
     return TypeAdapter(Source).validate_python(values["sources"].get(values["kind"], Sample().model_dump()))
+
+
+def _has_channels(values: Draft) -> bool:
+    """Whether a step of the series has several values; while a setting cannot be used, not."""
+    try:
+        return n_features(_source(values)) > 1
+    except ValueError:
+        return False
 
 
 def _add_variant(entry: dict[str, Any]) -> None:

@@ -102,7 +102,13 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     told = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
         source["every_value"] = parameter(Upload, "every_value", source.get("every_value", False), key("upload", "every"))
-        for name, none in (("value", "The first"), ("time", "Found out"), ("id", "Found out"), ("known", "None")):
+        for name, none in (
+            ("value", "The first"),
+            ("beside", "None"),
+            ("known", "None"),
+            ("time", "Found out"),
+            ("id", "Found out"),
+        ):
             field = Upload.model_fields[name]
             first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
             source[name] = st.multiselect(
@@ -114,6 +120,10 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
                 placeholder=none,
                 disabled=name == "value" and source["every_value"],
             )
+        together = False
+        if len(source["value"]) > 1 and not source["every_value"]:
+            together = parameter(Upload, "together", source.get("together", False), key("upload", "together"))
+        source["together"] = together
         ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
         way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
         chosen = st.segmented_control(

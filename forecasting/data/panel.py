@@ -1,5 +1,6 @@
 """Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ class Panel:
             `leave` does, is the last known value.
         season_length: steps of the season that is usual for the frequency.
         known: what is known in advance at each time and beyond the last, per series `(n or more, n_known)`; or none.
+        beside: what is seen beside a series, and not forecast, `(n, n_beside)` each; or none.
+        together: so many series, one after the other, are seen together: of equal length, with the same times.
     """
 
     ids: list[str]
@@ -35,24 +38,58 @@ class Panel:
     fill: Repair = "leave"
     season_length: int = 1
     known: list[np.ndarray] | None = None
+    beside: list[np.ndarray] | None = None
+    together: int = 1
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, frequency: str | None, fill: Repair = "leave", season_length: int = 1) -> "Panel":
-        """Take the series of a frame `unique_id, ds, y` and what else is known, each from its first value to its last."""
-        columns = [column for column in frame if column not in ("unique_id", "ds", "y")]
-        ids, ds, y, known = [], [], [], []
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        frequency: str | None,
+        fill: Repair = "leave",
+        season_length: int = 1,
+        values: Sequence[str] = ("y",),
+        *,
+        beside: Sequence[str] = (),
+        known: Sequence[str] = (),
+    ) -> "Panel":
+        """Take the series of a frame `unique_id, ds` and columns of numbers, each from its first value to its last.
+
+        Several columns of values are seen together: from the first step at which all of them have a value.
+
+        Raises:
+            BadInput: when no series has a value, or columns that are seen together never have one at once.
+        """
+        found: dict[str, list] = {name: [] for name in ("ids", "ds", "y", "known", "beside")}
+        several = len(values) > 1 and frame["unique_id"].nunique() > 1
         for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
-            there = np.flatnonzero(series["y"].notna().to_numpy())
-            if len(there):
-                whole = series.iloc[there[0] :]
-                n = there[-1] - there[0] + 1
-                ids.append(str(unique_id))
-                ds.append(pd.DatetimeIndex(whole["ds"].iloc[:n]))
-                y.append(whole["y"].iloc[:n].to_numpy("float64"))
-                known.append(whole[columns].ffill().fillna(0.0).to_numpy("float64"))
-        if not ids:
+            there = series[list(values)].notna().to_numpy()
+            if not there.any():
+                continue
+            firsts, lasts = there.argmax(axis=0), len(there) - 1 - there[::-1].argmax(axis=0)
+            if not there.any(axis=0).all() or firsts.max() > lasts.min():
+                raise BadInput("Columns that are seen together need times at which all of them have a value.")
+            whole, n = series.iloc[firsts.max() :], lasts.max() - firsts.max() + 1
+            for value in values:
+                own = value if len(values) > 1 else ""
+                found["ids"].append(f"{unique_id} · {own}" if several else own or str(unique_id))
+                found["ds"].append(pd.DatetimeIndex(whole["ds"].iloc[:n]))
+                found["y"].append(whole[value].iloc[:n].to_numpy("float64"))
+                found["known"].append(whole[list(known)].ffill().fillna(0.0).to_numpy("float64"))
+                found["beside"].append(whole[list(beside)].iloc[:n].to_numpy("float64"))
+        if not found["ids"]:
             raise BadInput("No series has a value: there is nothing to forecast.")
-        return cls(ids, ds, y, frequency, fill, season_length, known if columns else None)
+        return cls(
+            found["ids"],
+            found["ds"],
+            found["y"],
+            frequency,
+            fill,
+            season_length,
+            known=found["known"] if known else None,
+            beside=found["beside"] if beside else None,
+            together=len(values),
+        )
 
     @property
     def usual(self) -> int:
@@ -62,18 +99,32 @@ class Panel:
     def some(self, places: np.ndarray) -> "Panel":
         """Some of the series, by their places."""
         ids, ds, y = ([part[i] for i in places] for part in (self.ids, self.ds, self.y))
-        known = None if self.known is None else [self.known[i] for i in places]
-        return replace(self, ids=ids, ds=ds, y=y, known=known)
+        known, beside = (None if part is None else [part[i] for i in places] for part in (self.known, self.beside))
+        return replace(self, ids=ids, ds=ds, y=y, known=known, beside=beside)
 
     def before(self, back: int) -> list[np.ndarray]:
         """What was known `back` steps before the end of each series, missing values filled in from that alone; of one that
         had not yet begun, nothing."""
         return [self._filled(values[: max(0, len(values) - back)]) for values in self.y]
 
+    def channels_before(self, back: int) -> list[tuple[int, np.ndarray]]:
+        """The same with what is seen beside each series, `(n, n_channels)` after its place; those that are seen together are
+        one, at the place of the first."""
+        known = self.before(back)
+        if self.together > 1:
+            return [(i, np.stack(known[i : i + self.together], axis=1)) for i in range(0, len(known), self.together)]
+        if self.beside is None:
+            return [(i, values[:, None]) for i, values in enumerate(known)]
+        return [
+            (i, np.column_stack([values, *(self._filled(column) for column in self.beside[i][: len(values)].T)]))
+            for i, values in enumerate(known)
+        ]
+
     def _filled(self, values: np.ndarray) -> np.ndarray:
+        """Where nothing was known before, the first known value stands; 0 where there is none."""
         if np.isfinite(values).all():
             return values
-        return filled(pd.Series(values), self.fill, self.season_length).ffill().to_numpy()
+        return filled(pd.Series(values), self.fill, self.season_length).ffill().bfill().fillna(0.0).to_numpy()
 
     def after(self, back: int, h: int) -> np.ndarray:
         """The h values that followed, `(n_series, h)`; NaN where they are missing, and beyond the end."""
@@ -101,13 +152,13 @@ class Panel:
 
         Each window is scaled by its own level and spread.
         """
-        known = self.before(back)
+        known = self.channels_before(back)
         train, valid = [], []
-        for i, values in enumerate(known):
+        for i, values in known:
             whole = task.input_size + task.h
             if len(values) < whole:
                 continue
-            cut = np.lib.stride_tricks.sliding_window_view(values, whole)
+            cut = np.lib.stride_tricks.sliding_window_view(values, whole, axis=0).transpose(0, 2, 1)
             n_valid = round(VALID * len(cut))
             last = len(cut) - n_valid
             train.append((i, 0, cut[: max(1, last - task.h + 1)]))
@@ -116,38 +167,40 @@ class Panel:
         if not train:
             raise BadInput(
                 f"No series is long enough for a look-back of {task.input_size} and a horizon of {task.h}: the longest has "
-                f"{max(map(len, known))} values."
+                f"{max(len(values) for _, values in known)} values."
             )
-        return Split(_windows(train, task), _windows(valid or train, task), self.ends(task, back))
+        return Split(self._windows(train, task), self._windows(valid or train, task), self.ends(task, back))
 
     def ends(self, task: Task, back: int) -> Windows:
         """The window at the end of what was known of each series, its targets NaN."""
-        known = self.before(back)
-        return _windows([(i, len(y) - task.input_size, _at_end(y, task)) for i, y in enumerate(known)], task)
+        known = self.channels_before(back)
+        return self._windows([(i, len(seen) - task.input_size, _at_end(seen, task)) for i, seen in known], task)
+
+    def _windows(self, pieces: list[tuple[int, int, np.ndarray]], task: Task) -> Windows:
+        """Windows of pieces: the number of their series, where the first of them begins in it, and they themselves.
+
+        Their `ds` is the place of the first value ahead.
+        """
+        rows = np.concatenate([cut for _, _, cut in pieces])
+        series = np.concatenate([np.full(len(cut), i) for i, _, cut in pieces])
+        places = np.concatenate([first + task.input_size + np.arange(len(cut)) for _, first, cut in pieces])
+        loc, scale = level_and_spread(rows[:, : task.input_size])
+        scaled = frozen((rows - loc[:, None]) / scale[:, None], "float32")
+        path = np.ascontiguousarray(scaled[:, task.input_size :])
+        return Windows(
+            x=np.ascontiguousarray(scaled[:, : task.input_size]),
+            y=path[:, -len(task.steps) :, : self.together].reshape(len(path), -1),
+            path=path,
+            loc=loc,
+            scale=scale,
+            unique_id=series,
+            ds=places,
+            n_targets=self.together,
+        )
 
 
 def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
     """The last look-back, with NaN for what follows; of a series that is too short, preceded by its first value."""
     seen = values[-task.input_size :]
-    seen = np.concatenate([np.full(task.input_size - len(seen), seen[0]), seen])
-    return np.concatenate([seen, np.full(task.h, np.nan)])[None]
-
-
-def _windows(pieces: list[tuple[int, int, np.ndarray]], task: Task) -> Windows:
-    """Windows of pieces: the number of their series, where the first of them begins in it, and they themselves, one after
-    the other. Their `ds` is the place of the first value ahead."""
-    rows = np.concatenate([cut for _, _, cut in pieces])
-    series = np.concatenate([np.full(len(cut), i) for i, _, cut in pieces])
-    places = np.concatenate([first + task.input_size + np.arange(len(cut)) for _, first, cut in pieces])
-    loc, scale = level_and_spread(rows[:, : task.input_size, None])
-    scaled = frozen((rows - loc) / scale, "float32")
-    path = np.ascontiguousarray(scaled[:, task.input_size :, None])
-    return Windows(
-        x=np.ascontiguousarray(scaled[:, : task.input_size, None]),
-        y=path[:, -len(task.steps) :, 0],
-        path=path,
-        loc=loc,
-        scale=scale,
-        unique_id=series,
-        ds=places,
-    )
+    seen = np.concatenate([np.repeat(seen[:1], task.input_size - len(seen), axis=0), seen])
+    return np.concatenate([seen, np.full((task.h, seen.shape[1]), np.nan)])[None]

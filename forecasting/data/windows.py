@@ -164,7 +164,8 @@ def split_by_time(
     a value to forecast never is.
 
     Args:
-        frame: `unique_id, ds, y`, sorted by series and time, evenly spaced.
+        frame: `unique_id, ds` and a column per channel, those to be forecast first; sorted by series and time, evenly
+            spaced.
         look_back: cut windows that see so many steps, with the targets that windows of `task.input_size` have.
         fill: how missing values of the look-backs are filled in.
         season_length: steps, for a fill that goes by it.
@@ -178,24 +179,27 @@ def split_by_time(
     left_out = longest = 0
     lengths = frame["unique_id"].value_counts(sort=False).to_numpy() - max(look_back or 0, task.input_size) - task.h + 1
     n_windows, seen = int(lengths.clip(0).sum()), look_back or task.input_size
-    if n_windows * seen > MAX_CELLS:
+    channels = frame.columns[2:]
+    if n_windows * seen * len(channels) > MAX_CELLS:
+        each = f"{seen} steps" + (f" and {len(channels)} channels" if len(channels) > 1 else "")
         raise BadInput(
-            f"{n_windows:,} windows of {seen} steps are more than one computation holds ({MAX_CELLS:,} values): shorten the "
+            f"{n_windows:,} windows of {each} are more than one computation holds ({MAX_CELLS:,} values): shorten the "
             "look-back, or take fewer or shorter series."
         )
     for unique_id, series in frame.groupby("unique_id", sort=False):
-        y, ds = series["y"].to_numpy("float64"), series["ds"].to_numpy()
+        y, ds = series[channels].to_numpy("float64"), series["ds"].to_numpy()
         longest = max(longest, len(y))
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
             continue
         if fill != "leave" and np.isnan(y).any():
-            cut["x"] = _filled(cut["x"], pd.Series(y).ffill().to_numpy()[cut["start"]], fill, season_length)
+            cut["x"] = _filled(cut["x"], pd.DataFrame(y).ffill().to_numpy()[cut["start"]], fill, season_length)
         if task.scaling == "window":
-            loc, scale = level_and_spread(cut["x"][:, :, None])
+            loc, scale = level_and_spread(cut["x"])
         else:
-            loc, scale = (np.full((len(cut["x"]), 1), each) for each in _scaling(y[ds < cuts[0]], task))
-        whole = np.isfinite(cut["x"]).all(1) & np.isfinite(cut["path"]).all(1)
+            learned = np.transpose([_scaling(channel, task) for channel in y[ds < cuts[0]].T])
+            loc, scale = (np.tile(each, (len(cut["x"]), 1)) for each in learned)
+        whole = np.isfinite(cut["x"]).all((1, 2)) & np.isfinite(cut["path"]).all((1, 2))
         first, last = cut["first"], cut["last"]
         belongs = {"train": last < cuts[0], "valid": (first >= cuts[0]) & (last < cuts[1]), "test": first >= cuts[1]}
         left_out += int((~whole).sum())
@@ -203,8 +207,8 @@ def split_by_time(
             keep = chosen & whole
             pieces[name].append(
                 {
-                    "x": ((cut["x"][keep, :, None] - loc[keep, None]) / scale[keep, None]).astype("float32"),
-                    "path": (cut["path"][keep, :, None] - loc[keep, None]) / scale[keep, None],
+                    "x": ((cut["x"][keep] - loc[keep, None]) / scale[keep, None]).astype("float32"),
+                    "path": (cut["path"][keep] - loc[keep, None]) / scale[keep, None],
                     "loc": loc[keep],
                     "scale": scale[keep],
                     "unique_id": np.full(keep.sum(), str(unique_id), dtype=object),
@@ -216,7 +220,7 @@ def split_by_time(
 
 
 def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str, np.ndarray] | None:
-    """All windows of one series, or None when it is too short for one."""
+    """All windows of one series, `(n, n_channels)`, or None when it is too short for one."""
     seen = max(look_back, task.input_size)
     n = len(y) - seen - task.h + 1
     if n < 1:
@@ -224,7 +228,7 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
     start = np.arange(n) + seen
     ahead = start[:, None] + np.arange(task.h)
     return {
-        "x": np.lib.stride_tricks.sliding_window_view(y, look_back)[start - look_back],
+        "x": np.lib.stride_tricks.sliding_window_view(y, look_back, axis=0)[start - look_back].transpose(0, 2, 1),
         "start": start - look_back,
         "path": y[ahead],
         "ds": ds[start],
@@ -235,10 +239,11 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
 
 def _filled(x: np.ndarray, before: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
     """Look-backs, each filled in from itself, and where it begins with a gap from the last value before it."""
-    holed = np.flatnonzero(np.isnan(x).any(1))
     x = x.copy()
-    x[holed, 0] = before[holed]
-    x[holed] = filled(pd.DataFrame(x[holed].T), fill, season_length).ffill().to_numpy().T
+    for channel, first in zip(np.moveaxis(x, 2, 0), before.T, strict=True):
+        holed = np.flatnonzero(np.isnan(channel).any(1))
+        channel[holed, 0] = first[holed]
+        channel[holed] = filled(pd.DataFrame(channel[holed].T), fill, season_length).ffill().to_numpy().T
     return x
 
 

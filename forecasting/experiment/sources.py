@@ -93,6 +93,11 @@ class Sample(Value):
 
     kind: Literal["sample"] = "sample"
     name: str = Field("sunspots", max_length=40, title="Sample")
+    together: bool = Field(
+        False,
+        title="Series together",
+        description="Linear models and networks see all series at every step, as channels of one, and not one by one.",
+    )
 
 
 ColumnName = Annotated[str, Field(max_length=200)]
@@ -111,6 +116,19 @@ class Upload(Value):
     )
     every_value: bool = Field(
         False, title="Every column of values", description="Each is a series, and models learn from all of them."
+    )
+    together: bool = Field(
+        False,
+        title="Columns together",
+        description="Linear models and networks see these columns at every step, as channels of one series, and not one by "
+        "one.",
+    )
+    beside: tuple[ColumnName, ...] = Field(
+        (),
+        max_length=20,
+        title="Seen beside",
+        description="Columns of numbers whose past may tell what comes, as the temperature of what is used: linear models "
+        "and networks see them, and they are not forecast.",
     )
     id: tuple[ColumnName, ...] = Field(
         (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."
@@ -136,6 +154,14 @@ class Upload(Value):
         "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
     )
     aggregate: Literal["mean", "sum", "last"] = Field("mean", title="Aggregate by", description="What becomes of a step.")
+
+    @model_validator(mode="after")
+    def _columns_go_together(self) -> Self:
+        if self.together and (len(self.value) < 2 or self.every_value):
+            raise ValueError("Columns that are seen together are named: choose two columns of values or more.")
+        if (self.beside or self.known) and (self.every_value or len(self.value) > 1):
+            raise ValueError("Columns seen beside, or known in advance, go with one column of values: choose it.")
+        return self
 
 
 Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]

@@ -10,7 +10,7 @@ from forecasting.backtest import backtest, outlook
 from forecasting.data import read_panel
 from forecasting.data.known import Known, features
 from forecasting.data.panel import Panel
-from forecasting.experiment import BadInput, ModelChoice, Plan, Task, Upload
+from forecasting.experiment import ModelChoice, Plan, Task, Upload
 
 
 def panel(*values: np.ndarray) -> Panel:
@@ -50,15 +50,15 @@ def _around(series: Panel, i: int, back: int) -> pd.DatetimeIndex:
 
 
 def test_a_network_that_sees_the_calendar_knows_the_weekday_where_nothing_else_tells():
-    days = pd.date_range("2024-01-01", periods=200, freq="D")
+    days = pd.date_range("2024-01-01", periods=500, freq="D")
     rng = np.random.default_rng(6)
-    values = [10 + 5.0 * (days.dayofweek == 4) + rng.normal(0, 0.2, 200) for _ in range(4)]
+    values = [10 + 5.0 * (days.dayofweek == 4) + rng.normal(0, 0.2, 500) for _ in range(4)]
     plan = Plan(h=3, input_size=5, n_windows=3, seconds=30)
     scores = {
         calendar: backtest(panel(*values), plan.model_copy(update={"calendar": calendar}), ("gru",)).scores()["gru"]["mae"]
         for calendar in (False, True)
     }
-    assert scores[True] < 0.5 * scores[False]
+    assert scores[True] < 0.7 * scores[False]
 
 
 def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else_does():
@@ -77,5 +77,5 @@ def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else
     truth = np.stack([series.after(back, 5) for back in plan.backs()])
     assert np.abs(made.y_hat - truth).mean() < 0.5 * np.abs(blind.y_hat - truth).mean()
     assert np.abs(made.ahead[0] - sales[415:]).mean() < 2
-    with pytest.raises(BadInput, match="go with one column"):
-        read_panel(upload.model_copy(update={"every_value": True}), lambda _: content)
+    with pytest.raises(ValueError, match="go with one column"):
+        Upload(upload_id="a" * 20, every_value=True, known=("offer",))

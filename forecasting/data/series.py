@@ -1,0 +1,153 @@
+"""Real series, of samples and of files: on an even grid, with the columns that go with them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from forecasting.data.panel import Panel
+from forecasting.data.reading import Choices, Reading, read
+from forecasting.data.reading.frequency import season_of
+from forecasting.data.repair import Repair, on_grid, resample
+from forecasting.data.samples import SAMPLES, read_sample
+from forecasting.experiment import BadInput, Sample, Upload
+
+MOST_CHANNELS = 50
+"""Series that are seen together, at most."""
+ReadUpload = Callable[[str], bytes]
+"""Gives the content of an upload by its id."""
+
+
+def no_uploads(upload_id: str) -> bytes:
+    """The reader for callers that hold no uploads."""
+    raise BadInput(f"The upload {upload_id} is not here: it was deleted, or belongs to another server.")
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a real source holds.
+
+    Attributes:
+        frame: `unique_id, ds` and columns of numbers, sorted, on an even grid; what is missing is NaN.
+        values: names of the columns that are forecast: one, or those that are seen together.
+        frequency: pandas' alias of the step, or None where there is none.
+        fill: how missing values are to be filled in.
+        season_length: steps of the season that is usual for the frequency.
+        beside: columns that are seen, and not forecast.
+        known: columns that are known in advance.
+    """
+
+    frame: pd.DataFrame
+    values: Sequence[str]
+    frequency: str | None
+    fill: Repair = "leave"
+    season_length: int = 1
+    beside: Sequence[str] = ()
+    known: Sequence[str] = ()
+
+    @property
+    def channels(self) -> pd.DataFrame:
+        """The columns that windows are cut from, those to be forecast first."""
+        return self.frame[["unique_id", "ds", *self.values, *self.beside]]
+
+    def panel(self) -> Panel:
+        """The same as whole series."""
+        return Panel.of(
+            self.frame, self.frequency, self.fill, self.season_length, self.values, beside=self.beside, known=self.known
+        )
+
+
+def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -> Series:
+    """Read a sample or an upload.
+
+    Raises:
+        BadInput: when it cannot be read surely.
+    """
+    if isinstance(source, Upload):
+        content = read_upload(source.upload_id)
+        return series_of_file(source, read_file(source, content), content)
+    frame, sample = read_sample(source.name), SAMPLES[source.name]
+    names = list(frame["unique_id"].unique()) if source.together else ["y"]
+    if len(names) > MOST_CHANNELS:
+        raise BadInput(f"{len(names)} series cannot be seen together: at most {MOST_CHANNELS} can.")
+    if source.together:
+        frame = frame.pivot(index="ds", columns="unique_id", values="y")[names].reset_index()
+        frame.insert(0, "unique_id", source.name)
+    return Series(frame, names, sample.frequency, "leave", sample.season)
+
+
+def read_file(source: Upload, content: bytes) -> Reading:
+    """Read an upload as its settings say.
+
+    Raises:
+        BadInput: when it cannot be read surely.
+    """
+    choices = Choices(
+        time=source.time or None,
+        value=None if source.every_value else source.value or None,
+        id=source.id or None,
+        day_first=source.day_first,
+        missing=source.missing,
+    )
+    return read(content, choices)
+
+
+def series_of_file(source: Upload, reading: Reading, content: bytes) -> Series:
+    """The series of a file that was read, with the columns that go with them.
+
+    Of these the mean of a step counts where series are aggregated.
+
+    Raises:
+        BadInput: when there are no columns of these names.
+    """
+    if source.together:
+        names = list(reading.value_columns)
+        further = [*names[1:], *source.beside]
+    else:
+        names, further = ["y"], [*source.beside, *source.known]
+    chosen = (source.every_value or source.value) and not source.together
+    frame = _aggregated(source, reading, reading.value_columns if chosen else reading.value_columns[:1], source.aggregate)
+    if source.together:
+        frame = frame.rename(columns={"y": names[0]})
+    for column in further:
+        alone = source.model_copy(update={"value": (column,), "together": False, "beside": (), "known": ()})
+        how = source.aggregate if source.together else "mean"
+        other = _aggregated(source, read_file(alone, content), (column,), how).rename(columns={"y": column})
+        frame = frame.merge(other, on=["unique_id", "ds"], how="outer", sort=False)
+    if further:
+        frame = frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
+    frequency = source.frequency or reading.frequency
+    season = season_of(source.frequency) if source.frequency else reading.season_length
+    return Series(frame, names, frequency, source.repair, season, source.beside, source.known)
+
+
+def _aggregated(source: Upload, reading: Reading, values: Sequence[str], how: str) -> pd.DataFrame:
+    frame = series_of(reading, values)
+    return resample(frame, source.frequency, how) if source.frequency else frame  # type: ignore[arg-type]
+
+
+def series_of(reading: Reading, values: Sequence[str], frequency: str | None = None) -> pd.DataFrame:
+    """Columns of a file that was read, as a frame `unique_id, ds, y` on the even grid of their frequency, or another.
+
+    Of several columns each is a series of its own, with the column's name; where the file has several series, with both.
+    """
+    frames = [reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"}) for value in values]
+    if len(values) > 1:
+        several = reading.frame["unique_id"].nunique() > 1
+        for frame, value in zip(frames, values, strict=True):
+            frame["unique_id"] = frame["unique_id"].astype(str) + f" · {value}" if several else value
+    return on_grid(pd.concat(frames, ignore_index=True), frequency or reading.frequency)
+
+
+@cache
+def n_series(name: str) -> int:
+    """How many series a sample has."""
+    return int(read_sample(name)["unique_id"].nunique())
+
+
+def n_channels(source: Sample | Upload) -> int:
+    """How many values a step of a real source has, as its settings say."""
+    if isinstance(source, Sample):
+        return n_series(source.name) if source.together else 1
+    return (len(source.value) if source.together else 1) + len(source.beside)

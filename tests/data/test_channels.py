@@ -1,0 +1,149 @@
+"""Columns that are features of one another: seen together and all forecast, or seen beside the one that is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecasting import ModelChoice, Sample, Task, Upload
+from forecasting.backtest import forecast, outlook
+from forecasting.data import load, read_panel, read_series
+from forecasting.data.samples import read_sample
+from forecasting.experiment import BadInput, Experiment, Plan, Source
+from forecasting.fit import fits_of, run_fit
+from forecasting.models import Shape, resolve
+
+N, LEAD = 600, 4
+RNG = np.random.default_rng(11)
+SIGNAL = RNG.normal(size=N + LEAD).cumsum() * 0.1 + RNG.normal(size=N + LEAD)
+LEADER, FOLLOWER = SIGNAL[LEAD:], SIGNAL[:N] * 30 + 200
+"""The follower repeats, on a scale of its own, what the leader did four days before."""
+
+
+def content(rows: int = N, holed: int | None = None) -> bytes:
+    days = pd.date_range("2023-01-01", periods=rows)
+    lead = ["" if k == holed else f"{value:.4f}" for k, value in enumerate(LEADER[:rows])]
+    lines = [f"{day:%Y-%m-%d},{y:.4f},{x}" for day, y, x in zip(days, FOLLOWER, lead, strict=False)]
+    return "\n".join(["day,follower,leader", *lines]).encode()
+
+
+ALONE = Upload(upload_id="a" * 20, value=("follower",))
+BESIDE = ALONE.model_copy(update={"beside": ("leader",)})
+TOGETHER = Upload(upload_id="a" * 20, value=("follower", "leader"), together=True)
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard", "window"])
+@pytest.mark.parametrize("source", [BESIDE, TOGETHER])
+def test_windows_hold_every_channel_in_its_own_scale(source: Source, scaling: str):
+    task = Task(input_size=6, target="all_h", h=3, scaling=scaling)
+    split = load(source, task, lambda _: content())
+    for part in split.parts:
+        assert part.x.shape[1:] == (6, 2) and part.y.shape[1] == 3 and part.n_targets == 1
+        k = int((part.ds[7] - np.datetime64("2023-01-01")).astype("timedelta64[D]").astype(int))
+        np.testing.assert_allclose(part.seen(0)[7], FOLLOWER[k - 6 : k], rtol=1e-4)
+        np.testing.assert_allclose(part.seen(1)[7], LEADER[k - 6 : k], atol=1e-3)
+        np.testing.assert_allclose(part.in_units(part.y)[7], FOLLOWER[k : k + 3], rtol=1e-4)
+    every = load(source, task.model_copy(update={"channels": "all"}), lambda _: content()).valid
+    both = every.in_units(every.y).reshape(len(every), 3, 2)
+    np.testing.assert_allclose(both[:, :, 0], split.valid.in_units(split.valid.y), rtol=1e-4)
+    if scaling == "standard":
+        np.testing.assert_allclose(split.train.x[:, 0].std(axis=0), 1, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["linear", "gru"])
+def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
+    errors = {}
+    for source in (ALONE, BESIDE):
+        choice = ModelChoice(name=name)
+        task = Task(input_size=8, target="all_h", h=LEAD, scaling="standard")
+        experiment = Experiment(source=source, task=task, models=(choice,))
+        fit = next(fit for fit in fits_of(experiment) if fit.model.name == name)
+        result = run_fit(fit, read_upload=lambda _: content())
+        assert result.parameters == resolve(choice).n_parameters(Shape.asked(source, task, resolve(choice)))
+        errors[source] = result.valid.mse
+    assert errors[BESIDE] < 0.3 * errors[ALONE]
+
+
+@pytest.mark.parametrize("name", ["linear", "gru"])
+@pytest.mark.parametrize("source", [BESIDE, TOGETHER])
+def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, name: str):
+    plan = Plan(h=LEAD, n_windows=6, input_size=10, seconds=60)
+    alone = outlook(read_panel(ALONE, lambda _: content()), plan, ModelChoice(name=name))
+    panel = read_panel(source, lambda _: content())
+    made = outlook(panel, plan, ModelChoice(name=name))
+    assert made.y_hat.shape == (6, len(panel.ids), LEAD)
+    truth = np.stack([FOLLOWER[N - back : N - back + LEAD] for back in plan.backs()])
+    error, blind = (np.abs(some.y_hat[:, 0] - truth).mean() for some in (made, alone))
+    assert error < 0.5 * blind
+    assert np.abs(made.ahead[0] - (SIGNAL[N:] * 30 + 200)).mean() < 0.5 * blind
+
+
+def test_columns_seen_together_are_all_forecast_in_their_places():
+    panel = read_panel(TOGETHER, lambda _: content())
+    assert panel.ids == ["follower", "leader"] and panel.together == 2
+    made = forecast(panel, Plan(h=LEAD, n_windows=3, input_size=10), ("naive", "linear"))
+    means = {
+        unique_id: rows["linear"].mean() for unique_id, rows in made.frame({"linear": "linear"}, ()).groupby("unique_id")
+    }
+    assert abs(means["follower"] - FOLLOWER[-50:].mean()) < 120 and abs(means["leader"] - LEADER[-50:].mean()) < 4
+
+
+def test_nothing_that_comes_later_is_seen_in_a_column_beside():
+    plan = Plan(h=LEAD, n_windows=3, input_size=10)
+    panel = read_panel(BESIDE, lambda _: content())
+    assert panel.beside is not None
+    spiked = panel.beside[0].copy()
+    spiked[-plan.backs()[0] :] += 1_000
+    one, other = (outlook(some, plan, ModelChoice(name="linear")) for some in (panel, replace(panel, beside=[spiked])))
+    np.testing.assert_array_equal(one.y_hat[0], other.y_hat[0])
+    assert not np.allclose(one.y_hat[1], other.y_hat[1])
+
+
+@pytest.mark.parametrize("source", [BESIDE, TOGETHER])
+def test_a_hole_in_one_channel_costs_the_windows_that_hold_it_or_is_filled_in(source: Upload):
+    task = Task(input_size=6, target="all_h", h=3)
+    whole, holed = (load(source, task, lambda _, k=k: content(holed=k)) for k in (None, 100))
+    assert holed.left_out == 9 and len(holed.train) == len(whole.train) - 9
+    filled = load(source.model_copy(update={"repair": "interpolation"}), task, lambda _: content(holed=100))
+    assert filled.left_out == 3
+    panel = read_panel(source, lambda _: content(holed=N - 20))
+    assert np.isfinite(outlook(panel, Plan(h=2, n_windows=2), ModelChoice(name="linear")).ahead).all()
+
+
+def test_the_series_of_a_sample_are_channels_of_one_where_that_is_wished():
+    source = Sample(name="economy", together=True)
+    series = read_series(source)
+    apart = read_sample("economy")
+    assert list(series.channels)[2:] == ["realcons", "realinv", "realgovt", "realdpi"]
+    for name in series.values:
+        np.testing.assert_array_equal(series.frame[name], apart.loc[apart["unique_id"] == name, "y"])
+    panel = read_panel(source)
+    assert panel.ids == list(series.values) == read_panel(Sample(name="economy")).ids
+    assert np.isfinite(outlook(panel, Plan(h=4, season_length=4, n_windows=2), ModelChoice(name="linear")).ahead).all()
+    with pytest.raises(BadInput, match="cannot be seen together"):
+        read_series(Sample(name="fertility", together=True))
+
+
+def test_columns_that_never_have_a_value_at_once_are_refused():
+    lines = [
+        f"{day:%Y-%m-%d},{k if k < 20 else ''},{'' if k < 20 else k}"
+        for k, day in enumerate(pd.date_range("2024", periods=40))
+    ]
+    source = Upload(upload_id="a" * 20, value=("a", "b"), together=True)
+    with pytest.raises(BadInput, match="times at which all of them have a value"):
+        read_panel(source, lambda _: "\n".join(["day,a,b", *lines]).encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"together": True, "value": ("a",)}, "two columns of values or more"),
+        ({"together": True, "every_value": True}, "two columns of values or more"),
+        ({"beside": ("b",), "every_value": True}, "go with one column of values"),
+        ({"known": ("b",), "value": ("a", "c")}, "go with one column of values"),
+    ],
+)
+def test_columns_that_do_not_go_together_are_refused_in_a_sentence(settings: dict, said: str):
+    with pytest.raises(ValueError, match=said):
+        Upload(upload_id="a" * 20, **settings)
