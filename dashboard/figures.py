@@ -152,14 +152,15 @@ def _drawn(part: Windows) -> dict[str, Any]:
 def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any) -> list[go.Scatter]:
     """What is in the place of hidden values, and what was there."""
     missing = part.missing[index, :, channel]
-    if not missing.any() or part.whole is None:
+    if not missing.any():
         return []
-    filled = np.where(missing, part.seen(channel)[index], np.nan)
-    whole = replace(part, x=part.whole).seen(channel)[index]
-    near = missing | np.roll(missing, 1) | np.roll(missing, -1)
+    filled, traces = np.where(missing, part.seen(channel)[index], np.nan), []
     ring = {"color": colours.accent, "symbol": "circle-open", "size": 4}
-    line = {"color": colours.palette[0], "width": 1, "dash": "dot"}
-    traces = [go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="hidden", mode="lines", line=line, **place)]
+    if part.whole is not None:
+        whole = replace(part, x=part.whole).seen(channel)[index]
+        near = missing | np.roll(missing, 1) | np.roll(missing, -1)
+        line = {"color": colours.palette[0], "width": 1, "dash": "dot"}
+        traces.append(go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="hidden", mode="lines", line=line, **place))
     if np.isfinite(filled).any():
         traces.append(go.Scatter(x=seen, y=filled, name="filled in", mode="markers", marker=ring, **place))
     return traces

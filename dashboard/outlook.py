@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard import service
 from forecasting.backtest import Forecast
-from forecasting.experiment import Experiment, Fit
+from forecasting.experiment import BadInput, Experiment, Fit
 from forecasting.fit import fits_of
 from forecasting.models import MODELS
 from forecasting.runs.views import FitView, RunView
@@ -24,11 +24,13 @@ class Outlook:
         fits: of every model that was asked for and is known to the store, by name.
         forecast: of those that have finished, and of the baselines, which need no worker; None without either.
         only_baselines: whether it holds nothing else.
+        refused: why these series cannot be forecast so.
     """
 
     fits: dict[str, FitView]
     forecast: Forecast | None
     only_baselines: bool = False
+    refused: BadInput | None = None
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -45,9 +47,6 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     """Look up what workers have made of an experiment with a plan; baselines are computed at once.
 
     A run keeps its results, also those that an earlier version of this program has computed.
-
-    Raises:
-        BadInput: when the series are too short for the plan.
     """
     wanted = fits_of(experiment)
     known = service.store().fits([fit.id for fit in wanted])
@@ -55,11 +54,14 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     fits = {fit.model.name: view for fit in wanted if (view := known.get(fit.id) or kept.get(fit.canonical())) is not None}
     done = {name: fit for name, fit in fits.items() if fit.status == "finished"}
     baselines = [fit.model.name for fit in wanted if MODELS[fit.model.name].group == "baselines"]
-    instant = tuple(name for name in baselines if name not in done)
+    instant = () if experiment.asks_network else tuple(name for name in baselines if name not in done)
     if not done and not instant:
         return Outlook(fits, None)
     stored = tuple((name, fit.id, fit.ended_at or 0.0) for name, fit in done.items())
-    made = service.whole_forecast(experiment.canonical(), stored, instant)
+    try:
+        made = service.whole_forecast(experiment.canonical(), stored, instant)
+    except BadInput as error:
+        return Outlook(fits, None, refused=error)
     return Outlook(fits, made, only_baselines=set(done) <= set(baselines))
 
 

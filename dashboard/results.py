@@ -190,7 +190,7 @@ def _outcome(fit: Fit, view: FitView | None) -> Outcome:
 
 def with_known_filled(split: Split, rows: list[Row]) -> Split:
     """The split with what a network has put in the place of hidden validation values; NaN while none has done so yet."""
-    if not rows[0].outcomes[0].fit.task.asks_network:
+    if not rows[0].outcomes[0].fit.asks_network:
         return split
     known = (filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None)
     return with_filled(split, next(known, None))

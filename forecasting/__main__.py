@@ -299,7 +299,7 @@ def _ensembles(view: RunView, store: Store) -> list[dict]:
     if not made or len(members) < 2:
         return []
     forecasts, split = [store.arrays(fit.id, "forecasts") for fit in members], load(source, task, store.read_upload)
-    split = with_filled(split, forecasts[0]["filled"]) if task.asks_network else split
+    split = with_filled(split, forecasts[0]["filled"]) if view.experiment.asks_network else split
     rows = []
     for ensemble in made:
         result = combine(ensemble, split, forecasts)

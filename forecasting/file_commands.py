@@ -33,7 +33,7 @@ Missing = Annotated[list[float] | None, typer.Option(help="A number that stands 
 Together = Annotated[bool, typer.Option("--together", help="Several columns of values are seen at once, as channels.")]
 Beside = Annotated[list[str] | None, typer.Option(help="A column that is seen, and not forecast; may be given again.")]
 Known = Annotated[list[str] | None, typer.Option(help="A column that is known in advance; may be given again.")]
-Repair = Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line.")]
+Repair = Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line, network.")]
 Power = Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")]
 TakeOut = Annotated[str, typer.Option(help="What is taken out beforehand: nothing, trend, season, both.")]
 Differencing = Annotated[str, typer.Option(help="Changes that models learn: fitting, none, first, seasonal, both.")]

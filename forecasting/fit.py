@@ -221,12 +221,12 @@ def with_filled(split: Split, filled: np.ndarray | None) -> Split:
 def is_instant(fit: Fit) -> bool:
     """Whether a fit is so fast that the page does it while it is drawn; the others are done by a worker."""
     model = resolve(fit.model)
-    return model.combines or not (model.trained or model.local or fit.task.asks_network)
+    return model.combines or not (model.trained or model.local or fit.asks_network)
 
 
 def _filled(split: Split, fit: Fit, control: Control) -> tuple[Split, Control]:
     """The windows with their holes filled in, and a time budget that begins afterwards."""
-    if not fit.task.asks_network:
+    if not fit.asks_network:
         return split, control
     from forecasting.models.imputing import fill_in
 
@@ -261,7 +261,7 @@ def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, 
         test=scores[1],
         y_hat_valid=y_hats[0],
         y_hat_test=y_hats[1],
-        filled=split.valid.x[split.valid.missing] if fit.task.asks_network else None,
+        filled=split.valid.x[split.valid.missing] if fit.asks_network else None,
         weights=learned.fitted.weights,
         state=learned.state,
         parameters=model.n_parameters(shape),

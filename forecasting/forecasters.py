@@ -15,6 +15,7 @@ from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, ModelChoice, Plan, Task
 from forecasting.experiment.tasks import lags_of
 from forecasting.models import Control, Fitted, Model, Shape, resolve
+from forecasting.models.imputing import filling
 from forecasting.models.naive import Baseline, WeightedAverage
 from forecasting.recipes import RECIPES
 
@@ -110,6 +111,7 @@ def forecaster_of(
 def _of_these_values(model: Model, panel: Panel, plan: Plan, backs: list[int], control: Control) -> Forecaster:
     if model.reference or model.combines:
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
+    panel = filling(panel, backs[0], control)
     if isinstance(model, Baseline) and not isinstance(model, WeightedAverage):
         return _rule(model, panel, plan)
     if model.local:

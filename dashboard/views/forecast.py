@@ -58,11 +58,7 @@ def _page() -> None:
     run = _current_run(experiment)
     address.write("forecast", run.id if run else None, experiment, opening())
     panel = service.panel_of(experiment.source)
-    try:
-        outlook = outlook_of(experiment, run)
-    except BadInput as error:
-        complain(error)
-        outlook = Outlook({}, None)
+    outlook = outlook_of(experiment, run)
     _header(experiment, run, outlook)
     unit = SAMPLES[experiment.source.name].unit if isinstance(experiment.source, Sample) else "value"
     if run is not None and not run.ended:
@@ -132,12 +128,16 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
                 icon=":material/play_arrow:",
                 on_click=_start,
                 args=(experiment,),
-                disabled=outlook.forecast is None or (run is not None and not left),
+                disabled=outlook.refused is not None or (run is not None and not left),
                 help=f"{len(left)} of {len(wanted)} models to do. They forecast the past from every cutoff, and then what "
                 "comes.",
             )
     if outlook.forecast is not None:
         st.markdown(verdict(outlook.forecast))
+    elif outlook.refused is not None:
+        complain(outlook.refused)
+    else:
+        st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
     if outlook.only_baselines and (run is None or run.ended):
         st.caption("These are rules of thumb. Press *Forecast*, and models that learn try to do better.")
 

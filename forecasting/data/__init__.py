@@ -81,6 +81,8 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
     """
     if not isinstance(source, Waves):
         series = read_series(source, read_upload)
+        if task.hide and series.fill == "network" and task.fill != "network":
+            raise BadInput("A network fills in what the file lacks, so it fills in what is hidden, too: choose it for both.")
         return hide(split_by_time(series.channels, task, look_back, series.fill, series.season_length), task)
     n_steps = grid_length(source, task)
     count = source.n_series * n_steps * source.n_channels

@@ -20,9 +20,11 @@ def hide(split: Split, task: Task) -> Split:
 
 
 def _hide(part: Windows, task: Task, seed: int) -> Windows:
-    hidden = holes(part.x.shape, task, seed)
+    hidden = holes(part.x.shape, task, seed) | part.missing
+    hidden[:, -1][hidden.all(axis=1)] = False
     fill = forward if task.fill == "forward" else interpolation
-    return replace(part, x=frozen(fill(part.x, hidden), "float32"), whole=part.x, hidden=frozen(hidden, "bool"))
+    whole = part.x if part.hidden is None else frozen(np.where(part.missing, np.nan, part.x), "float32")
+    return replace(part, x=frozen(fill(part.x, hidden), "float32"), whole=whole, hidden=frozen(hidden, "bool"))
 
 
 def holes(shape: tuple[int, int, int], task: Task, seed: int) -> np.ndarray:
@@ -72,7 +74,8 @@ def _neighbours(hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def fill_mse(part: Windows, x: np.ndarray) -> float | None:
     """Mean squared error of filled look-backs on what was hidden, in the series' units, squared; None where nothing was."""
-    if part.whole is None or not part.missing.any():
+    if part.whole is None:
         return None
+    known = part.missing & np.isfinite(part.whole)
     errors = (np.asarray(x, "float64") - part.whole) * part.scale[:, None]
-    return float(np.square(errors[part.missing]).mean())
+    return float(np.square(errors[known]).mean()) if known.any() else None

@@ -1,6 +1,6 @@
 """Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ class Panel:
         known: what is known in advance at each time and beyond the last, per series `(n or more, n_known)`; or none.
         beside: what is seen beside a series, and not forecast, `(n, n_beside)` each; or none.
         together: so many series, one after the other, are seen together: of equal length, with the same times.
+        by_network: puts better values into the gaps of a series, NaN, than the line through them that it is given too.
     """
 
     ids: list[str]
@@ -40,6 +41,7 @@ class Panel:
     known: list[np.ndarray] | None = None
     beside: list[np.ndarray] | None = None
     together: int = 1
+    by_network: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -124,7 +126,8 @@ class Panel:
         """Where nothing was known before, the first known value stands; 0 where there is none."""
         if np.isfinite(values).all():
             return values
-        return filled(pd.Series(values), self.fill, self.season_length).ffill().bfill().fillna(0.0).to_numpy()
+        line = filled(pd.Series(values), self.fill, self.season_length).ffill().bfill().fillna(0.0).to_numpy()
+        return line if self.by_network is None else self.by_network(values, line)
 
     def after(self, back: int, h: int) -> np.ndarray:
         """The h values that followed, `(n_series, h)`; NaN where they are missing, and beyond the end."""

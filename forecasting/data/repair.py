@@ -8,7 +8,7 @@ import pandas as pd
 from forecasting.data.reading.frequency import grid
 from forecasting.experiment import BadInput
 
-Repair = Literal["leave", "forward", "interpolation", "seasonal_line"]
+Repair = Literal["leave", "forward", "interpolation", "seasonal_line", "network"]
 MAX_ROWS = 5_000_000
 
 
@@ -41,21 +41,21 @@ def on_grid(frame: pd.DataFrame, frequency: str | None) -> pd.DataFrame:
 
 def filled(y: pd.Series, how: Repair, season_length: int = 1) -> pd.Series:
     """Fill in the missing values of a series, or of each column of a frame: by the last known one, by a line between the
-    known ones on both sides, or by such a line between values of the same step of the season.
+    known ones on both sides, or by such a line between values of the same step of the season. A network starts from a line.
 
     What stands before the first known value, and for a line behind the last, stays missing. Whoever asks gives what was
     known at some moment, and nothing of what came later.
 
     Args:
         y: evenly spaced.
-        how: leave, forward, interpolation, seasonal_line.
-        season_length: steps, for the last of them.
+        how: leave, forward, interpolation, seasonal_line, network.
+        season_length: steps, for a seasonal line.
     """
     if how == "leave":
         return y
     if how == "forward":
         return y.ffill()
-    return _line(y) if how == "interpolation" else _seasonal_line(y, season_length)
+    return _seasonal_line(y, season_length) if how == "seasonal_line" else _line(y)
 
 
 def _line(y: pd.Series) -> pd.Series:

@@ -32,8 +32,8 @@ class Windows:
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
         n_targets: of the features the first so many are forecast.
         weight: how much each window counts in training, `(n_windows,)`; None for all alike.
-        whole: where values of the look-backs were hidden, the look-backs before, as `x`.
-        hidden: which these were, bool, of the same shape.
+        whole: where values of the look-backs were hidden, the look-backs before, as `x`; NaN where nobody knows.
+        hidden: which these were, and which were missing and are still to be filled in by a network: bool, as `x`.
     """
 
     x: np.ndarray
@@ -62,7 +62,7 @@ class Windows:
 
     @property
     def missing(self) -> np.ndarray:
-        """Which values of the look-backs were hidden, bool, as `x`."""
+        """Which values of the look-backs were hidden or are to be filled in by a network, bool, as `x`."""
         return np.broadcast_to(False, self.x.shape) if self.hidden is None else self.hidden
 
     def known(self, channel: int = 0) -> np.ndarray:
@@ -192,6 +192,7 @@ def split_by_time(
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
             continue
+        lacking = np.isnan(cut["x"]) if fill == "network" else None
         if fill != "leave" and np.isnan(y).any():
             cut["x"] = _filled(cut["x"], pd.DataFrame(y).ffill().to_numpy()[cut["start"]], fill, season_length)
         if task.scaling == "window":
@@ -206,7 +207,8 @@ def split_by_time(
         for name, chosen in belongs.items():
             keep = chosen & whole
             pieces[name].append(
-                {
+                ({} if lacking is None else {"hidden": lacking[keep]})
+                | {
                     "x": ((cut["x"][keep] - loc[keep, None]) / scale[keep, None]).astype("float32"),
                     "path": (cut["path"][keep] - loc[keep, None]) / scale[keep, None],
                     "loc": loc[keep],

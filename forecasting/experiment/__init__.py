@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from forecasting.experiment.sources import Sample, Source, Upload, Waves
+from forecasting.experiment.sources import Sample, Source, Upload, Waves, repaired_by_network
 from forecasting.experiment.tasks import Plan, Task
 from forecasting.experiment.training import Training
 from forecasting.experiment.values import BadInput, Value, plain, printable, without
@@ -68,6 +68,11 @@ class Experiment(Value):
     plan: Plan | None = None
     """Given, the series are forecast beyond their end, and `task`, `training` and `seeds` say nothing."""
 
+    @property
+    def asks_network(self) -> bool:
+        """Whether a network fills in what is hidden or missing before models see it."""
+        return self.task.asks_network or repaired_by_network(self.source)
+
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
@@ -103,6 +108,11 @@ class Fit(Value):
     seed: Seed | None = None
     look_back: int | None = Field(None, ge=1, le=2_000)
     plan: Plan | None = None
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether a network fills in what is hidden or missing before the model sees it."""
+        return self.task.asks_network or repaired_by_network(self.source)
 
     @property
     def id(self) -> str:

@@ -144,11 +144,11 @@ class Upload(Value):
     missing: tuple[float, ...] = Field(
         (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."
     )
-    repair: Literal["leave", "forward", "interpolation", "seasonal_line"] = Field(
+    repair: Literal["leave", "forward", "interpolation", "seasonal_line", "network"] = Field(
         "leave",
         title="Missing values and gaps",
-        description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, or by one "
-        "between values of the same step of the season.",
+        description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, by one "
+        "between values of the same step of the season, or by a network that has learned to from what is known.",
     )
     frequency: Annotated[str, Field(max_length=20)] = Field(
         "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
@@ -162,6 +162,11 @@ class Upload(Value):
         if (self.beside or self.known) and (self.every_value or len(self.value) > 1):
             raise ValueError("Columns seen beside, or known in advance, go with one column of values: choose it.")
         return self
+
+
+def repaired_by_network(source: "Source") -> bool:
+    """Whether a network fills in what a source lacks."""
+    return isinstance(source, Upload) and source.repair == "network"
 
 
 Source = Annotated[Waves | Sample | Upload, Field(discriminator="kind")]

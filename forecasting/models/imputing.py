@@ -9,8 +9,9 @@ import numpy as np
 
 from forecasting.data import Split, Windows
 from forecasting.data.holes import holes, interpolation
-from forecasting.data.windows import frozen
-from forecasting.experiment import Task, Training
+from forecasting.data.panel import Panel
+from forecasting.data.windows import frozen, level_and_spread
+from forecasting.experiment import BadInput, Task, Training
 from forecasting.models.base import Control, Fitted, NetworkModel, Shape
 from forecasting.models.neural import recurrent_parameters
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 TRAINING = Training(epochs=10, learning_rate=0.01, batch_size=64, optimizer="adam", keep="best")
 MOST_WINDOWS = 7_000
 FEWEST_WINDOWS = 2_000
+MOST_STEPS = 350_000
+"""Of whole series as many windows as have so many steps together."""
+SHORTEST, LONGEST = 24, 168
+"""Steps of the windows around the gaps of whole series, at least and at most: two seasons, if that lies between."""
 KEPT = 8
 
 _kept: OrderedDict[str, list[np.ndarray]] = OrderedDict()
@@ -50,19 +55,85 @@ class Imputer(NetworkModel):
 
 
 def fill_in(split: Split, task: Task, control: Control) -> Split:
-    """Train the network on the training part, and let it fill in what was hidden from all three.
+    """Train the network on the training part, and let it fill in what was hidden from all three, or is missing.
 
     Raises:
         Stopped: when it was stopped.
     """
-    network = _learned(split, task, control)
+    network = _learned(split, task if task.hide else _like_the_gaps(split.train, task), control)
     return split.with_parts(_filled(part, network) for part in split.parts)
 
 
+def filling(panel: Panel, back: int, control: Control) -> Panel:
+    """A panel whose gaps a network fills in, where that is how they are repaired.
+
+    It learns from what was known so many steps before the end of the series, and fills in a value from the window around it,
+    as far as that is known at the moment that is looked from.
+
+    Raises:
+        BadInput: when no series is long enough to learn from.
+        Stopped: when it was stopped.
+    """
+    if panel.fill != "network" or all(np.isfinite(y).all() for y in panel.y):
+        return panel
+    n_steps = min(LONGEST, max(SHORTEST, 2 * panel.season_length))
+    known = panel.before(back)
+    every = max(1, sum(map(len, known)) // max(FEWEST_WINDOWS, MOST_STEPS // n_steps))
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for line, y in zip(known, panel.y, strict=True):
+        if len(line) >= n_steps:
+            windows = np.stack([_cut(values, n_steps)[::every] for values in (line, np.isnan(y[: len(line)]))])
+            last = len(windows[0]) - len(windows[0]) // 10
+            parts[0].append(windows[:, :last])
+            parts[1].append(windows[:, last:])
+    if not parts[0]:
+        raise BadInput(f"A network learns to fill in from {n_steps} values or more: choose another repair.")
+    train, valid = (_around_gaps(*np.concatenate(part, axis=1)) for part in parts)
+    split = Split(train, valid if len(valid) else train, train.take(np.arange(1)))
+    network = _learned(split, _like_the_gaps(train, Task()), control)
+
+    def fill(values: np.ndarray, line: np.ndarray) -> np.ndarray:
+        lacking = np.isnan(values)
+        places = np.flatnonzero(lacking)
+        if len(line) < n_steps:
+            return line
+        first = np.clip(places - n_steps // 2, 0, len(line) - n_steps)
+        seen = _filled(_around_gaps(*(_cut(each, n_steps)[first] for each in (line, lacking))), network).seen()
+        whole = line.copy()
+        whole[places] = seen[np.arange(len(places)), places - first]
+        return whole
+
+    return replace(panel, by_network=fill)
+
+
+def _cut(values: np.ndarray, n_steps: int) -> np.ndarray:
+    return np.lib.stride_tricks.sliding_window_view(values, n_steps)
+
+
+def _around_gaps(rows: np.ndarray, lacking: np.ndarray) -> Windows:
+    """Windows of one channel with a line in their gaps, each in its own scale; nothing is forecast of them."""
+    loc, scale = level_and_spread(rows[..., None])
+    x = frozen((rows[..., None] - loc[:, None]) / scale[:, None], "float32")
+    nothing, numbers = np.zeros((len(x), 1), "float32"), np.arange(len(x))
+    return Windows(x, nothing, nothing[..., None], loc, scale, numbers, numbers, hidden=lacking[..., None] > 0)
+
+
+def _like_the_gaps(part: Windows, task: Task) -> Task:
+    """A task that hides values as they are missing: as many, a tenth at least, and as many in a row."""
+    missing = part.missing
+    begins = missing & ~np.pad(missing, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+    length = missing.sum() / max(1, begins.sum())
+    hide = float(np.clip(missing.mean(), 0.1, 0.5))
+    gaps = {"hide": hide, "holes": "gaps", "gap_length": int(np.clip(round(length), 4, 50))}
+    return task.model_copy(update=gaps if length > 2 else {"hide": hide, "holes": "random"})
+
+
 def _filled(part: Windows, network: Fitted) -> Windows:
+    """Windows of which nothing is known stay as they are."""
     asked = np.ones_like(part.x)
     guess = network.predict(_shown(part.x, ~part.missing, asked)).reshape(part.x.shape)
-    return replace(part, x=frozen(np.where(part.missing, guess, part.x), "float32"))
+    replaced = part.missing & ~part.missing.all(axis=1, keepdims=True)
+    return replace(part, x=frozen(np.where(replaced, guess, part.x), "float32"))
 
 
 def _learned(split: Split, task: Task, control: Control) -> Fitted:

@@ -3,14 +3,19 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from forecasting import Experiment, ModelChoice, Task, Waves, fits_of, run_fit, score_at
+from forecasting import Experiment, ModelChoice, Task, Upload, Waves, fits_of, run_fit, score_at
+from forecasting.backtest import outlook
 from forecasting.data import load
 from forecasting.data.holes import fill_mse
+from forecasting.data.panel import Panel
+from forecasting.experiment import BadInput, Plan
+from forecasting.fit import is_instant
 from forecasting.models import Control, Shape, imputing
 from forecasting.models.history import Stopped
-from forecasting.models.imputing import Imputer, fill_in
+from forecasting.models.imputing import Imputer, fill_in, filling
 
 SOURCE = Waves(n_series=1_000)
 TASK = Task(input_size=30, hide=0.3, holes="gaps", gap_length=8, fill="network")
@@ -83,3 +88,84 @@ def test_fits_forecast_from_what_it_filled_in_at_any_look_back():
     assert by_line.filled is None and linear.valid.mse < by_line.valid.mse
     same, shorter = (score_at(fits[2].model_copy(update={"look_back": n}), network.weights) for n in (30, 20))
     assert same.valid.mse == pytest.approx(network.valid.mse) and shorter.valid.mse != network.valid.mse
+
+
+def holed(later: float = 0.0) -> tuple[Panel, list[np.ndarray]]:
+    """Three hourly series with a day in them and gaps; before them, and what is added to the last two days."""
+    rng, t, whole, lacking = np.random.default_rng(4), np.arange(400), [], []
+    for i in range(3):
+        y = 20 + 30 * i + (4 + i) * np.sin(2 * np.pi * (t + 5 * i) / 24) + 0.2 * rng.normal(size=400)
+        whole.append(y + later * (t >= 352))
+        lacking.append(whole[-1].copy())
+        for first in rng.integers(5, 380, 6):
+            lacking[-1][first : first + rng.integers(4, 12)] = np.nan
+    times = [pd.date_range("2024-01-01", periods=400, freq="h")] * 3
+    return Panel(["a", "b", "c"], times, lacking, "h", "network", 24), whole
+
+
+def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
+    panel, whole = holed()
+    learned = filling(panel, 48, Control())
+    for back in (0, 48):
+        lines, values = panel.before(back), learned.before(back)
+        errors = {"line": [], "network": []}
+        for y, truth, line, value in zip(panel.y, whole, lines, values, strict=True):
+            gaps = np.isnan(y[: len(line)])
+            np.testing.assert_array_equal(value[~gaps], y[: len(line)][~gaps])
+            errors["line"].append(line[gaps] - truth[: len(line)][gaps])
+            errors["network"].append(value[gaps] - truth[: len(line)][gaps])
+        line, network = (np.sqrt(np.mean(np.concatenate(each) ** 2)) for each in errors.values())
+        assert network < 0.7 * line
+    spiked = filling(holed(later=1_000)[0], 48, Control())
+    for one, other in zip(learned.before(48), spiked.before(48), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_whole_series_are_forecast_over_their_gaps():
+    panel, whole = holed()
+    made = outlook(panel, Plan(h=12, season_length=24, n_windows=3), ModelChoice(name="linear"))
+    truth = np.stack([[y[400 - back :][:12] for y in whole] for back in (36, 24, 12)])
+    assert np.abs(made.y_hat - truth).mean() < 1
+    tiny = replace(panel, ds=[ds[:20] for ds in panel.ds], y=[np.where(np.arange(20) == 5, np.nan, y[:20]) for y in whole])
+    with pytest.raises(BadInput, match="from 48 values or more"):
+        outlook(tiny, Plan(h=2, n_windows=2), ModelChoice(name="naive"))
+
+
+def file() -> bytes:
+    panel, _ = holed()
+    rows = [f"{ds:%Y-%m-%d %H:%M},{'' if np.isnan(y) else y}" for ds, y in zip(panel.ds[1], panel.y[1], strict=True)]
+    return "\n".join(["time,value", *rows]).encode()
+
+
+def test_what_a_file_lacks_is_filled_in_by_the_network_that_fills_in_what_is_hidden():
+    source, task = Upload(upload_id="a" * 20, repair="network"), Task(input_size=48, target="all_h", h=3, scaling="standard")
+    split = load(source, task, lambda _: file())
+    assert split.left_out == load(source.model_copy(update={"repair": "interpolation"}), task, lambda _: file()).left_out
+    assert split.train.missing.any() and split.train.whole is None
+    filled = fill_in(split, task, Control())
+    truth = (holed()[1][1] - split.train.loc[0, 0]) / split.train.scale[0, 0]
+    errors = {}
+    for name, some in (("line", split.train), ("network", filled.train)):
+        first = ((some.ds - np.datetime64("2024-01-01")) // np.timedelta64(1, "h"))[:, None] - 48
+        whole = truth[first + np.arange(48)][..., None]
+        errors[name] = np.abs(some.x - whole)[some.missing].mean()
+        np.testing.assert_allclose(some.x[~some.missing], whole[~some.missing], atol=1e-4)
+    assert errors["network"] < 0.7 * errors["line"]
+
+    fit = fits_of(Experiment(source=source, task=task, models=(ModelChoice(name="linear"),)))[1]
+    assert fit.asks_network and not is_instant(fit)
+    result = run_fit(fit, read_upload=lambda _: file())
+    np.testing.assert_array_equal(result.filled, filled.valid.x[filled.valid.missing])
+    assert result.valid.mse < 0.5 and result.valid.fill_mse is None
+
+
+def test_hidden_beside_missing_values_are_filled_in_alike_and_scored_where_the_truth_is_known():
+    source, task = Upload(upload_id="a" * 20, repair="network"), Task(input_size=48, hide=0.2, fill="network")
+    split = load(source, task, lambda _: file())
+    unknown = np.isnan(split.valid.whole)
+    assert unknown.any() and split.valid.missing[unknown].all()
+    known = split.valid.missing & ~unknown
+    errors = (split.valid.x - split.valid.whole)[known]
+    assert fill_mse(split.valid, split.valid.x) == pytest.approx(np.mean(errors.astype("float64") ** 2), rel=1e-5)
+    with pytest.raises(BadInput, match="choose it for both"):
+        load(source, task.model_copy(update={"fill": "forward"}), lambda _: file())
