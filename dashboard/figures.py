@@ -1,6 +1,7 @@
 """The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,13 +65,15 @@ def _colour_numbers(rows: list[Row], n_colours: int) -> dict[int, int]:
     return numbers
 
 
-def show(figure: go.Figure, name: str, alt: str) -> None:
-    """Draw a chart that can be taken along as PNG or SVG."""
+def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
+    """Draw a chart that can be taken along as PNG or SVG; where that means something, a stretch of it can be chosen."""
     form = st.session_state.get("picture", "png")
     st.plotly_chart(
         figure,
         key=f"chart-{name}",
         alt=alt,
+        on_select=on_select or "ignore",
+        selection_mode="box",
         config={
             "displaylogo": False,
             "toImageButtonOptions": {"format": form, "filename": name, "scale": 2},

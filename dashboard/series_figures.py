@@ -9,7 +9,6 @@ from dashboard.figures import MARKERS, Look, blank, look
 from dashboard.results import place_of
 from forecasting.backtest import Forecast
 from forecasting.data.look import Decomposition
-from forecasting.data.panel import Panel
 from forecasting.models import MODELS
 
 MOST_POINTS = 3_000
@@ -36,24 +35,25 @@ def colour_of(name: str, colours: Look) -> tuple[str, str]:
     return colours.coloured[(place - 1) % n], ("solid", "dash", "dot")[(place - 1) // n % 3]
 
 
-def _history(panel: Panel, i: int, since: int, colours: Look) -> list[go.Scatter]:
-    """The end of a series, and where values are missing or were filled in."""
-    x, y = thinned(panel.ds[i][-since:], panel.y[i][-since:])
+def _history(ds: pd.DatetimeIndex, values: np.ndarray, colours: Look) -> list[go.Scatter]:
+    """A stretch of a series, and where values are missing."""
+    x, y = thinned(ds, values)
     mode = "lines+markers" if np.isnan(y).any() or len(y) < 60 else "lines"
     line = {"color": colours.ink, "width": 1.3}
     traces = [go.Scatter(x=x, y=y, name="series", mode=mode, line=line, marker_size=3)]
-    missing = panel.ds[i][-since:][np.isnan(panel.y[i][-since:])]
+    missing = ds[np.isnan(values)]
     if len(missing):
-        level = np.full(len(missing), np.nanmin(panel.y[i][-since:]))
+        level = np.full(len(missing), np.nanmin(values) if np.isfinite(values).any() else 0.0)
         cross = {"color": colours.accent, "symbol": "x-thin", "size": 6, "line": {"width": 1.5, "color": colours.accent}}
         traces.append(go.Scatter(x=missing, y=level, name="missing", mode="markers", marker=cross))
     return traces
 
 
-def history_figure(panel: Panel, i: int, since: int, unit: str) -> go.Figure:
-    """A series as it was read."""
+def history_figure(ds: pd.DatetimeIndex, y: np.ndarray, unit: str) -> go.Figure:
+    """A stretch of a series as it was read; dragging over the chart chooses one."""
     figure = blank(300, "", unit)
-    figure.add_traces(_history(panel, i, since, look()))
+    figure.add_traces(_history(ds, y, look()))
+    figure.update_layout(dragmode="select", selectdirection="h")
     return figure
 
 
@@ -90,7 +90,7 @@ def outlook_figure(
                 hoverinfo="skip",
             )
         )
-    figure.add_traces(_history(panel, i, since, colours))
+    figure.add_traces(_history(panel.ds[i][-since:], panel.y[i][-since:], colours))
     if past and names:
         figure.add_traces(_past(forecast, i, names[0], colours))
     for name in names:

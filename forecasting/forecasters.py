@@ -29,6 +29,8 @@ LONGEST_SEASON = 60
 """Steps of a season that the statistical models take; beyond, they see none."""
 CELLS_PER_S = 12e6
 """Windows × steps × units that a network takes in per second, a cautious guess."""
+LONGEST_LOOK_BACK = 2_000
+"""Steps that models see at most."""
 LONG = 60
 """Steps beyond which a look-back is long for a recurrent network."""
 WITH_A_WEEK = (24, 48, 96)
@@ -59,7 +61,7 @@ def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
         BadInput: when the plan asks for differences that the look-back is too short for.
     """
     known = int(np.median([len(values) for values in panel.before(furthest)]))
-    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2)
+    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
     seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
     seasonal = seasons >= 2
     wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))

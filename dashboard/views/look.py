@@ -1,6 +1,9 @@
 """A look at whole series: drawn, taken apart, and the season that they propose."""
 
+from functools import partial
+
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from dashboard import series_figures
@@ -25,9 +28,7 @@ def look(panel: Panel, experiment: Experiment, unit: str) -> None:
     season = experiment.plan.season_length if experiment.plan else 1
     view = st.segmented_control("Look", LOOKS, default=LOOKS[0], key="look", label_visibility="collapsed", required=True)
     if view == "Series":
-        since = how_far_back(len(y), len(y), "look-since")
-        alt = "The whole series, missing values as crosses at its foot."
-        show(series_figures.history_figure(panel, i, since, unit), "history", alt)
+        _history(y, ds, f"{experiment.source.canonical()} {i}", unit)
     elif view == "Trend and season":
         parts = decomposition(recent, season)
         show(
@@ -49,6 +50,30 @@ def look(panel: Panel, experiment: Experiment, unit: str) -> None:
         f"{said}; {'none is' if season == 1 else f'{season} are'} set."
         + (f" Taken apart are the last {RECENT:,} values." if len(y) > RECENT else "")
     )
+
+
+def _history(y: np.ndarray, ds: pd.DatetimeIndex, whose: str, unit: str) -> None:
+    """A series, or the stretch of it that was chosen by dragging over it, with all the detail that there is."""
+    stretch = st.session_state.get("stretch")
+    if stretch is None or stretch[0] != whose:
+        since = how_far_back(len(y), len(y), "look-since")
+        shown = slice(len(y) - since, len(y))
+    else:
+        shown = slice(*ds.searchsorted(stretch[1:]))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{shown.stop - shown.start:,} of {len(y):,} values.", width="stretch")
+            st.button("Whole series", icon=":material/zoom_out_map:", on_click=st.session_state.pop, args=("stretch", None))
+    chart = series_figures.history_figure(ds[shown], y[shown], unit)
+    show(chart, "history", "The series, missing values as crosses at its foot.", partial(_choose_stretch, whose, ds))
+
+
+def _choose_stretch(whose: str, ds: pd.DatetimeIndex) -> None:
+    """Keep the stretch that was dragged over, of three values at least."""
+    boxes = st.session_state["chart-history"]["selection"]["box"]
+    if boxes:
+        first, last = sorted(pd.to_datetime(boxes[0]["x"]))
+        if np.diff(ds.searchsorted([first, last]))[0] >= 3:
+            st.session_state["stretch"] = (whose, first, last)
 
 
 def series_chosen(panel: Panel, name: str) -> int:
