@@ -1,5 +1,6 @@
 """What all visitors of this server share: the store, the engine, and data that were just computed."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,7 +13,8 @@ from forecasting import logs
 from forecasting.backtest import Forecast, assembled, long_enough, outlook
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
-from forecasting.data.reading import Reading
+from forecasting.data.reading import NO_CHOICES, Choices, Reading
+from forecasting.data.reading.apart import read_apart
 from forecasting.data.reading.tables import read_table
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Source, Task, Upload
 from forecasting.fit import Result, combine, run_fit
@@ -68,7 +70,7 @@ def engine() -> Engine:
 @st.cache_resource(max_entries=3, show_spinner=False)
 def split_of(source: str, task: str) -> Split:
     """The windows of a source and a task, both as JSON; the arrays cannot be written to."""
-    return load(_source.validate_json(source), Task.model_validate_json(task), store().read_upload)
+    return load(_source.validate_json(source), Task.model_validate_json(task), store().read_upload, reader=reader)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -113,10 +115,14 @@ def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...], in
     return assembled(panel, wanted, made)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _reading(source: str) -> Reading:
-    upload = Upload.model_validate_json(source)
-    return read_file(upload, store().read_upload(upload.upload_id))
+def reader(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
+    """Read a file, and keep how: a large one takes seconds, in a process of its own."""
+    return _reading(hashlib.sha256(content).hexdigest(), choices, content)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _reading(digest: str, choices: Choices, _content: bytes) -> Reading:  # noqa: ARG001
+    return read_apart(_content, choices)
 
 
 def reading_of(source: Upload) -> Reading:
@@ -126,13 +132,23 @@ def reading_of(source: Upload) -> Reading:
         BadInput: when it cannot be read so.
     """
     plain = {"repair": "leave", "frequency": "", "aggregate": "mean", "together": False, "beside": (), "known": ()}
-    return _reading(source.model_copy(update=plain).canonical())
+    return _reading_of(source.model_copy(update=plain).canonical())
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _reading_of(source: str) -> Reading:
+    upload = Upload.model_validate_json(source)
+    return read_file(upload, store().read_upload(upload.upload_id), reader)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def columns_of(upload_id: str) -> list[str]:
-    """The names of the columns of an uploaded file."""
-    return [str(name) for name in read_table(store().read_upload(upload_id)).columns]
+    """The names of the columns of an uploaded file, also of one that cannot yet be read surely."""
+    content = store().read_upload(upload_id)
+    try:
+        return reader(content).columns
+    except BadInput:
+        return [str(name) for name in read_table(content).columns]
 
 
 def windows(source: Source, task: Task) -> Split:
@@ -152,7 +168,7 @@ def _refuse_deleted(source: Source) -> None:
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _panel(source: str) -> Panel:
-    return read_panel(_source.validate_json(source), store().read_upload)
+    return read_panel(_source.validate_json(source), store().read_upload, reader)
 
 
 def panel_of(source: Source) -> Panel:
@@ -218,5 +234,5 @@ def delete_upload(upload_id: str, owner: str) -> None:
         BadInput: when somebody else owns it.
     """
     store().delete_upload(upload_id, owner)
-    for kept in (split_of, computed, combined, stored_forecasts, whole_forecast, _panel, _reading, columns_of):
+    for kept in (split_of, computed, combined, stored_forecasts, whole_forecast, _panel, _reading, _reading_of, columns_of):
         kept.clear()

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, fore
 from forecasting.data import read_file, series_of_file
 from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY
+from forecasting.data.reading.apart import read_apart
 from forecasting.experiment import BadInput, Plan, Upload, plain
 from forecasting.export import WRITERS
 from forecasting.models import MODELS
@@ -198,13 +200,14 @@ def _file(
 def _panel(path: Path, file: Upload) -> Panel:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     content = content_of(path)
-    reading = read_file(file, content)
+    reader = lru_cache(maxsize=2)(read_apart)
+    reading = read_file(file, content, reader)
     for warning in reading.warnings:
         print(warning, file=sys.stderr)
     if not file.value and len(reading.value_columns) > 1:
         n, first = len(reading.value_columns), reading.value_columns[0]
         print(f"Of {n} columns of values {first!r} is taken: name others with --value.", file=sys.stderr)
-    return series_of_file(file, reading, content).panel()
+    return series_of_file(file, content, reader).panel()
 
 
 def _plan(**settings: Any) -> Plan:

@@ -9,7 +9,7 @@ from dashboard import service
 from dashboard.components import choice, complain, numbers, parameter, start
 from dashboard.state import Draft, fresh_widgets, key, visitor
 from dashboard.words import escaped
-from forecasting.data.reading import Reading, read
+from forecasting.data.reading import Reading
 from forecasting.data.reading.times import DayOrMonth
 from forecasting.experiment import BadInput, Upload, plain
 from forecasting.runs.database import Unavailable
@@ -44,7 +44,7 @@ def _take_file(values: Draft, file: Any) -> None:
     """Keep a file that can be read, or of which the visitor has only to say whether days or months come first."""
     content = file.getvalue()
     try:
-        reading = read(content)
+        reading = service.reader(content)
     except DayOrMonth:
         reading = None
     source = Upload(upload_id=service.add_upload(visitor(), file.name, content))

@@ -5,14 +5,25 @@ from dataclasses import replace
 from forecasting.data import waves as synthetic
 from forecasting.data.holes import hide
 from forecasting.data.panel import Panel
+from forecasting.data.reading.apart import read_apart
 from forecasting.data.samples import SAMPLES
-from forecasting.data.series import ReadUpload, n_channels, no_uploads, read_file, read_series, series_of, series_of_file
+from forecasting.data.series import (
+    Reader,
+    ReadUpload,
+    n_channels,
+    no_uploads,
+    read_file,
+    read_series,
+    series_of,
+    series_of_file,
+)
 from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
 from forecasting.experiment import BadInput, Plan, Sample, Source, Task, Waves
 
 __all__ = [
     "SAMPLES",
     "ReadUpload",
+    "Reader",
     "Split",
     "Windows",
     "describe",
@@ -47,7 +58,7 @@ def grid_length(waves: Waves, task: Task) -> int:
     return waves.n_steps or need
 
 
-def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
+def read_panel(source: Source, read_upload: ReadUpload = no_uploads, reader: Reader = read_apart) -> Panel:
     """Return a real source as whole series.
 
     Raises:
@@ -55,7 +66,7 @@ def read_panel(source: Source, read_upload: ReadUpload = no_uploads) -> Panel:
     """
     if isinstance(source, Waves):
         raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
-    return read_series(source, read_upload).panel()
+    return read_series(source, read_upload, reader).panel()
 
 
 def _title_of(source: Source) -> str:
@@ -67,7 +78,13 @@ def _title_of(source: Source) -> str:
     return "Uploaded series"
 
 
-def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_back: int | None = None) -> Split:
+def load(
+    source: Source,
+    task: Task,
+    read_upload: ReadUpload = no_uploads,
+    look_back: int | None = None,
+    reader: Reader = read_apart,
+) -> Split:
     """Read or make the series of a source and cut them into the windows of a task.
 
     Args:
@@ -75,12 +92,13 @@ def load(source: Source, task: Task, read_upload: ReadUpload = no_uploads, look_
         task: what is asked of them.
         read_upload: gives the content of an upload.
         look_back: let the look-backs be so long, with the targets that `task.input_size` gives.
+        reader: reads the file of an upload.
 
     Raises:
         BadInput: when the source and the task do not fit together.
     """
     if not isinstance(source, Waves):
-        series = read_series(source, read_upload)
+        series = read_series(source, read_upload, reader)
         if task.hide and series.fill == "network" and task.fill != "network":
             raise BadInput("A network fills in what the file lacks, so it fills in what is hidden, too: choose it for both.")
         return hide(split_by_time(series.channels, task, look_back, series.fill, series.season_length), task)

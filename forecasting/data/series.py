@@ -7,7 +7,8 @@ from functools import cache
 import pandas as pd
 
 from forecasting.data.panel import Panel
-from forecasting.data.reading import Choices, Reading, read
+from forecasting.data.reading import Choices, Reading
+from forecasting.data.reading.apart import read_apart
 from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
@@ -17,6 +18,8 @@ MOST_CHANNELS = 50
 """Series that are seen together, at most."""
 ReadUpload = Callable[[str], bytes]
 """Gives the content of an upload by its id."""
+Reader = Callable[[bytes, Choices], Reading]
+"""Reads a file."""
 
 
 def no_uploads(upload_id: str) -> bytes:
@@ -58,7 +61,7 @@ class Series:
         )
 
 
-def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -> Series:
+def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, reader: Reader = read_apart) -> Series:
     """Read a sample or an upload.
 
     Raises:
@@ -66,7 +69,7 @@ def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -
     """
     if isinstance(source, Upload):
         content = read_upload(source.upload_id)
-        return series_of_file(source, read_file(source, content), content)
+        return series_of_file(source, content, reader)
     frame, sample = read_sample(source.name), SAMPLES[source.name]
     names = list(frame["unique_id"].unique()) if source.together else ["y"]
     if len(names) > MOST_CHANNELS:
@@ -77,7 +80,7 @@ def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads) -
     return Series(frame, names, sample.frequency, "leave", sample.season)
 
 
-def read_file(source: Upload, content: bytes) -> Reading:
+def read_file(source: Upload, content: bytes, reader: Reader = read_apart) -> Reading:
     """Read an upload as its settings say.
 
     Raises:
@@ -90,17 +93,18 @@ def read_file(source: Upload, content: bytes) -> Reading:
         day_first=source.day_first,
         missing=source.missing,
     )
-    return read(content, choices)
+    return reader(content, choices)
 
 
-def series_of_file(source: Upload, reading: Reading, content: bytes) -> Series:
-    """The series of a file that was read, with the columns that go with them.
+def series_of_file(source: Upload, content: bytes, reader: Reader = read_apart) -> Series:
+    """The series of a file, with the columns that go with them.
 
     Of these the mean of a step counts where series are aggregated.
 
     Raises:
-        BadInput: when there are no columns of these names.
+        BadInput: when it cannot be read surely, or has no columns of these names.
     """
+    reading = read_file(source, content, reader)
     if source.together:
         names = list(reading.value_columns)
         further = [*names[1:], *source.beside]
@@ -113,7 +117,7 @@ def series_of_file(source: Upload, reading: Reading, content: bytes) -> Series:
     for column in further:
         alone = source.model_copy(update={"value": (column,), "together": False, "beside": (), "known": ()})
         how = source.aggregate if source.together else "mean"
-        other = _aggregated(source, read_file(alone, content), (column,), how).rename(columns={"y": column})
+        other = _aggregated(source, read_file(alone, content, reader), (column,), how).rename(columns={"y": column})
         frame = frame.merge(other, on=["unique_id", "ds"], how="outer", sort=False)
     if further:
         frame = frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)

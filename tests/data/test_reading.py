@@ -1,6 +1,7 @@
 """A visitor's file is read as a careful person would read it, or refused in a sentence that helps."""
 
 import json
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.data import read_panel, series_of
-from forecasting.data.reading import SUMMARY, Choices, read
+from forecasting.data.reading import SUMMARY, Choices, apart, read
+from forecasting.data.reading.apart import SMALL, read_apart
+from forecasting.data.reading.times import DayOrMonth
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
 
@@ -240,3 +243,40 @@ def test_of_several_sheets_the_first_that_holds_something_is_read_and_said():
     found = read((TRAPS / "sheets.xls").read_bytes()).summary()
     assert (found["rows"], found["value_columns"]) == (20, ["sales"])
     assert any("Of 2 sheets the first, 'shop'" in warning for warning in found["warnings"])
+
+
+def large(rows: int) -> bytes:
+    days = pd.date_range("1900-01-01", periods=rows, freq="h").strftime("%Y-%m-%d %H:%M")
+    return ("time,value\n" + "\n".join(f"{day},{k}.25" for k, day in enumerate(days))).encode()
+
+
+def test_a_large_file_is_read_in_a_process_of_its_own_as_a_small_one_is_here(monkeypatch):
+    content, choices = large(50_000), Choices(value=("value",))
+    assert len(content) > SMALL
+    ran = []
+    run = subprocess.run
+    monkeypatch.setattr(apart.subprocess, "run", lambda *args, **more: ran.append(args) or run(*args, **more))
+    away, here = read_apart(content, choices), read(content, choices)
+    assert len(ran) == 1 and away.summary() == here.summary() and away.columns == ["time", "value"]
+    pd.testing.assert_frame_equal(away.frame, here.frame)
+    read_apart(content[:1_000])
+    assert len(ran) == 1
+
+
+def test_what_another_process_refuses_or_cannot_hold_is_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(apart, "SMALL", 0)
+    with pytest.raises(BadInput, match="web page"):
+        read_apart((TRAPS / "page.csv").read_bytes())
+    with pytest.raises(DayOrMonth, match="day first or month first"):
+        read_apart((TRAPS / "ambiguous.csv").read_bytes())
+    monkeypatch.setattr(apart, "MOST_S", 0.05)
+    with pytest.raises(BadInput, match="cut it down"):
+        read_apart(large(10))
+    killed = subprocess.CompletedProcess([], -9, b"", b"")
+    monkeypatch.setattr(apart.subprocess, "run", lambda *_, **__: killed)
+    with pytest.raises(BadInput, match="ended by signal 9"):
+        read_apart(large(10))
+    broken = subprocess.CompletedProcess([], 1, b"", b"Traceback: a fault of ours")
+    monkeypatch.setattr(apart.subprocess, "run", lambda *_, **__: broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        read_apart(large(10))

@@ -230,6 +230,7 @@ class Columns:
             times,
             values,
             keys,
+            self.names,
             frequency,
             self.warnings,
         )

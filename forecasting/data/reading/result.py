@@ -39,6 +39,7 @@ class Reading:
 
     Attributes:
         frame: `unique_id, ds` and the value columns, sorted; missing values are NaN, doubled times still there.
+        columns: names of all columns of the file.
         frequency: pandas' alias of the step between times, or None.
         warnings: what was left out or should be looked at, in sentences.
     """
@@ -51,6 +52,7 @@ class Reading:
     time_columns: list[str]
     value_columns: list[str]
     id_columns: list[str]
+    columns: list[str]
     frequency: str | None
     warnings: list[str] = field(default_factory=list)
 

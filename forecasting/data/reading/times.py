@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 
 from forecasting.data.reading.frequency import is_even
+from forecasting.data.reading.numbers import all_match
 from forecasting.experiment import BadInput
 
 DAY_MONTH = re.compile(
@@ -16,6 +19,7 @@ DAY_MONTH = re.compile(
 )
 CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d+)?)?\s*([AaPp][Mm])?")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+OFFSET = r":.*(?:Z|[+-]\d\d:?\d\d)$"
 EARLIEST, LATEST = 1500, 2200
 """Years that a bare number may mean."""
 
@@ -45,8 +49,7 @@ class Kind:
 
 def _iso(text: pd.Series) -> pd.Series:
     """ISO 8601; with offsets, in universal time."""
-    offset = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True) & text.str.contains(":")
-    if offset.any():
+    if pyarrow.compute.any(pyarrow.compute.match_substring_regex(pa.array(text, pa.string()), OFFSET)).as_py():
         return pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
     return pd.to_datetime(text, format="ISO8601", errors="coerce")
 
@@ -148,13 +151,13 @@ def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> 
     codes, unique = pd.factorize(text)
     cells = pd.Series(unique, dtype=object)
     for kind in KINDS:
-        if (named or not kind.needs_name) and cells.str.fullmatch(kind.pattern).all():
+        if (named or not kind.needs_name) and all_match(cells, kind.pattern.pattern):
             with warnings.catch_warnings():  # pandas guesses formats of its own and says so
                 warnings.simplefilter("ignore")
                 times = kind.parse(cells)
             if times.notna().all():
                 return _spread(times, codes, text)
-    if cells.str.fullmatch(DAY_MONTH).all():
+    if all_match(cells, DAY_MONTH.pattern):
         return _spread(_by_day_and_month(cells, day_first), codes, text)
     return None
 
