@@ -43,7 +43,8 @@ class Columns:
         numeric = {name: values for name, values in numbers.items() if values is not None}
         keys = self._keys(times, numbers, list(numeric))
         values = self._values(numeric, keys)
-        ids = _joined(self.cells[keys]) if keys else pd.Series("series", index=self.cells.index)
+        alone = pd.Categorical.from_codes(np.zeros(len(self.cells), int), ["series"])
+        ids = _joined(self.cells[keys]) if keys else pd.Series(alone, index=self.cells.index)
         frame = pd.DataFrame({"unique_id": ids, "ds": times, **{name: numeric[name] for name in values}})
         return self._reading(frame, used, values, keys)
 
@@ -146,7 +147,8 @@ class Columns:
         if self.choices.id is not None:
             return list(self.choices.id)
         wanted = self.choices.value or ()
-        if not times.duplicated().any():
+        in_order = bool((np.diff(times.to_numpy()) > np.timedelta64(0)).all())
+        if in_order or not times.duplicated().any():
             self._say_left_out([name for name in numbers if name not in numeric])
             return []
         keys: list[str] = []
@@ -216,9 +218,9 @@ class Columns:
         if n_series > MAX_SERIES:
             raise BadInput(f"The file holds {n_series:,} series; at most {MAX_SERIES:,} are read.")
         ids = pd.Categorical(frame["unique_id"], frame["unique_id"].unique(), ordered=True)
-        frame = frame.assign(unique_id=ids).sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
+        frame = _sorted(frame.assign(unique_id=ids))
         longest = frame[frame["unique_id"] == frame["unique_id"].value_counts().idxmax()]["ds"]
-        frequency = infer_frequency(longest.drop_duplicates())
+        frequency = infer_frequency(longest[longest != longest.shift()])
         if frequency is None and len(longest) > 2:
             self.warnings.append("The times follow no frequency that is known: they are taken one after the other.")
         reading = Reading(
@@ -239,7 +241,7 @@ class Columns:
 
     def _look(self, reading: Reading) -> None:
         """Say what deserves a look."""
-        doubled = reading.frame[reading.frame.duplicated(["unique_id", "ds"])]
+        doubled = reading.frame[reading.repeated]
         if len(doubled):
             when = doubled["ds"].iloc[0]
             hourly = reading.frequency is not None and when != when.normalize() and when.month in (10, 11) and when.hour <= 3
@@ -253,6 +255,14 @@ class Columns:
             self.warnings.append(
                 f"{value:g} occurs {n:,} times, far from all other values: perhaps it stands for a missing one."
             )
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows by series and time; what is in order already is not sorted again."""
+    series, times = np.diff(frame["unique_id"].cat.codes), np.diff(frame["ds"].to_numpy())
+    if ((series > 0) | ((series == 0) & (times >= np.timedelta64(0)))).all():
+        return frame.reset_index(drop=True)
+    return frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
 
 
 def _counts_rows(name: str, values: pd.Series) -> bool:

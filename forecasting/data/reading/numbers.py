@@ -31,10 +31,18 @@ FAR = 3.0
 SUSPICIOUS = re.compile(r"-?(9{2,5}(\.9{1,2})?|[129]00+(\.0+)?|-1)")
 
 
+def distinct(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Where each cell stands among the texts that there are, and these; of a column in which most differ, all of them."""
+    if isinstance(text.dtype, pd.StringDtype):
+        return np.arange(len(text)), text.reset_index(drop=True)
+    codes, unique = pd.factorize(text)
+    return codes, pd.Series(unique, dtype=object)
+
+
 def is_missing(text: pd.Series) -> pd.Series:
     """Which cells say that there is no value."""
-    codes, unique = pd.factorize(text)
-    lower = pyarrow.compute.utf8_lower(pa.array(np.asarray(unique, dtype=object), pa.string()))
+    codes, cells = distinct(text)
+    lower = pyarrow.compute.utf8_lower(pa.array(cells, pa.string()))
     found = pyarrow.compute.is_in(lower, pa.array(sorted(MISSING)))
     return pd.Series(found.to_numpy(zero_copy_only=False)[codes], index=text.index)
 
@@ -52,7 +60,7 @@ def decimal_of(columns: Iterable[pd.Series], delimiter: str | None) -> str:
 
 
 def _vote(text: pd.Series, delimiter: str | None) -> str | None:
-    cells = pd.Series(pd.unique(text)[: 2 * VOTERS], dtype=object)
+    cells = distinct(text)[1].iloc[: 2 * VOTERS].astype(object)
     cells = cells[~is_missing(cells)].head(VOTERS)
     parts = cells.str.extract(CELL)["number"].dropna()
     if not len(parts) or len(parts) < len(cells):
@@ -79,8 +87,8 @@ def parse_numbers(text: pd.Series, decimal: str) -> pd.Series | None:
         text: the cells.
         decimal: the decimal sign of the file.
     """
-    codes, unique = pd.factorize(text)
-    cells = pd.Series(unique, dtype=object)
+    codes, cells = distinct(text)
+    cells = cells.astype(object)
     missing = is_missing(cells)
     plain = pd.to_numeric(cells.where(~missing, "nan"), errors="coerce") if decimal == "." else None
     if plain is not None and np.isfinite(plain[~missing]).all() and not missing.all():

@@ -1,8 +1,10 @@
 """What a visitor says about a file, and what was read from it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecasting.data.reading.frequency import grid, season_of
@@ -61,20 +63,27 @@ class Reading:
         """Steps of the usual season of its frequency."""
         return season_of(self.frequency)
 
+    @cached_property
+    def repeated(self) -> np.ndarray:
+        """Which rows repeat a time of their series, the one before them."""
+        same = np.diff(self.frame["unique_id"].cat.codes) == 0
+        return np.concatenate([[False], same & (np.diff(self.frame["ds"].to_numpy()) == np.timedelta64(0))])
+
     @property
     def duplicates(self) -> int:
         """Rows that repeat a time of their series."""
-        return int(self.frame.duplicated(["unique_id", "ds"]).sum())
+        return int(self.repeated.sum())
 
     @property
     def gaps(self) -> int:
         """Times within the series that have no row."""
         if self.frequency is None:
             return 0
-        spans = self.frame.groupby("unique_id", sort=False, observed=True)["ds"].agg(["min", "max", "nunique"])
+        once = self.frame.loc[~self.repeated, ["unique_id", "ds"]]
+        spans = once.groupby("unique_id", sort=False, observed=True)["ds"].agg(["min", "max", "size"])
         pairs = spans.drop_duplicates(["min", "max"])
         sizes = {(a, b): len(grid(a, b, self.frequency)) for a, b in zip(pairs["min"], pairs["max"], strict=True)}
-        return sum(sizes[a, b] - n for a, b, n in zip(spans["min"], spans["max"], spans["nunique"], strict=True))
+        return sum(sizes[a, b] - n for a, b, n in zip(spans["min"], spans["max"], spans["size"], strict=True))
 
     def summary(self) -> dict[str, Any]:
         """All but the rows, as plain JSON values; `first`, `last` and `missing` are of the first value column."""

@@ -20,6 +20,7 @@ from forecasting.experiment import BadInput
 SAMPLE_LINES = 400
 """Lines from which the layout is told; the rest of the file has to follow it."""
 SNIFFED = 60
+MANY = 50_000
 MOST_UNFOLDED = 1_000_000_000
 """Bytes that a compressed file may unfold into."""
 PLAIN_NUMBER = re.compile(r"[-+(]?[\d.,' ]*\d[\d.,' ]*\)?(e[-+]?\d+)?", re.IGNORECASE)
@@ -30,8 +31,8 @@ class Table:
     """A file as text.
 
     Attributes:
-        columns: all cells as text without blanks around them, each text stored once (categories); columns without a name
-            are called `column 1` …
+        columns: all cells as text without blanks around them, as categories where texts come again and again; columns
+            without a name are called `column 1` …
         format: csv, xlsx, xls or parquet; csv is any text.
         encoding, delimiter: of text; None for other formats.
         warnings: what was left out, in sentences.
@@ -261,8 +262,14 @@ def _body(text: str, delimiter: str, first: list[str], width: int) -> tuple[pd.D
             f"{len(skipped):,} lines have another number of fields than the {width} of the others, as {skipped[0][:40]!r}: "
             "perhaps decimal commas look like the comma between columns. Save it with semicolons."
         )
-    trimmed = {name: pyarrow.compute.utf8_trim_whitespace(table[name]).dictionary_encode() for name in names}
-    return pa.table(trimmed).to_pandas(), skipped
+    trimmed = {name: _stored(pyarrow.compute.utf8_trim_whitespace(table[name])) for name in names}
+    return pa.table(trimmed).to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow")}.get), skipped
+
+
+def _stored(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each text once, unless most are there once only, as far as the first cells tell."""
+    first = cells.slice(0, MANY)
+    return cells if pyarrow.compute.count_distinct(first).as_py() > len(first) // 2 else cells.dictionary_encode()
 
 
 def _offset(text: str, delimiter: str, first: list[str]) -> int:

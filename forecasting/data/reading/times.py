@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from forecasting.data.reading.frequency import is_even
-from forecasting.data.reading.numbers import all_match
+from forecasting.data.reading.numbers import all_match, distinct
 from forecasting.experiment import BadInput
 
 DAY_MONTH = re.compile(
@@ -148,17 +148,16 @@ def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> 
     Raises:
         BadInput: when the day and the month cannot be told apart.
     """
-    codes, unique = pd.factorize(text)
-    cells = pd.Series(unique, dtype=object)
+    codes, cells = distinct(text)
     for kind in KINDS:
         if (named or not kind.needs_name) and all_match(cells, kind.pattern.pattern):
             with warnings.catch_warnings():  # pandas guesses formats of its own and says so
                 warnings.simplefilter("ignore")
-                times = kind.parse(cells)
+                times = kind.parse(cells.astype(object))
             if times.notna().all():
                 return _spread(times, codes, text)
     if all_match(cells, DAY_MONTH.pattern):
-        return _spread(_by_day_and_month(cells, day_first), codes, text)
+        return _spread(_by_day_and_month(cells.astype(object), day_first), codes, text)
     return None
 
 
@@ -212,8 +211,8 @@ def _clock(hour: pd.Series, minute: pd.Series, second: pd.Series, half: pd.Serie
 
 def parse_clock(text: pd.Series) -> pd.Series | None:
     """Read a column of times of the day, as 18:00, 18.00.00, 6 pm or the hour alone; None when it is none."""
-    codes, unique = pd.factorize(text)
-    cells = pd.Series(unique, dtype=object)
+    codes, cells = distinct(text)
+    cells = cells.astype(object)
     if cells.str.fullmatch(r"\d{1,2}(\.0)?").all():
         hours = pd.to_numeric(cells)
         return _spread(pd.to_timedelta(hours, unit="h"), codes, text) if hours.max() <= 24 else None
