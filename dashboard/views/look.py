@@ -49,6 +49,7 @@ def look(panel: Panel, experiment: Experiment, unit: str) -> None:
         f"{len(y):,} values, {ds[0]:%Y-%m-%d} to {ds[-1]:%Y-%m-%d}, {n_missing:,} missing. The series itself proposes "
         f"{said}; {'none is' if season == 1 else f'{season} are'} set."
         + (f" Taken apart are the last {RECENT:,} values." if len(y) > RECENT else "")
+        + (" Drag over a stretch to see all of it." if view == "Series" else "")
     )
 
 

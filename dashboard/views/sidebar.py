@@ -200,7 +200,7 @@ def _task(values: Draft) -> None:
             if task["holes"] == "gaps":
                 task["gap_length"] = number(Task, "gap_length", task["gap_length"], key("gap_length"))
             task["fill"] = choice(Task, "fill", task["fill"], key("fill"))
-    with st.expander("Split, scaling, differencing", key=key("more-task")):
+    with st.expander("Split, scaling, transforms", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
         first: tuple[int, int] = start(key("split"), shares)
@@ -208,6 +208,7 @@ def _task(values: Draft) -> None:
         if (low, high) != shares:  # shares that are no whole percents stay as they came
             task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
+        task["power"] = choice(Task, "power", task.get("power", "none"), key("power"))
         task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))
         if task["target"] == "at_h":
             task["differencing"] = "none"

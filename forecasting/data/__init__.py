@@ -120,6 +120,8 @@ def load(
 
 def _on_other_grid(source: Waves, n_steps: int, task: Task) -> Windows:
     """The training part on a grid of its own, as far ahead as it goes."""
+    if task.power != "none":
+        raise BadInput("Another grid for training goes with no transform: switch one of them off.")
     if n_steps <= task.input_size:
         raise BadInput(
             f"The training grid has {n_steps} points, and a look-back of {task.input_size} needs one more: lengthen it."

@@ -76,6 +76,9 @@ def fill_mse(part: Windows, x: np.ndarray) -> float | None:
     """Mean squared error of filled look-backs on what was hidden, in the series' units, squared; None where nothing was."""
     if part.whole is None:
         return None
-    known = part.missing & np.isfinite(part.whole)
-    errors = (np.asarray(x, "float64") - part.whole) * part.scale[:, None]
-    return float(np.square(errors[known]).mean()) if known.any() else None
+    filled, whole, errors = replace(part, x=np.asarray(x, "float64")), replace(part, x=part.whole), []
+    for channel in range(part.x.shape[2]):
+        known = part.missing[:, :, channel] & np.isfinite(part.whole[:, :, channel])
+        errors.append((filled.seen(channel) - whole.seen(channel))[known])
+    every = np.concatenate(errors)
+    return float(np.square(every).mean()) if len(every) else None

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecasting.data.panel import Panel
-from forecasting.experiment import BadInput, Plan
-
-POWERS = (-1.0, 2.0)
-"""The powers between which Box–Cox looks."""
+from forecasting.data.powers import lowered, power_of, raised
+from forecasting.experiment import Plan
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,8 @@ class Reshaping:
         power, trend = np.full(len(panel.ids), np.nan), np.zeros((len(panel.ids), 2))
         season = np.zeros((len(panel.ids), plan.season_length))
         for i, known in enumerate(panel.before(back)):
-            if plan.power != "none":
-                if np.nanmin(panel.y[i]) <= 0:
-                    raise BadInput(
-                        f"Series {panel.ids[i]!r:.60} has values of 0 or below, which have no logarithm: take none."
-                    )
-                power[i] = 0.0 if plan.power == "log" else _box_cox(known)
-            left, t = _raised(known, power[i]), np.arange(len(known))
+            power[i] = power_of(plan.power, known, panel.y[i], panel.ids[i])
+            left, t = raised(known, power[i]), np.arange(len(known))
             if plan.take_out in ("trend", "both"):
                 trend[i] = np.polyfit(t, left, 1)
                 left = left - np.polyval(trend[i], t)
@@ -55,7 +48,7 @@ class Reshaping:
         """The series as models are to see them."""
         return replace(
             panel,
-            y=[_raised(values, self.power[i]) - self._known(i, np.arange(len(values))) for i, values in enumerate(panel.y)],
+            y=[raised(values, self.power[i]) - self._known(i, np.arange(len(values))) for i, values in enumerate(panel.y)],
         )
 
     def undo(self, y_hat: np.ndarray, panel: Panel, back: int) -> np.ndarray:
@@ -66,30 +59,9 @@ class Reshaping:
         rows = []
         for i, row in enumerate(y_hat):
             t = len(panel.y[i]) - back + np.arange(len(row))
-            rows.append(_lowered(row + self._known(i, t), self.power[i]))
+            rows.append(lowered(row + self._known(i, t), self.power[i]))
         return np.stack(rows)
 
     def _known(self, i: int, t: np.ndarray) -> np.ndarray:
         """Trend and season of a series at some of its steps."""
         return np.polyval(self.trend[i], t) + self.season[i][t % self.season.shape[1]]
-
-
-def _box_cox(known: np.ndarray) -> float:
-    from scipy.stats import boxcox_normmax
-
-    if np.ptp(known) == 0:
-        return 1.0
-    return float(np.clip(boxcox_normmax(known, brack=POWERS, method="mle"), *POWERS))
-
-
-def _raised(y: np.ndarray, power: float) -> np.ndarray:
-    if np.isnan(power):
-        return y
-    return np.log(y) if power == 0 else (y**power - 1) / power
-
-
-def _lowered(z: np.ndarray, power: float) -> np.ndarray:
-    """The inverse; what lies beyond all that the power reaches comes back as its bound."""
-    if np.isnan(power):
-        return z
-    return np.exp(z) if power == 0 else np.maximum(power * z + 1, 1e-9) ** (1 / power)

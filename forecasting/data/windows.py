@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasting.data.powers import lowered, power_of, raised
 from forecasting.data.repair import Repair, filled
 from forecasting.data.waves import Formula
 from forecasting.experiment import BadInput, Task
@@ -27,10 +28,12 @@ class Windows:
         y: targets, shape `(n_windows, n_outputs)`, float32: step after step, and of each step the forecast channels.
         path: all values from the look-back's end to the horizon, shape `(n_windows, h, n_features)`, float32; where the
             training series have a grid of their own, their path ends with it.
-        loc, scale: per window, shape `(n_windows, n_features)`, float64: value in units = scaled value × scale + loc.
+        loc, scale: per window, shape `(n_windows, n_features)`, float64: value in units = scaled value × scale + loc,
+            unless a power was taken.
         unique_id: the series of each window, shape `(n_windows,)`.
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
         n_targets: of the features the first so many are forecast.
+        power: where models see a power of the values, its λ, shape `(n_windows, n_features)`; see `powers`.
         weight: how much each window counts in training, `(n_windows,)`; None for all alike.
         whole: where values of the look-backs were hidden, the look-backs before, as `x`; NaN where nobody knows.
         hidden: which these were, and which were missing and are still to be filled in by a network: bool, as `x`.
@@ -44,6 +47,7 @@ class Windows:
     unique_id: np.ndarray
     ds: np.ndarray
     n_targets: int = 1
+    power: np.ndarray | None = None
     weight: np.ndarray | None = None
     whole: np.ndarray | None = None
     hidden: np.ndarray | None = None
@@ -53,12 +57,17 @@ class Windows:
 
     def in_units(self, y: np.ndarray) -> np.ndarray:
         """Bring targets or forecasts, `(n_windows, n_outputs)`, back to the series' units, float64."""
-        times = y.shape[1] // self.n_targets
-        return y * np.tile(self.scale[:, : self.n_targets], times) + np.tile(self.loc[:, : self.n_targets], times)
+        by_step = y.reshape(len(y), -1, self.n_targets)
+        return np.stack([self._back(by_step[:, :, i], i) for i in range(self.n_targets)], axis=2).reshape(y.shape)
 
     def seen(self, channel: int = 0) -> np.ndarray:
         """The look-backs of one channel in the series' units: `(n_windows, input_size)`, float64."""
-        return self.x[:, :, channel] * self.scale[:, channel, None] + self.loc[:, channel, None]
+        return self._back(self.x[:, :, channel], channel)
+
+    def _back(self, values: np.ndarray, channel: int) -> np.ndarray:
+        """Values of one channel, `(n_windows, n_steps)`, in the series' units."""
+        z = values * self.scale[:, channel, None] + self.loc[:, channel, None]
+        return z if self.power is None else lowered(z, self.power[:, channel, None])
 
     @property
     def missing(self) -> np.ndarray:
@@ -123,7 +132,12 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     Raises:
         BadInput: when a part would be empty.
     """
-    n = len(values)
+    n, power = len(values), None
+    if task.power != "none":
+        learned = values[: round(n * task.train), origin - task.input_size : origin].astype("float64")
+        found = [power_of(task.power, learned[:, :, i].ravel(), values[:, :, i], "waves") for i in range(values.shape[2])]
+        values = np.stack([raised(values[:, :, i], own) for i, own in enumerate(found)], axis=2)
+        power = np.tile(found, (n, 1))
     edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
     x = values[:, origin - look_back : origin]
     path = values[:, origin : origin + task.h]
@@ -147,6 +161,7 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
                 scale=frozen(scale[low:high], "float64"),
                 unique_id=ids[low:high],
                 ds=np.full(count, origin),
+                power=None if power is None else power[low:high],
             )
         )
     train, valid, test = parts
@@ -189,6 +204,11 @@ def split_by_time(
     for unique_id, series in frame.groupby("unique_id", sort=False):
         y, ds = series[channels].to_numpy("float64"), series["ds"].to_numpy()
         longest = max(longest, len(y))
+        power = [
+            power_of(task.power, known, channel, str(unique_id))
+            for known, channel in zip(y[ds < cuts[0]].T, y.T, strict=True)
+        ]
+        y = np.column_stack([raised(channel, own) for channel, own in zip(y.T, power, strict=True)])
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
             continue
@@ -208,6 +228,7 @@ def split_by_time(
             keep = chosen & whole
             pieces[name].append(
                 ({} if lacking is None else {"hidden": lacking[keep]})
+                | ({} if task.power == "none" else {"power": np.tile(power, (keep.sum(), 1))})
                 | {
                     "x": ((cut["x"][keep] - loc[keep, None]) / scale[keep, None]).astype("float32"),
                     "path": (cut["path"][keep] - loc[keep, None]) / scale[keep, None],

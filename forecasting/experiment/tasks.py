@@ -39,6 +39,12 @@ class Task(Value):
         description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
         "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
     )
+    power: Literal["none", "log", "box_cox"] = Field(
+        "none",
+        title="Transform",
+        description="What models see of the values, for series that swing more the higher they are; forecasts are turned "
+        "back. Box–Cox finds the power that makes the training values most nearly normal. Both need values above 0.",
+    )
     season_length: int = Field(12, ge=2, le=1_990, title="Season length", description="Steps until the season repeats.")
     hide: float = Field(
         0.0,

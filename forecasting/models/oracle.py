@@ -48,10 +48,12 @@ class Oracle(LocalModel):
         """Take the formula of the series.
 
         Raises:
-            BadInput: when they have none, or several channels.
+            BadInput: when they have none, or several channels, or are seen transformed.
         """
         if split.formula is None or split.formula.waves.n_channels > 1:
             raise BadInput("The Oracle knows the formula of waves with one channel, and of no other series: switch it off.")
+        if split.valid.power is not None:
+            raise BadInput("The Oracle knows the series as they are: take no transform, or switch it off.")
         if np.ptp(split.valid.scale) or np.ptp(split.valid.loc):
             raise BadInput("The Oracle needs one scale for all windows: choose another scaling, or switch it off.")
         total = sum(len(self.sampled(len(part))) for part in (split.valid, split.test))
