@@ -179,7 +179,7 @@ def _other_channels(
         go.Scatter(
             x=seen,
             y=part.known(i)[index],
-            name=f"channel {i + 1}",
+            name=html.escape(part.channel_name(i)),
             mode="lines",
             line={"color": colours.palette[0], "width": 1, "dash": dash},
             **place,

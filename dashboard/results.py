@@ -16,6 +16,8 @@ from forecasting.fit import ensembles_of, fits_of, is_instant, joins, with_fille
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.views import FitView, RunView
 
+ROUNDING = 1e-6
+"""Naive's errors are computed twice, in the scale that models see and in units: so little they may differ."""
 SCORED = ("finished", "stopped")
 
 
@@ -258,7 +260,7 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
             line[f"Channel {i + 1}"] = row.per_channel[i] if row.per_channel else None
         line |= {
             "RMSE": None if mse is None else mse**0.5,
-            "Skill": None if gained is None else 100 * gained,
+            "Skill": None if gained is None else 100 * gained if abs(gained) > ROUNDING else 0.0,
             "× floor": None if mse is None or not floor else mse / floor,
             "Windows": row.windows,
             "Parameters": None if row.model.local or row.model.combines else row.model.n_parameters(row.shape),

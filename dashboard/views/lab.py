@@ -8,6 +8,7 @@ from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run, stop_button
+from dashboard.words import escaped
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment
 from forecasting.fit import ensembles_of, fits_of
@@ -159,7 +160,10 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
         st.markdown("#### Forecasts", width="stretch")
         channel, n_targets = 1, split.valid.n_targets
         if n_targets > 1:
-            channel = st.number_input("Channel", 1, n_targets, key=key("channel", str(n_targets)), width=120)
+            names = ", ".join(map(split.valid.channel_name, range(n_targets)))
+            channel = st.number_input(
+                "Channel", 1, n_targets, key=key("channel", str(n_targets)), width=120, help=f"In order: {escaped(names)}."
+            )
         index = st.number_input("Window of the validation part", 0, last, key=key("window", str(last)), width=220)
     alt = "One window: look-back, truth as crosses, and a line per model."
     chart = figures.forecast_figure(rows, split, int(index), int(channel) - 1, experiment.task.steps, unit)

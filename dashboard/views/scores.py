@@ -123,7 +123,10 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
             "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),
             "Mean": figure(format="%.3g", help="Mean of the validation MSE over the seeds."),
             "± SD": figure(format="%.2g", help="Standard deviation of the validation MSE over the seeds."),
-            **{name: figure(format="%.3g", help="Validation MSE of this channel.") for name in table if "Channel" in name},
+            **{
+                f"Channel {i + 1}": figure(name or None, format="%.3g", help="Validation MSE of this channel.")
+                for i, name in enumerate(split.valid.channels or split.valid.n_targets * ("",))
+            },
             "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),
             "Skill": figure("Skill (%)", format="%.1f", help="Share of naive's error, on the same windows, that it saves."),
             "× floor": figure(format="%.2f", help="Multiple of the noise floor."),

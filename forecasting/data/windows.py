@@ -36,6 +36,7 @@ class Windows:
         power: where models see a power of the values, its λ, shape `(n_windows, n_features)`; see `powers`.
         weight: how much each window counts in training, `(n_windows,)`; None for all alike.
         whole: where values of the look-backs were hidden, the look-backs before, as `x`; NaN where nobody knows.
+        channels: what the features are called, where they have names.
         hidden: which these were, and which were missing and are still to be filled in by a network: bool, as `x`.
     """
 
@@ -51,9 +52,14 @@ class Windows:
     weight: np.ndarray | None = None
     whole: np.ndarray | None = None
     hidden: np.ndarray | None = None
+    channels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def channel_name(self, i: int) -> str:
+        """What a feature is called."""
+        return self.channels[i] if self.channels else f"channel {i + 1}"
 
     def in_units(self, y: np.ndarray) -> np.ndarray:
         """Bring targets or forecasts, `(n_windows, n_outputs)`, back to the series' units, float64."""
@@ -239,7 +245,9 @@ def split_by_time(
                 }
             )
     train, valid, test = (_join(pieces[name], name, look_back or task.input_size, task, longest) for name in PARTS)
-    return Split(train, valid, test, left_out=left_out)
+    split = Split(train, valid, test, left_out=left_out)
+    names = tuple(map(str, channels)) if len(channels) > 1 else ()
+    return split.with_parts(replace(part, channels=names) for part in split.parts)
 
 
 def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str, np.ndarray] | None:
