@@ -35,7 +35,8 @@ class Outlook:
     @property
     def left_out(self) -> dict[str, str]:
         """Models that ended without a forecast of these series, and why."""
-        return {name: fit.reason or "" for name, fit in self.fits.items() if fit.ended and fit.status != "finished"}
+        ended = {name: fit.reason or "" for name, fit in self.fits.items() if fit.ended and fit.status != "finished"}
+        return ended if self.forecast is None else {**self.forecast.tested.left_out, **ended}
 
     def open(self, fit: Fit) -> bool:
         """Whether a fit has still to be done: nobody has, or it ended before it was done. What failed would fail again."""

@@ -26,6 +26,8 @@ Forecasts = Callable[[str], np.ndarray | None]
 """Gives the forecasts of a part."""
 _source: TypeAdapter[Source] = TypeAdapter(Source)
 _opening = threading.Lock()
+_large_files = threading.Semaphore(2)
+"""So many are read at a time: each takes memory of its own."""
 WARM_UP_AFTER_S = 4.0
 """The first page is drawn before the workers import TensorFlow."""
 _store: Store | None = None
@@ -111,8 +113,14 @@ def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...], in
         raise BadInput("These settings have no plan for whole series.")
     panel = panel_of(wanted.source)
     made: dict[str, dict] = {name: stored_forecasts(fit_id, ended_at) for name, fit_id, ended_at in fits}
-    made |= {name: vars(outlook(panel, wanted.plan, ModelChoice(name=name))) for name in instant}
-    return assembled(panel, wanted, made)
+    long_enough(panel, wanted.plan)
+    left_out = {}
+    for name in instant:
+        try:
+            made[name] = vars(outlook(panel, wanted.plan, ModelChoice(name=name)))
+        except BadInput as error:
+            left_out[name] = str(error)
+    return assembled(panel, wanted, made, left_out)
 
 
 def reader(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
@@ -122,7 +130,8 @@ def reader(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _reading(digest: str, choices: Choices, _content: bytes) -> Reading:  # noqa: ARG001
-    return read_apart(_content, choices)
+    with _large_files:
+        return read_apart(_content, choices)
 
 
 def reading_of(source: Upload) -> Reading:

@@ -271,8 +271,16 @@ class Forecast:
         return pd.DataFrame(columns)
 
 
-def assembled(panel: Panel, experiment: Experiment, made: Mapping[str, Mapping[str, np.ndarray]]) -> Forecast:
+def assembled(
+    panel: Panel,
+    experiment: Experiment,
+    made: Mapping[str, Mapping[str, np.ndarray]],
+    left_out: Mapping[str, str] | None = None,
+) -> Forecast:
     """The forecast of an experiment with a plan, from the arrays `y_hat` and `ahead` of the models that are done.
+
+    Args:
+        left_out: models that cannot forecast these series, and why.
 
     Raises:
         BadInput: when it has no plan, or none is done.
@@ -282,7 +290,7 @@ def assembled(panel: Panel, experiment: Experiment, made: Mapping[str, Mapping[s
     y_hat, ahead = ({name: arrays[part] for name, arrays in made.items()} for part in ("y_hat", "ahead"))
     if any(choice.name == "ensemble" for choice in experiment.models):
         y_hat, ahead = with_mean(y_hat), with_mean(ahead)
-    return Forecast(panel, judged(panel, experiment.plan, y_hat), ahead)
+    return Forecast(panel, judged(panel, experiment.plan, y_hat, left_out), ahead)
 
 
 def forecast(panel: Panel, plan: Plan, names: tuple[str, ...] = (), say: Say = silent) -> Forecast:

@@ -60,7 +60,7 @@ def task_of(panel: Panel, plan: Plan, furthest: int) -> Task:
     Raises:
         BadInput: when the plan asks for differences that the look-back is too short for.
     """
-    known = int(np.median([len(values) for values in panel.before(furthest)]))
+    known = int(np.median([max(0, len(values) - furthest) for values in panel.y]))
     season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
     seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
     seasonal = seasons >= 2

@@ -6,7 +6,7 @@ import pytest
 
 from forecasting.backtest import Forecast, backtest, default_plan, forecast, judged, outlook
 from forecasting.data.panel import Panel
-from forecasting.experiment import BadInput, ModelChoice, Plan
+from forecasting.experiment import BadInput, ModelChoice, Plan, Task
 from forecasting.forecasters import task_of
 from forecasting.models import MODELS
 
@@ -187,6 +187,24 @@ def test_differences_are_those_of_the_plan():
         with pytest.raises(BadInput, match=said):
             task_of(panel(weekly(1)), plan, 21)
         assert "naive" in backtest(panel(weekly(1)), plan, ("naive", "linear")).y_hat
+
+
+def test_horizons_and_seasons_may_be_as_long_as_a_plan_allows():
+    long = panel([np.sin(np.arange(5_000) / 9.0)])
+    assert task_of(long, Plan(h=1_000, season_length=24, n_windows=1), 1_000).h == 1_000
+    seasonal = Plan(h=10, season_length=1_995, input_size=2_000, differencing="seasonal", n_windows=1)
+    assert task_of(long, seasonal, 10).lags == (1_995,)
+
+
+def test_what_was_filled_in_is_no_value_to_be_forecast():
+    y = np.sin(np.arange(60.0))
+    y[30:33] = np.nan
+    whole, holed = (
+        panel([values]).split(Task(input_size=5, target="all_h", h=2), 0) for values in (np.sin(np.arange(60.0)), y)
+    )
+    ahead = {int(place) for part in (holed.train, holed.valid) for place in part.ds}
+    assert ahead.isdisjoint({29, 30, 31, 32}) and {28, 33} <= ahead
+    assert len(holed.train) == len(whole.train) - 4
 
 
 def test_a_model_that_makes_no_forecasts_of_a_file_is_named():

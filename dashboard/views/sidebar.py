@@ -160,7 +160,7 @@ def sample(values: Draft) -> None:
         fresh_widgets()
         st.rerun()
     st.caption(SAMPLES[chosen].note)
-    if 1 < n_series(chosen) <= MOST_CHANNELS:
+    if 1 < n_series(chosen) <= MOST_CHANNELS or source.get("together"):
         source["together"] = parameter(Sample, "together", source.get("together", False), key("sample", "together", chosen))
     else:
         source["together"] = False

@@ -101,7 +101,9 @@ def load(
         series = read_series(source, read_upload, reader)
         if task.hide and series.fill == "network" and task.fill != "network":
             raise BadInput("A network fills in what the file lacks, so it fills in what is hidden, too: choose it for both.")
-        return hide(split_by_time(series.channels, task, look_back, series.fill, series.season_length), task)
+        return hide(
+            split_by_time(series.channels, task, look_back, series.fill, series.season_length, len(series.values)), task
+        )
     n_steps = grid_length(source, task)
     count = source.n_series * n_steps * source.n_channels
     if count > MAX_VALUES:

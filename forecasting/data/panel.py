@@ -1,7 +1,7 @@
 """Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,7 @@ class Panel:
     beside: list[np.ndarray] | None = None
     together: int = 1
     by_network: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    _before: dict[int, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -70,7 +71,10 @@ class Panel:
                 continue
             firsts, lasts = there.argmax(axis=0), len(there) - 1 - there[::-1].argmax(axis=0)
             if not there.any(axis=0).all() or firsts.max() > lasts.min():
-                raise BadInput("Columns that are seen together need times at which all of them have a value.")
+                raise BadInput(
+                    "Columns that are seen together need times at which all of them have a value: series "
+                    f"{unique_id!r:.60} has none."
+                )
             whole, n = series.iloc[firsts.max() :], lasts.max() - firsts.max() + 1
             for value in values:
                 own = value if len(values) > 1 else ""
@@ -107,26 +111,32 @@ class Panel:
     def before(self, back: int) -> list[np.ndarray]:
         """What was known `back` steps before the end of each series, missing values filled in from that alone; of one that
         had not yet begun, nothing."""
-        return [self._filled(values[: max(0, len(values) - back)]) for values in self.y]
+        if back not in self._before:
+            self._before[back] = [self._filled(values) for values in self._known(back)]
+        return self._before[back]
 
-    def channels_before(self, back: int) -> list[tuple[int, np.ndarray]]:
+    def _known(self, back: int) -> list[np.ndarray]:
+        return [values[: max(0, len(values) - back)] for values in self.y]
+
+    def channels_before(self, back: int, with_gaps: bool = False) -> list[tuple[int, np.ndarray]]:
         """The same with what is seen beside each series, `(n, n_channels)` after its place; those that are seen together are
-        one, at the place of the first."""
-        known = self.before(back)
+        one, at the place of the first. With gaps, what is missing is NaN."""
+        known = self._known(back) if with_gaps else self.before(back)
         if self.together > 1:
             return [(i, np.stack(known[i : i + self.together], axis=1)) for i in range(0, len(known), self.together)]
         if self.beside is None:
             return [(i, values[:, None]) for i, values in enumerate(known)]
-        return [
-            (i, np.column_stack([values, *(self._filled(column) for column in self.beside[i][: len(values)].T)]))
-            for i, values in enumerate(known)
-        ]
+        whole = []
+        for i, values in enumerate(known):
+            columns = self.beside[i][: len(values)].T
+            whole.append((i, np.column_stack([values, *(columns if with_gaps else map(self._filled, columns))])))
+        return whole
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         """Where nothing was known before, the first known value stands; 0 where there is none."""
         if np.isfinite(values).all():
             return values
-        line = filled(pd.Series(values), self.fill, self.season_length).ffill().bfill().fillna(0.0).to_numpy()
+        line = _line(values, self.fill, self.season_length)
         return line if self.by_network is None else self.by_network(values, line)
 
     def after(self, back: int, h: int) -> np.ndarray:
@@ -153,40 +163,44 @@ class Panel:
     def split(self, task: Task, back: int) -> Split:
         """All windows of what was known, to learn from; as test part the one at the end of each series, its targets NaN.
 
-        Each window is scaled by its own level and spread.
+        Each window is scaled by its own level and spread. What was filled in is no value to forecast: such windows are left
+        out.
         """
-        known = self.channels_before(back)
+        known, whole = self.channels_before(back), task.input_size + task.h
         train, valid = [], []
-        for i, values in known:
-            whole = task.input_size + task.h
+        for (i, values), (_, gaps) in zip(known, self.channels_before(back, with_gaps=True), strict=True):
             if len(values) < whole:
                 continue
             cut = np.lib.stride_tricks.sliding_window_view(values, whole, axis=0).transpose(0, 2, 1)
-            n_valid = round(VALID * len(cut))
-            last = len(cut) - n_valid
-            train.append((i, 0, cut[: max(1, last - task.h + 1)]))
-            if n_valid:
-                valid.append((i, last, cut[last:]))
+            places = np.arange(len(cut))
+            if np.isnan(gaps[:, : self.together]).any():
+                ahead = np.lib.stride_tricks.sliding_window_view(gaps[task.input_size :, : self.together], task.h, axis=0)
+                places = np.flatnonzero(np.isfinite(ahead).all((1, 2)))
+            last = len(cut) - round(VALID * len(cut))
+            early, late = places[places < max(1, last - task.h + 1)], places[places >= last]
+            train += [(i, early, cut[early])] if len(early) else []
+            valid += [(i, late, cut[late])] if len(late) else []
         if not train:
             raise BadInput(
-                f"No series is long enough for a look-back of {task.input_size} and a horizon of {task.h}: the longest has "
-                f"{max(len(values) for _, values in known)} values."
+                f"No series is long and whole enough for a look-back of {task.input_size} and a horizon of {task.h}: the "
+                f"longest has {max(len(values) for _, values in known)} values."
             )
         return Split(self._windows(train, task), self._windows(valid or train, task), self.ends(task, back))
 
     def ends(self, task: Task, back: int) -> Windows:
         """The window at the end of what was known of each series, its targets NaN."""
         known = self.channels_before(back)
-        return self._windows([(i, len(seen) - task.input_size, _at_end(seen, task)) for i, seen in known], task)
+        at_end = [(i, np.array([len(seen) - task.input_size]), _at_end(seen, task)) for i, seen in known]
+        return self._windows(at_end, task)
 
-    def _windows(self, pieces: list[tuple[int, int, np.ndarray]], task: Task) -> Windows:
-        """Windows of pieces: the number of their series, where the first of them begins in it, and they themselves.
+    def _windows(self, pieces: list[tuple[int, np.ndarray, np.ndarray]], task: Task) -> Windows:
+        """Windows of pieces: the number of their series, where each of them begins in it, and they themselves.
 
         Their `ds` is the place of the first value ahead.
         """
         rows = np.concatenate([cut for _, _, cut in pieces])
         series = np.concatenate([np.full(len(cut), i) for i, _, cut in pieces])
-        places = np.concatenate([first + task.input_size + np.arange(len(cut)) for _, first, cut in pieces])
+        places = np.concatenate([begins for _, begins, _ in pieces]) + task.input_size
         loc, scale = level_and_spread(rows[:, : task.input_size])
         scaled = frozen((rows - loc[:, None]) / scale[:, None], "float32")
         path = np.ascontiguousarray(scaled[:, task.input_size :])
@@ -200,6 +214,19 @@ class Panel:
             ds=places,
             n_targets=self.together,
         )
+
+
+def _line(values: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
+    """A series without its gaps; at its ends stands the nearest known value, and 0 where there is none."""
+    known, steps = np.flatnonzero(np.isfinite(values)), np.arange(len(values))
+    if not len(known):
+        return np.zeros(len(values))
+    if fill in ("leave", "forward"):
+        return values[known[np.maximum(np.searchsorted(known, steps, side="right") - 1, 0)]]
+    if fill == "seasonal_line":
+        values = filled(pd.Series(values), fill, season_length).to_numpy()
+        known = np.flatnonzero(np.isfinite(values))
+    return np.interp(steps, known, values[known])
 
 
 def _at_end(values: np.ndarray, task: Task) -> np.ndarray:

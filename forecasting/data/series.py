@@ -104,26 +104,29 @@ def series_of_file(source: Upload, content: bytes, reader: Reader = read_apart) 
     Raises:
         BadInput: when it cannot be read surely, or has no columns of these names.
     """
-    reading = read_file(source, content, reader)
-    if source.together:
-        names = list(reading.value_columns)
-        further = [*names[1:], *source.beside]
-    else:
-        names, further = ["y"], [*source.beside, *source.known]
-    chosen = (source.every_value or source.value) and not source.together
-    frame = _aggregated(source, reading, reading.value_columns if chosen else reading.value_columns[:1], source.aggregate)
-    if source.together:
-        frame = frame.rename(columns={"y": names[0]})
-    for column in further:
-        alone = source.model_copy(update={"value": (column,), "together": False, "beside": (), "known": ()})
-        how = source.aggregate if source.together else "mean"
-        other = _aggregated(source, read_file(alone, content, reader), (column,), how).rename(columns={"y": column})
-        frame = frame.merge(other, on=["unique_id", "ds"], how="outer", sort=False)
+    reading, further = read_file(source, content, reader), (*source.beside, *source.known)
+    values: Sequence[str] = reading.value_columns if source.every_value or source.value else reading.value_columns[:1]
     if further:
-        frame = frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
+        values = source.value or [name for name in reading.value_columns if name not in further][:1]
+        named = source.model_copy(update={"value": (*values, *further)})
+        reading = read_file(named, content, reader)
+    if source.together or further:
+        frame, names = _side_by_side(source, reading, values, further), values
+    else:
+        frame, names = _aggregated(source, reading, values, source.aggregate), ["y"]
     frequency = source.frequency or reading.frequency
     season = season_of(source.frequency) if source.frequency else reading.season_length
     return Series(frame, names, frequency, source.repair, season, source.beside, source.known)
+
+
+def _side_by_side(source: Upload, reading: Reading, values: Sequence[str], further: Sequence[str]) -> pd.DataFrame:
+    """A column per channel, by its name."""
+    frame = pd.DataFrame()
+    for name in (*values, *further):
+        how = "mean" if name in further else source.aggregate
+        one = _aggregated(source, reading, (name,), how).rename(columns={"y": name})
+        frame = one if frame.empty else frame.merge(one, on=["unique_id", "ds"], how="outer", sort=False)
+    return frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)
 
 
 def _aggregated(source: Upload, reading: Reading, values: Sequence[str], how: str) -> pd.DataFrame:

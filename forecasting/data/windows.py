@@ -175,7 +175,12 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
 
 
 def split_by_time(
-    frame: pd.DataFrame, task: Task, look_back: int | None = None, fill: Repair = "leave", season_length: int = 1
+    frame: pd.DataFrame,
+    task: Task,
+    look_back: int | None = None,
+    fill: Repair = "leave",
+    season_length: int = 1,
+    n_values: int | None = None,
 ) -> Split:
     """Cut every window from every series and split by time, at the same two moments for all series.
 
@@ -190,6 +195,7 @@ def split_by_time(
         look_back: cut windows that see so many steps, with the targets that windows of `task.input_size` have.
         fill: how missing values of the look-backs are filled in.
         season_length: steps, for a fill that goes by it.
+        n_values: of the channels the first so many may be forecast, the others are seen beside them; None for all.
 
     Raises:
         BadInput: when a part would be empty.
@@ -211,9 +217,12 @@ def split_by_time(
         y, ds = series[channels].to_numpy("float64"), series["ds"].to_numpy()
         longest = max(longest, len(y))
         power = [
-            power_of(task.power, known, channel, str(unique_id))
-            for known, channel in zip(y[ds < cuts[0]].T, y.T, strict=True)
+            power_of(
+                task.power, channel[ds < cuts[0]], channel, f"{unique_id}, {name}" if len(channels) > 1 else str(unique_id)
+            )
+            for channel, name in zip(y.T[:n_values], channels, strict=False)
         ]
+        power += [np.nan] * (y.shape[1] - len(power))
         y = np.column_stack([raised(channel, own) for channel, own in zip(y.T, power, strict=True)])
         cut = _cut(y, ds, task, look_back or task.input_size)
         if cut is None:
@@ -226,7 +235,9 @@ def split_by_time(
         else:
             learned = np.transpose([_scaling(channel, task) for channel in y[ds < cuts[0]].T])
             loc, scale = (np.tile(each, (len(cut["x"]), 1)) for each in learned)
-        whole = np.isfinite(cut["x"]).all((1, 2)) & np.isfinite(cut["path"]).all((1, 2))
+        asked = task.n_targets(y.shape[1])
+        whole = np.isfinite(cut["x"]).all((1, 2)) & np.isfinite(cut["path"][:, :, :asked]).all((1, 2))
+        cut["path"][:, :, asked:] = pd.DataFrame(y[:, asked:]).ffill().bfill().to_numpy()[cut["ahead"]]
         first, last = cut["first"], cut["last"]
         belongs = {"train": last < cuts[0], "valid": (first >= cuts[0]) & (last < cuts[1]), "test": first >= cuts[1]}
         left_out += int((~whole).sum())
@@ -262,6 +273,7 @@ def _cut(y: np.ndarray, ds: np.ndarray, task: Task, look_back: int) -> dict[str,
         "x": np.lib.stride_tricks.sliding_window_view(y, look_back, axis=0)[start - look_back].transpose(0, 2, 1),
         "start": start - look_back,
         "path": y[ahead],
+        "ahead": ahead,
         "ds": ds[start],
         "first": ds[ahead[:, task.steps[0] - 1]],
         "last": ds[ahead[:, -1]],
@@ -318,8 +330,8 @@ def _join(pieces: list[dict[str, np.ndarray]], name: str, look_back: int, task: 
     if not sum(len(piece["x"]) for piece in pieces):
         raise BadInput(
             f"No window fits into the {_spoken(name)} part: the longest series has {longest} values, one window needs "
-            f"{look_back + task.h} (look-back {look_back} plus horizon {task.h}). Shorten look-back or horizon, or give "
-            "that part a larger share."
+            f"{look_back + task.h} (look-back {look_back} plus horizon {task.h}) without a missing one. Shorten look-back "
+            "or horizon, give that part a larger share, or have missing values filled in."
         )
     joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
     for key, dtype in {"x": "float32", "loc": "float64", "scale": "float64"}.items():

@@ -35,7 +35,7 @@ __all__ = [
     "without",
 ]
 
-NUMERICS = 4
+NUMERICS = 5
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
 fit's id, beside the settings that differ from their defaults."""
 MAX_TEXT = 100_000

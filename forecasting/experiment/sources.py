@@ -148,7 +148,8 @@ class Upload(Value):
         "leave",
         title="Missing values and gaps",
         description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, by one "
-        "between values of the same step of the season, or by a network that has learned to from what is known.",
+        "between values of the same step of the season, or by a network that has learned to from what is known; where that is "
+        "too little, by a line.",
     )
     frequency: Annotated[str, Field(max_length=20)] = Field(
         "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
@@ -161,6 +162,9 @@ class Upload(Value):
             raise ValueError("Columns that are seen together are named: choose two columns of values or more.")
         if (self.beside or self.known) and (self.every_value or len(self.value) > 1):
             raise ValueError("Columns seen beside, or known in advance, go with one column of values: choose it.")
+        named = (*self.value, *self.beside, *self.known)
+        if len(set(named)) < len(named):
+            raise ValueError("A column is named twice: it is forecast, seen beside, or known in advance.")
         return self
 
 

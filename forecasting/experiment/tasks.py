@@ -19,7 +19,7 @@ class Task(Value):
 
     input_size: int = Field(50, ge=1, le=2_000, title="Look-back", description="Steps that a model sees (`input_size`).")
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
-    h: int = Field(1, ge=1, le=200, title="Horizon", description="Steps ahead (`h`).")
+    h: int = Field(1, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
     channels: Literal["one", "all"] = Field(
         "one",
         title="Channels to forecast",
@@ -45,7 +45,7 @@ class Task(Value):
         description="What models see of the values, for series that swing more the higher they are; forecasts are turned "
         "back. Box–Cox finds the power that makes the training values most nearly normal. Both need values above 0.",
     )
-    season_length: int = Field(12, ge=2, le=1_990, title="Season length", description="Steps until the season repeats.")
+    season_length: int = Field(12, ge=2, le=2_000, title="Season length", description="Steps until the season repeats.")
     hide: float = Field(
         0.0,
         ge=0,

@@ -11,7 +11,7 @@ from forecasting.data import Split, Windows
 from forecasting.data.holes import holes, interpolation
 from forecasting.data.panel import Panel
 from forecasting.data.windows import frozen, level_and_spread
-from forecasting.experiment import BadInput, Task, Training
+from forecasting.experiment import Task, Training
 from forecasting.models.base import Control, Fitted, NetworkModel, Shape
 from forecasting.models.neural import recurrent_parameters
 
@@ -60,34 +60,43 @@ def fill_in(split: Split, task: Task, control: Control) -> Split:
     Raises:
         Stopped: when it was stopped.
     """
-    network = _learned(split, task if task.hide else _like_the_gaps(split.train, task), control)
-    return split.with_parts(_filled(part, network) for part in split.parts)
+    known = np.where(split.train.missing, np.nan, split.train.x).astype("float64")
+    level, spread = np.nanmean(known, axis=(0, 1)), np.nanstd(known, axis=(0, 1))
+    spread = np.where(spread > 0, spread, 1.0)
+    alike = split.with_parts(replace(part, x=((part.x - level) / spread).astype("float32")) for part in split.parts)
+    network = _learned(alike, task if task.hide else _like_the_gaps(split.train, task), control)
+    filled = (_filled(part, network).x * spread + level for part in alike.parts)
+    return split.with_parts(
+        replace(part, x=frozen(np.where(part.missing, x, part.x), "float32"))
+        for part, x in zip(split.parts, filled, strict=True)
+    )
 
 
 def filling(panel: Panel, back: int, control: Control) -> Panel:
     """A panel whose gaps a network fills in, where that is how they are repaired.
 
     It learns from what was known so many steps before the end of the series, and fills in a value from the window around it,
-    as far as that is known at the moment that is looked from.
+    as far as that is known at the moment that is looked from. Where series are too short for that, a line stays in the gaps.
 
     Raises:
-        BadInput: when no series is long enough to learn from.
         Stopped: when it was stopped.
     """
-    if panel.fill != "network" or all(np.isfinite(y).all() for y in panel.y):
+    every_column = [*panel.y, *(column for columns in panel.beside or () for column in columns.T)]
+    if panel.fill != "network" or all(np.isfinite(y).all() for y in every_column):
         return panel
     n_steps = min(LONGEST, max(SHORTEST, 2 * panel.season_length))
-    known = panel.before(back)
+    known = [column for _, columns in panel.channels_before(back) for column in columns.T]
+    raw = [column for _, columns in panel.channels_before(back, with_gaps=True) for column in columns.T]
     every = max(1, sum(map(len, known)) // max(FEWEST_WINDOWS, MOST_STEPS // n_steps))
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for line, y in zip(known, panel.y, strict=True):
+    for line, y in zip(known, raw, strict=True):
         if len(line) >= n_steps:
-            windows = np.stack([_cut(values, n_steps)[::every] for values in (line, np.isnan(y[: len(line)]))])
+            windows = np.stack([_cut(values, n_steps)[::every] for values in (line, np.isnan(y))])
             last = len(windows[0]) - len(windows[0]) // 10
             parts[0].append(windows[:, :last])
             parts[1].append(windows[:, last:])
     if not parts[0]:
-        raise BadInput(f"A network learns to fill in from {n_steps} values or more: choose another repair.")
+        return panel
     train, valid = (_around_gaps(*np.concatenate(part, axis=1)) for part in parts)
     split = Split(train, valid if len(valid) else train, train.take(np.arange(1)))
     network = _learned(split, _like_the_gaps(train, Task()), control)

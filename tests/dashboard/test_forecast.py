@@ -140,6 +140,14 @@ def test_what_cannot_be_forecast_is_refused_in_a_sentence(experiment, said):
     assert said in texts(page).replace("\\", "")
 
 
+def test_a_baseline_that_cannot_forecast_the_series_is_left_out_and_keeps_nobody_back():
+    plan = Plan(h=4, season_length=1, n_windows=2, differencing="both")
+    names = tuple(ModelChoice(name=name) for name in ("naive", "weighted_average", "ets"))
+    page = open_page(e=encode(Experiment(source=Sample(name="gdp"), plan=plan, models=names)))
+    assert "Weighted average was left out: " in texts(page) and page.metric[0].value == "Naive"
+    assert not next(button for button in page.button if button.key == "forecast").disabled
+
+
 def test_settings_with_a_plan_have_fits_of_their_own():
     fits = fits_of(SMALL)
     assert [fit.model.name for fit in fits] == ["naive", "seasonal_naive", "linear", "theta", "gru"]

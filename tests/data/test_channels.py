@@ -12,7 +12,8 @@ from forecasting.data import load, read_panel, read_series
 from forecasting.data.samples import read_sample
 from forecasting.experiment import BadInput, Experiment, Plan, Source
 from forecasting.fit import fits_of, run_fit
-from forecasting.models import Shape, resolve
+from forecasting.models import Control, Shape, resolve
+from forecasting.models.imputing import filling
 
 N, LEAD = 600, 4
 RNG = np.random.default_rng(11)
@@ -103,9 +104,11 @@ def test_nothing_that_comes_later_is_seen_in_a_column_beside():
 def test_a_hole_in_one_channel_costs_the_windows_that_hold_it_or_is_filled_in(source: Upload):
     task = Task(input_size=6, target="all_h", h=3)
     whole, holed = (load(source, task, lambda _, k=k: content(holed=k)) for k in (None, 100))
-    assert holed.left_out == 9 and len(holed.train) == len(whole.train) - 9
+    assert holed.left_out == 6 and len(holed.train) == len(whole.train) - 6
+    every = task.model_copy(update={"channels": "all"})
+    assert load(source, every, lambda _: content(holed=100)).left_out == 9
     filled = load(source.model_copy(update={"repair": "interpolation"}), task, lambda _: content(holed=100))
-    assert filled.left_out == 3
+    assert filled.left_out == 0
     panel = read_panel(source, lambda _: content(holed=N - 20))
     assert np.isfinite(outlook(panel, Plan(h=2, n_windows=2), ModelChoice(name="linear")).ahead).all()
 
@@ -141,8 +144,40 @@ def test_columns_that_never_have_a_value_at_once_are_refused():
         ({"together": True, "every_value": True}, "two columns of values or more"),
         ({"beside": ("b",), "every_value": True}, "go with one column of values"),
         ({"known": ("b",), "value": ("a", "c")}, "go with one column of values"),
+        ({"known": ("b",), "beside": ("b",)}, "named twice"),
+        ({"value": ("b", "b"), "together": True}, "named twice"),
     ],
 )
 def test_columns_that_do_not_go_together_are_refused_in_a_sentence(settings: dict, said: str):
     with pytest.raises(ValueError, match=said):
         Upload(upload_id="a" * 20, **settings)
+
+
+def test_columns_of_any_names_are_taken_for_what_they_are_named_for():
+    days = pd.date_range("2024-01-01", periods=60)
+    rows = [f"{day:%Y-%m-%d},{k % 7},{7.5 + k % 5},{k}" for k, day in enumerate(days)]
+    file = "\n".join(["date,y,item_price,sales", *rows]).encode()
+    panel = read_panel(Upload(upload_id="a" * 20, value=("sales",), beside=("item_price", "y")), lambda _: file)
+    assert panel.ids == ["series"] and panel.beside is not None
+    np.testing.assert_array_equal(panel.beside[0], [[7.5 + k % 5, k % 7] for k in range(60)])
+    unnamed = read_panel(Upload(upload_id="a" * 20, beside=("y",)), lambda _: file)
+    np.testing.assert_array_equal(unnamed.y[0], [7.5 + k % 5 for k in range(60)])
+    together = read_panel(Upload(upload_id="a" * 20, value=("y", "sales"), together=True), lambda _: file)
+    assert together.ids == ["y", "sales"]
+    with pytest.raises(BadInput, match="call it otherwise"):
+        read_panel(ALONE.model_copy(update={"value": ("ds",)}), lambda _: file.replace(b"y,item", b"ds,item"))
+
+
+def test_a_transform_is_for_what_is_forecast_and_columns_beside_may_be_below_zero():
+    task = Task(input_size=6, target="all_h", h=3, power="log")
+    split = load(BESIDE, task, lambda _: content())
+    np.testing.assert_allclose(split.train.seen(1)[0], LEADER[:6], atol=1e-3)
+    assert np.isnan(split.train.power[0, 1]) and split.train.power[0, 0] == 0
+    with pytest.raises(BadInput, match="leader"):
+        load(TOGETHER, task, lambda _: content())
+
+
+def test_gaps_in_a_column_beside_are_repaired_by_the_network_too():
+    source = BESIDE.model_copy(update={"repair": "network"})
+    panel = read_panel(source, lambda _: content(holed=300))
+    assert filling(panel, 4, Control()).by_network is not None

@@ -50,6 +50,8 @@ def main() -> None:
         answer = read(content, choices)
     except BadInput as error:
         answer = error
+    except MemoryError:  # pyarrow's own is one of these
+        answer = BadInput("Reading the file takes more memory than there is: cut it down.")
     pickle.dump(answer, sys.stdout.buffer)
 
 

@@ -178,9 +178,13 @@ class Columns:
         if self.choices.value is not None:
             lacking = [name for name in self.choices.value if name not in numeric]
             if lacking:
-                raise BadInput(f"The column {lacking[0]!r:.60} holds cells that are no numbers, so it cannot be forecast.")
-            return list(self.choices.value)
-        names = [name for name in numeric if name not in keys and not _counts_rows(name, numeric[name])]
+                raise BadInput(f"The column {lacking[0]!r:.60} holds cells that are no numbers, or none: it cannot be used.")
+            names = list(self.choices.value)
+        else:
+            names = [name for name in numeric if name not in keys and not _counts_rows(name, numeric[name])]
+        taken = [name for name in names if name in ("unique_id", "ds")]
+        if taken:
+            raise BadInput(f"A column of values is called {taken[0]!r}, as ids or times are here: call it otherwise.")
         if not names:
             raise BadInput("The file has no column of numbers beside its times: there is nothing to forecast.")
         return names
@@ -217,7 +221,7 @@ class Columns:
         n_series = frame["unique_id"].nunique()
         if n_series > MAX_SERIES:
             raise BadInput(f"The file holds {n_series:,} series; at most {MAX_SERIES:,} are read.")
-        ids = pd.Categorical(frame["unique_id"], frame["unique_id"].unique(), ordered=True)
+        ids = pd.Categorical(frame["unique_id"], np.asarray(frame["unique_id"].unique()), ordered=True)
         frame = _sorted(frame.assign(unique_id=ids))
         longest = frame[frame["unique_id"] == frame["unique_id"].value_counts().idxmax()]["ds"]
         frequency = infer_frequency(longest[longest != longest.shift()])
