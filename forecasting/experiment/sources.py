@@ -148,8 +148,8 @@ class Upload(Value):
         "leave",
         title="Missing values and gaps",
         description="Leave: windows that hold one are left out. Or filled in by the last known value, by a line, by one "
-        "between values of the same step of the season, or by a network that has learned to from what is known; where that is "
-        "too little, by a line.",
+        "between values of the same step of the season, or by a network that has learned to from what is known; where that "
+        "is too little, by a line.",
     )
     frequency: Annotated[str, Field(max_length=20)] = Field(
         "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
