@@ -178,8 +178,8 @@ class Panel:
                 places = np.flatnonzero(np.isfinite(ahead).all((1, 2)))
             last = len(cut) - round(VALID * len(cut))
             early, late = places[places < max(1, last - task.h + 1)], places[places >= last]
-            train += [(i, early, cut[early])] if len(early) else []
-            valid += [(i, late, cut[late])] if len(late) else []
+            train += [(i, early, _rows(cut, early))] if len(early) else []
+            valid += [(i, late, _rows(cut, late))] if len(late) else []
         if not train:
             raise BadInput(
                 f"No series is long and whole enough for a look-back of {task.input_size} and a horizon of {task.h}: the "
@@ -214,6 +214,12 @@ class Panel:
             ds=places,
             n_targets=self.together,
         )
+
+
+def _rows(cut: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Some rows, in order; no copy where they follow one another."""
+    in_a_row = places[-1] - places[0] + 1 == len(places)
+    return cut[places[0] : places[-1] + 1] if in_a_row else cut[places]
 
 
 def _line(values: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
