@@ -87,7 +87,7 @@ def test_two_epochs_give_the_weights_and_losses_that_keras_fit_gives(model, opti
 @pytest.mark.parametrize(
     ("settings", "loss", "config"),
     [
-        ({"loss": "mae"}, "mae", {}),
+        pytest.param({"loss": "mae"}, "mae", {}, marks=pytest.mark.slow),
         ({"loss": "huber"}, "huber", {}),
         ({"clip_norm": 0.05}, "mse", {"global_clipnorm": 0.05}),
     ],
@@ -306,7 +306,7 @@ def test_a_fit_with_a_cosine_that_is_continued_begins_another_one_where_it_ended
 @pytest.mark.parametrize(
     "params",
     [
-        {"dropout": 0.3, "recurrent_dropout": 0.2},
+        pytest.param({"dropout": 0.3, "recurrent_dropout": 0.2}, marks=pytest.mark.slow),
         {"normalisation": "batch", "sequence_to": "sequence"},
         {"normalisation": "layer", "dropout": 0.3},
     ],

@@ -128,7 +128,7 @@ def finished(lab: Lab, run_id: str) -> FitView:
 # ----------------------------------------------------------------------------------------- workers that die, hang, grow
 
 
-@pytest.mark.parametrize("stage", ["compiling", "scoring"])
+@pytest.mark.parametrize("stage", ["compiling", pytest.param("scoring", marks=pytest.mark.slow)])
 def test_a_worker_killed_outside_of_training_is_replaced_and_its_fit_finishes(lab, small, stage):
     much_to_score = {"task": Task(input_size=60, train=0.01, valid=0.01)}
     slow = lstm(small, 9, 7, 5) if stage == "compiling" else small("deep_rnn", waves={"n_series": 50_000})
@@ -349,7 +349,13 @@ def lab_on_postgresql(postgresql, eventually, small) -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "which_lab"), [(locked, "lab"), (read_only, "lab"), (full, "pair"), (gone, "lab_on_postgresql")]
+    ("trouble", "which_lab"),
+    [
+        (locked, "lab"),
+        pytest.param(read_only, "lab", marks=pytest.mark.slow),
+        (full, "pair"),
+        (gone, "lab_on_postgresql"),
+    ],
 )
 def test_a_fit_outlives_a_database_that_cannot_be_written_for_a_while(request, small, trouble, which_lab):
     lab: Lab = request.getfixturevalue(which_lab)
