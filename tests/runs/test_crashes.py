@@ -385,7 +385,7 @@ def test_a_fit_without_room_for_its_files_fails_in_plain_words(lab, small, small
     pids = lab.engine.pids
     experiment = small("naive")
     if source == "upload":
-        experiment = of_upload(lab.store.add_upload("tests", "waves.csv", csv()), "naive")
+        experiment = of_upload(lab.store.add_upload("crashes", "waves.csv", csv()), "naive")
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     with filled(small_disk):
         fit = lab.ended(lab.start(experiment), LONG_S).fits[0]
