@@ -70,6 +70,6 @@ def test_the_file_tree_names_every_file_once():
 
 def test_ci_runs_the_command_that_the_readme_gives():
     install = "python3 -m venv .venv && .venv/bin/pip install -q -r tests/requirements.txt"
-    command = f"{install} && .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder"
+    command = f"{install} && .venv/bin/python -m pytest"
     assert command in README
     assert command in (ROOT / ".ci" / "run").read_text("utf-8")
