@@ -138,7 +138,7 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
         complain(outlook.refused)
     else:
         st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
-    if outlook.only_baselines and (run is None or run.ended):
+    if outlook.only_baselines and run is None:
         st.caption("These are rules of thumb. Press *Forecast*, and models that learn try to do better.")
 
 
