@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecasting.experiment import BadInput
+from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.runs.child import Guard
 from forecasting.runs.limits import Quota, Size
 from forecasting.runs.machine import cores, memory_mb
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     )
     max_fit_s: int = Field(600, ge=1, description="Seconds that a fit may train; then it is stopped, its best weights kept.")
     no_progress_s: int = Field(120, ge=30, description="Seconds without a sign of life after which a process is replaced.")
-    max_epochs: int = Field(500, ge=1, description="Epochs of a fit, those included that it goes on from.")
+    max_epochs: int = Field(500, ge=1, le=MOST_EPOCHS, description="Epochs of a fit, those included that it goes on from.")
     max_work: int = Field(
         500, ge=1, description="Windows × look-back × units of a fit, in millions; the chapter's deep RNN has 14."
     )

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting import BadInput, Experiment, Fit, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of
+from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.models import MODELS
 
 
@@ -238,6 +239,13 @@ def test_next_step_has_horizon_one_whatever_is_given():
 def test_steps_and_targets_follow_the_task():
     assert Task(target="at_h", h=3).steps == [3] and Task(target="all_h", h=3).steps == [1, 2, 3]
     assert Task(channels="one").n_targets(3) == 1 and Task(channels="all").n_targets(3) == 3
+
+
+def test_a_fit_of_the_most_epochs_may_have_begun_anew_until_just_before_its_end():
+    cosine = {"schedule": "cosine", "restarts": (MOST_EPOCHS - 1,)}
+    assert Training(epochs=MOST_EPOCHS, **cosine).restarts == (MOST_EPOCHS - 1,)
+    with pytest.raises(ValueError, match="less than or equal"):
+        Training(epochs=MOST_EPOCHS + 1)
 
 
 def test_a_constant_rate_has_neither_a_warm_up_nor_restarts():

@@ -70,7 +70,7 @@ def _unlike(rows: list[Row]) -> str:
 def _offer_to_continue(run: RunView) -> None:
     """A way to train the networks of a run for further epochs, from where they are."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        most = min(service.settings().max_epochs, 500)
+        most = service.settings().max_epochs
         epochs = st.number_input("Further epochs", 1, most, min(20, most), key="further-epochs", width=150)
         st.button(
             "Continue",

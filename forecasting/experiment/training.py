@@ -6,13 +6,15 @@ from pydantic import Field, model_validator
 
 from forecasting.experiment.values import Value, without
 
+MOST_EPOCHS = 10_000
+"""Epochs that any fit may have; a server may allow fewer (`Settings.max_epochs`)."""
 MOST_EPOCHS_IN_A_BUDGET = 100_000
 
 
 class Training(Value):
     """How the models that learn by gradient descent are trained."""
 
-    epochs: int = Field(20, ge=1, le=500, title="Epochs", description="Passes over the training part.")
+    epochs: int = Field(20, ge=1, le=MOST_EPOCHS, title="Epochs", description="Passes over the training part.")
     budget_s: float | None = Field(
         None,
         ge=1,
@@ -34,7 +36,7 @@ class Training(Value):
     warm_up: float = Field(
         0.1, ge=0, le=0.5, title="Warm-up", description="Share of the training in which a cosine rises, in a straight line."
     )
-    restarts: tuple[Annotated[int, Field(ge=1, le=1_000)], ...] = Field(
+    restarts: tuple[Annotated[int, Field(ge=1, le=MOST_EPOCHS)], ...] = Field(
         (),
         max_length=20,
         title="Restarts",

@@ -179,6 +179,21 @@ def test_more_epochs_than_the_server_allows_are_named_and_cannot_be_trained(limi
     assert not button(page, "train").disabled
 
 
+def test_a_server_that_allows_more_epochs_than_by_default_offers_and_takes_them(limited):
+    limited(max_epochs=2_000)
+    experiment = SMALL.model_copy(update={"models": (ModelChoice(name="simple_rnn"),)})
+    run_id = service.store().start_run(experiment, "command line")
+    finish_by_hand(run_id)
+    page = open_lab(run=run_id)
+    assert next(box for box in page.number_input if box.label == "Further epochs").max == 2_000
+    epochs = next(slider for slider in page.slider if slider.label == "Epochs")
+    assert epochs.max == 2_000
+    epochs.set_value(2_000).run()
+    assert not page.exception and not page.error
+    assert not button(page, "train").disabled
+    service.store().forget(before=float("inf"))
+
+
 @pytest.mark.usefixtures("nothing_is_queued")
 def test_a_server_that_allows_one_epoch_can_be_used(limited):
     limited(max_epochs=1)

@@ -14,6 +14,7 @@ import pytest
 
 from forecasting import BadInput, Experiment, ModelChoice, Task, Training, Waves, logs
 from forecasting.data import load
+from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.runs.limits import Size
 from forecasting.runs.machine import cores, memory_mb
 from forecasting.settings import Settings
@@ -162,7 +163,7 @@ def test_a_wrong_setting_gives_one_sentence_that_names_the_variable(monkeypatch,
         ("WORKER_MB", 700, None),
         ("MAX_FIT_S", 1, None),
         ("NO_PROGRESS_S", 30, None),
-        ("MAX_EPOCHS", 1, None),
+        ("MAX_EPOCHS", 1, MOST_EPOCHS),
         ("MAX_WORK", 1, None),
         ("MAX_WAITING", 1, None),
         ("MAX_UPLOAD_MB", 1, 1_000),

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from forecasting import BadInput, Experiment, Training
+from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.database import Database
@@ -425,15 +426,15 @@ def test_a_run_that_goes_on_has_the_further_epochs_and_all_else_as_it_was(store,
         assert view_of(store, lease).epochs_before == before
 
 
-def test_a_run_may_go_on_up_to_500_epochs_and_not_beyond(store, small):
+def test_a_run_may_go_on_up_to_the_most_epochs_and_not_beyond(store, small):
     run_id, lease = start(store, small("simple_rnn", epochs=4))
     train(store, lease, 4, b"state of 4")
-    with pytest.raises(BadInput, match="epochs: .*500.*'501'") as refused:
-        store.continue_run(run_id, 497, "ben")
+    with pytest.raises(BadInput, match=f"epochs: .*{MOST_EPOCHS}.*'{MOST_EPOCHS + 1}'") as refused:
+        store.continue_run(run_id, MOST_EPOCHS - 3, "ben")
     assert str(refused.value).endswith(".")
     assert store.recent_runs("ben") == []
     assert store.lease("worker") is None
-    assert store.run(store.continue_run(run_id, 496, "ben")).experiment.training.epochs == 500
+    assert store.run(store.continue_run(run_id, MOST_EPOCHS - 4, "ben")).experiment.training.epochs == MOST_EPOCHS
 
 
 def test_a_run_that_has_learned_nothing_yet_cannot_go_on(store, small):
