@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -105,12 +105,9 @@ def chapter(
     """Repeat the chapter's table: every model of it beside its figures; what departs from the text is said below."""
     with _refusals():
         settings, store = _open(database)
-        engine = Engine(store, slots or settings.n_slots, guard=settings.guard)
-        engine.start()
-        try:
-            table = [_line(row, seeds, store) for row in ROWS]
-        finally:
-            engine.close()
+        runs: list[str] = []
+        with _working(store, settings, slots, runs):
+            table = [_line(row, seeds, store, runs) for row in ROWS]
     floor = floor_of(Experiment().source)
     if as_json:
         print(json.dumps({"noise_floor": floor, "rows": table}, indent=2))
@@ -119,12 +116,19 @@ def chapter(
     raise typer.Exit(0 if all(line["valid_mse"] is not None for line in table) else 1)
 
 
-def _line(row: Row, seeds: int, store: Store) -> dict:
-    """Measure one line of the chapter's table: over training seeds, or where there are none over data seeds."""
+def _line(row: Row, seeds: int, store: Store, runs: list[str]) -> dict:
+    """Measure one line of the chapter's table: over training seeds, or where there are none over data seeds.
+
+    Args:
+        row: the line.
+        seeds: how many.
+        store: where its fits are stored.
+        runs: the runs that are worked on; that of this line is added.
+    """
     if not MODELS[row.model].trained:
         return line_of(row, [run_fit(fits_of(e)[-1]).summary() for e in row.experiments_over_data(seeds)])
-    run_id = store.start_run(row.experiment(tuple(range(1, seeds + 1))), OWNER)
-    done = _watch(store, run_id)
+    runs.append(store.start_run(row.experiment(tuple(range(1, seeds + 1))), OWNER))
+    done = _watch(store, runs[-1])
     return line_of(row, [fit.result for fit in done.fits if fit.fit.training and fit.result])
 
 
@@ -202,18 +206,22 @@ def _open(database: str | None) -> tuple[Settings, Store]:
     return settings, Store(database or settings.database_url)
 
 
-def _see_through(store: Store, run_id: str, settings: Settings, slots: int | None, as_json: bool) -> None:
-    """Work on a run until all its fits have ended, print them, and end with the status that says how."""
+@contextmanager
+def _working(store: Store, settings: Settings, slots: int | None, only_runs: Sequence[str] | None = None) -> Iterator[None]:
+    """Work on some runs alone, or on whatever waits; when it is interrupted, give back what it was at."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container would not end by it
-    engine = Engine(store, slots or settings.n_slots, only_run=run_id, guard=settings.guard)
+    engine = Engine(store, slots or settings.n_slots, only_runs, settings.guard)
     engine.start()
     try:
-        done = _watch(store, run_id)
-    except KeyboardInterrupt:
-        store.stop(run_id)
-        raise
+        yield
     finally:
         engine.close()
+
+
+def _see_through(store: Store, run_id: str, settings: Settings, slots: int | None, as_json: bool) -> None:
+    """Work on a run until all its fits have ended, print them, and end with the status that says how."""
+    with _working(store, settings, slots, [run_id]):
+        done = _watch(store, run_id)
     if done.experiment.plan is not None:
         _print_backtest(done, store, as_json)
     else:
@@ -252,7 +260,15 @@ def _text(path: Path) -> str:
 
 
 def _watch(store: Store, run_id: str) -> RunView:
-    """Draw progress bars on standard error until every fit has ended."""
+    """Draw progress bars on standard error until every fit has ended; an interruption stops the run."""
+    try:
+        return _progress(store, run_id)
+    except KeyboardInterrupt:
+        store.stop(run_id)
+        raise
+
+
+def _progress(store: Store, run_id: str) -> RunView:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[status]}"), console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}

@@ -291,6 +291,26 @@ def test_a_run_that_cannot_be_continued_is_refused_in_one_sentence(first_run, da
     assert says in one_sentence(lab("continue", run_id, "--epochs", epochs, "--database", database))
 
 
+# ------------------------------------------------------------------------------------------------------------- chapter
+
+
+def test_chapter_works_on_its_own_runs_alone(small, tmp_path):
+    database = f"sqlite:///{tmp_path / 'lab.db'}"
+    store = Store(database)
+    run_id = store.start_run(small("naive", "simple_rnn"), "a stranger")
+    two_rows = (
+        "import forecasting.__main__ as program; program.ROWS = program.ROWS[1:3]; "
+        f"program.app(['chapter', '--seeds', '1', '--json', '--slots', '2', '--database', {database!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", two_rows], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    trained, exact = json.loads(done.stdout)["rows"]
+    assert trained["valid_mse"] > exact["valid_mse"] > 0
+    assert [fit.status for fit in store.run(run_id).fits] == ["queued", "queued"]
+
+
 # ------------------------------------------------------------------------------- what cannot be used, and what it hides
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 
 from forecasting.experiment import Fit
 from forecasting.runs.child import Child, ChildDied, Guard
@@ -31,15 +32,20 @@ class Engine:
     Args:
         store: the database.
         slots: fits that train at the same time.
-        only_run: work on the fits of this run alone.
+        only_runs: work on the fits of these runs alone, by their ids; others may be added while it works. None: on all.
         guard: what children may take.
         keep_days: days after which runs are deleted; 0 for never.
     """
 
     def __init__(
-        self, store: Store, slots: int, only_run: str | None = None, guard: Guard | None = None, keep_days: int = 0
+        self,
+        store: Store,
+        slots: int,
+        only_runs: Sequence[str] | None = None,
+        guard: Guard | None = None,
+        keep_days: int = 0,
     ) -> None:
-        self.store, self.slots, self.only_run, self.keep_days = store, slots, only_run, keep_days
+        self.store, self.slots, self.only_runs, self.keep_days = store, slots, only_runs, keep_days
         self._children = [Child(guard or Guard()) for _ in range(slots)]
         self._closing, self._work_came = threading.Event(), threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -116,7 +122,7 @@ class Engine:
 
     def _take_one(self, child: Child, holder: str) -> bool:
         self._idle.add(child)
-        lease = self.store.lease(holder, self.only_run, leave=lambda fit: self._another_is_prepared(fit, child))
+        lease = self.store.lease(holder, self.only_runs, leave=lambda fit: self._another_is_prepared(fit, child))
         if lease is None:
             return False
         self._idle.discard(child)

@@ -80,17 +80,19 @@ class Queue:
 
     # ------------------------------------------------------------------------------------------------------- leasing
 
-    def lease(self, holder: str, run_id: str | None = None, leave: Callable[[Fit], bool] = lambda _: False) -> Lease | None:
+    def lease(
+        self, holder: str, only_runs: Sequence[str] | None = None, leave: Callable[[Fit], bool] = lambda _: False
+    ) -> Lease | None:
         """Take the fit whose turn it is, or None when none waits.
 
         Args:
             holder: who takes it.
-            run_id: take a fit of this run alone.
+            only_runs: take a fit of these runs alone, by their ids; None for any.
             leave: which of the first that wait are left to another holder, who is better prepared for them.
         """
         waiting = select(FIT.id, FIT.settings).where(FIT.status == "queued").order_by(*ORDER).limit(LOOK_AT)
-        if run_id is not None:
-            waiting = waiting.where(FIT.id.in_(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
+        if only_runs is not None:
+            waiting = waiting.where(FIT.id.in_(select(CLAIM.fit_id).where(CLAIM.run_id.in_(list(only_runs)))))
         with self._reading() as db:
             if db.execute(waiting).first() is None:
                 return None
@@ -99,7 +101,7 @@ class Queue:
             if first is None:
                 return None
             lease = _take(db, first, holder)
-        return lease or self.lease(holder, run_id, leave)
+        return lease or self.lease(holder, only_runs, leave)
 
     def resume(self, lease: Lease) -> bytes | None:
         """Return the state from which the fit can go on, its own or that of another fit of its trunk, or None.

@@ -233,7 +233,7 @@ def finish_by_hand(run_id: str) -> None:
     zeros = {name: np.zeros_like(part.y) for name, part in (("valid", split.valid), ("test", split.test))}
     figures = {"valid_mse": 0.5, "test_mse": 0.5, "valid_mse_per_step": [0.5], "test_mse_per_step": [0.5], "parameters": 3}
     figures |= {"epochs": 4, "best_epoch": 4, "fit_s": 1.0, "epoch_s": 0.1, "compile_s": 0.1, "ended_early": None}
-    while (lease := store.lease("by hand", run_id)) is not None:
+    while (lease := store.lease("by hand", [run_id])) is not None:
         store.report(lease, "training", None, [Progress(i, 0.5, 0.5, 0.1 * i) for i in (1, 2, 3, 4)])
         arrays = {"forecasts": pack(zeros), "weights": pack({"0": np.zeros(3)}), "state": b"four epochs"}
         store.finish(lease, Done(json.dumps(figures), arrays, epochs=4))

@@ -392,10 +392,10 @@ def test_an_engine_for_one_run_takes_up_what_a_dead_process_left_of_it_and_nothi
     store, small, eventually, database_url
 ):
     mine, other = store.start_run(small("naive"), "tests"), store.start_run(small("naive"), "tests")
-    assert store.lease("a process that is dead", mine)
+    assert store.lease("a process that is dead", [mine])
     with sa.create_engine(database_url, poolclass=sa.NullPool).begin() as db:
         db.execute(sa.update(schema.fit).values(heartbeat_at=time.time() - 3_600))
-    engine = Engine(store, slots=1, only_run=mine)
+    engine = Engine(store, slots=1, only_runs=[mine])
     engine.start()
     try:
         eventually(lambda: store.run(mine).ended)

@@ -40,7 +40,7 @@ def test_a_stop_waits_for_a_child_that_scores_and_for_no_other(store, small, sil
     child, closing = LateChild(silent_from), threading.Event()
     run_id = store.start_run(small("simple_rnn", waves={"n_series": 5_000}, epochs=500), "ann")
     try:
-        while (lease := store.lease("worker", run_id)).fit.training is None:
+        while (lease := store.lease("worker", [run_id])).fit.training is None:
             store.finish(lease, Done('{"valid_mse": 0.5}', {}))
         at_work = threading.Thread(target=see_through, args=(store, lease, child, closing))
         at_work.start()

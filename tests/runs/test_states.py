@@ -56,7 +56,7 @@ def start(store: Store, experiment: Experiment, owner: str = "ann") -> tuple[str
 
 
 def lease_of(store: Store, run_id: str) -> Lease:
-    while (lease := store.lease("worker", run_id)) is not None:
+    while (lease := store.lease("worker", [run_id])) is not None:
         if lease.fit.training is not None:
             return lease
         store.finish(lease, Done(json.dumps(SUMMARY), {}))

@@ -37,9 +37,9 @@ def finish(store: Store, lease: Lease, stopped: str | None = None) -> None:
     store.finish(lease, Done(json.dumps(SUMMARY), arrays, stopped=stopped))
 
 
-def lease_all(store: Store, holder: str = "worker", run_id: str | None = None) -> list[Lease]:
+def lease_all(store: Store, holder: str = "worker", only_runs: list[str] | None = None) -> list[Lease]:
     leases = []
-    while (lease := store.lease(holder, run_id)) is not None:
+    while (lease := store.lease(holder, only_runs)) is not None:
         leases.append(lease)
     return leases
 
@@ -279,7 +279,7 @@ def test_what_has_waited_longest_is_leased_first(store, small):
 def test_a_lease_for_one_run_takes_nothing_of_another(store, small):
     first = store.start_run(small(), "one")
     second = store.start_run(small(), "two")
-    assert [lease.fit.id for lease in lease_all(store, run_id=second)] == [fit.id for fit in store.run(second).fits]
+    assert [lease.fit.id for lease in lease_all(store, only_runs=[second])] == [fit.id for fit in store.run(second).fits]
     assert statuses(store, first) == ["queued"] * 3
 
 

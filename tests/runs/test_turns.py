@@ -339,7 +339,7 @@ def test_fits_of_others_and_fits_that_do_not_wait_any_more_do_not_count(store, m
     quota = Quota(max_waiting=3, max_stored_mb=10)
     store.start_run(many(50), "ben")
     mine = store.start_run(many(3), "ann", quota)
-    leases = [store.lease("worker", mine) for _ in range(3)]
+    leases = [store.lease("worker", [mine]) for _ in range(3)]
     store.start_run(many(3), "ann", quota)
     for lease in leases:
         finish(store, lease)
@@ -529,11 +529,11 @@ def test_a_run_that_went_on_from_a_forgotten_one_can_go_on_itself(store, small):
         store.finish(lease, Done("{}", {"state": b"two epochs"}, epochs=2))
     at = moment()
     second = store.continue_run(first, 3, "ben")
-    lease = store.lease("worker", second)
+    lease = store.lease("worker", [second])
     store.resume(lease)
     store.forget(before=at)
     assert store.run(first) is None
     assert [point.loss for point in store.run(second).fits[-1].epochs] == [0.5, 0.4]
     store.keep_state(lease, b"two epochs and more", 3)
     store.release(lease)
-    assert store.resume(store.lease("worker", second)) == b"two epochs and more"
+    assert store.resume(store.lease("worker", [second])) == b"two epochs and more"
