@@ -34,7 +34,6 @@ class Windows:
         ds: when the first step after the look-back is, shape `(n_windows,)`: a time, or a step number.
         n_targets: of the features the first so many are forecast.
         power: where models see a power of the values, its λ, shape `(n_windows, n_features)`; see `powers`.
-        weight: how much each window counts in training, `(n_windows,)`; None for all alike.
         whole: where values of the look-backs were hidden, the look-backs before, as `x`; NaN where nobody knows.
         channels: what the features are called, where they have names.
         hidden: which these were, and which were missing and are still to be filled in by a network: bool, as `x`.
@@ -49,7 +48,6 @@ class Windows:
     ds: np.ndarray
     n_targets: int = 1
     power: np.ndarray | None = None
-    weight: np.ndarray | None = None
     whole: np.ndarray | None = None
     hidden: np.ndarray | None = None
     channels: tuple[str, ...] = ()

@@ -100,11 +100,11 @@ class _Loop:
 
     def _train_epoch(self) -> float:
         """Train one epoch in blocks; return its mean squared error."""
-        history, error, weight, done = self.history, 0.0, 0.0, 0
+        history, error, done = self.history, 0.0, 0
         groups = self._dealt(history.epochs + 1)
         n_batches = sum(len(batches) for batches in groups)
         for batches in groups:
-            tensors, weight = batches.tensors(), weight + float(batches.weights.sum())
+            tensors = batches.tensors()
             for first, last in _blocks(len(batches), to_compile=history.compile_s is None):
                 if self.control.should_stop():
                     raise Stopped
@@ -117,28 +117,28 @@ class _Loop:
                     self.control.on_stage("training")
                 if done < n_batches:
                     self.control.on_fraction(history.epochs + 1, done / n_batches)
-        return error / weight
+        return error / len(self.split.train)
 
     def _dealt(self, epoch: int) -> list[Batches]:
         """Deal the windows into batches. The last, smaller one is filled up with windows that do not count; where that would
         change what the network makes of the others, it is a group of its own."""
-        part, size = self.split.train, min(self.history.training.batch_size, len(self.split.train))
-        order, n = self.rng.permutation(len(part)).astype("int32"), len(part)
+        n = len(self.split.train)
+        order, size = self.rng.permutation(n).astype("int32"), min(self.history.training.batch_size, n)
         n_batches = -(-n // size)
-        weights = (np.ones(n) if part.weight is None else part.weight).astype("float32")[order]
         rate = rates(self.history.training, epoch, n_batches)
         whole = n // size if self.program.mixes_windows else n_batches
-        room = np.zeros(whole * size - min(n, whole * size))
         cut = whole * size
+        room = np.zeros(cut - min(n, cut))
         first = Batches(
             rows=np.append(order[:cut], room).astype("int32").reshape(whole, size),
-            weights=np.append(weights[:cut], room).astype("float32").reshape(whole, size),
+            weights=np.append(np.ones(min(n, cut)), room).astype("float32").reshape(whole, size),
             counts=np.array([min(size, n - i * size) for i in range(whole)], "float32"),
             rates=rate[:whole],
         )
         if whole == n_batches:
             return [first]
-        return [first, Batches(order[None, cut:], weights[None, cut:], np.array([n - cut], "float32"), rate[whole:])]
+        ones = np.ones((1, n - cut), "float32")
+        return [first, Batches(order[None, cut:], ones, np.array([n - cut], "float32"), rate[whole:])]
 
     def _seconds_of_an_epoch(self) -> float:
         """Try some steps and a validation, compiled before, with weights that are thrown away."""

@@ -39,10 +39,10 @@ def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch
     return model.fit(split, control), curve
 
 
-def fit_by_keras(model, optimizer, seed, epochs, batch_size, loss="mse", rate=None, weight=None, scale=1):
+def fit_by_keras(model, optimizer, seed, epochs, batch_size, loss="mse", rate=None, scale=1):
     """Keras' `fit` on the same batches in the same order: one epoch at a time, over windows shuffled beforehand.
 
-    `rate` gives the learning rate of each gradient step, counted from 0; `weight` is how much each window counts.
+    `rate` gives the learning rate of each gradient step, counted from 0.
     """
     keras.utils.set_random_seed(seed)
     network = model.network(Shape.of(SPLIT)).learner
@@ -54,9 +54,8 @@ def fit_by_keras(model, optimizer, seed, epochs, batch_size, loss="mse", rate=No
     for _ in range(epochs):
         order = rng.permutation(len(SPLIT.train))
         x, y = SPLIT.train.x[order], scale * SPLIT.train.y[order]
-        counted = {} if weight is None else {"sample_weight": weight[order]}
         how = {"batch_size": batch_size, "epochs": 1, "shuffle": False, "verbose": 0, "callbacks": callbacks}
-        history = network.fit(x, y, **how, **counted)
+        history = network.fit(x, y, **how)
         losses.append(history.history["loss"][0])
     return network, losses
 
@@ -101,16 +100,6 @@ def test_losses_and_clipping_are_those_of_keras(settings, loss, config):
     for ours, theirs, without in zip(learned.fitted.weights, network.get_weights(), plain.fitted.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
         assert np.abs(ours - without).max() > 3e-5
-
-
-def test_windows_count_as_much_as_they_shall():
-    weight = np.random.default_rng(0).uniform(0, 3, len(SPLIT.train)).astype("float32")
-    weighted = replace(SPLIT, train=replace(SPLIT.train, weight=weight))
-    learned, curve = fit(DEEP, seed=3, split=weighted, learning_rate=0.01)
-    network, _ = fit_by_keras(DEEP, keras.optimizers.Adam(0.01), 3, 2, 16, weight=weight)
-    for ours, theirs in zip(learned.fitted.weights, network.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
-    assert curve[0].loss != fit(DEEP, seed=3, learning_rate=0.01)[1][0].loss
 
 
 def test_a_cosine_rises_and_falls_from_step_to_step():
