@@ -131,6 +131,8 @@ class Child:
             raise ChildDied(self._how_it_ended())
         if message["event"] == "ready":
             self.devices = message["devices"]
+            if message["warning"]:
+                log.warning("worker %s: %s", self.pid, message["warning"])
             return None
         return message
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 """How often an idle slot looks for fits that another process has queued."""
 SWEEP_S = LEASE_S / 3
+CLOSE_S = 3.0
+"""So long all slots together may take to give back what they were at."""
 FORGET_S = 3_600.0
 DAY_S = 86_400.0
 WARM = 2
@@ -71,8 +73,9 @@ class Engine:
         """End the children and give back what they were at."""
         self._closing.set()
         self.wake()
+        until = time.monotonic() + CLOSE_S
         for thread in self._threads:
-            thread.join(timeout=3)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
         for child in self._children:
             child.kill()
 

@@ -78,8 +78,7 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
     if programs_folder:
         keep = f"--tf_xla_persistent_cache_directory={programs_folder}"
         os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {keep}".strip()
-    if sys.platform == "linux":
-        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
+    warning = _die_first() if sys.platform == "linux" else ""
     wire = Wire()
 
     import tensorflow as tf
@@ -95,12 +94,21 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
         _warm_up()
     gc.collect()
     gc.freeze()  # tracing a network makes so many objects that the collector would look at TensorFlow's again and again
-    wire.tell("ready", devices=devices())
+    wire.tell("ready", devices=devices(), warning=warning)
     while True:
         job = wire.jobs.get()
         with _trouble_with_programs(programs_folder):
             work(wire, job)
         wire.stopped.discard(job["job"])
+
+
+def _die_first() -> str:
+    """Ask the kernel to end this process before others when memory is short; return why it does not take the wish."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_DIE)
+    except OSError as error:  # a container may forbid it
+        return f"when memory is short the kernel may end the dashboard before this worker ({error})"
+    return ""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -386,6 +387,34 @@ def test_closing_the_engine_queues_its_fit_again_and_ends_its_children(store, sm
     assert engine.pids == []
     assert store.run(run_id).fits[-1].status == "queued"
     assert store.lease("another").attempt == 1
+
+
+class Stuck:
+    """A store that does not answer before it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.let_go = threading.Semaphore(0), threading.Event()
+
+    def sweep(self) -> None:
+        """Nothing has expired."""
+
+    def lease(self, *_: object, **__: object) -> None:
+        self.asked.release()
+        self.let_go.wait()
+
+
+def test_slots_that_are_stuck_do_not_hold_up_the_end_one_after_the_other(eventually):
+    store = Stuck()
+    engine = Engine(store, slots=6)
+    engine.start(warm_up_after_s=3_600)
+    closing = threading.Thread(target=engine.close)
+    try:
+        assert all(store.asked.acquire(timeout=10) for _ in range(6))
+        closing.start()
+        eventually(lambda: not closing.is_alive(), 10)  # one after the other they would take 18 s
+    finally:
+        store.let_go.set()
+        closing.join()
 
 
 def test_an_engine_for_one_run_takes_up_what_a_dead_process_left_of_it_and_nothing_else(

@@ -1,6 +1,7 @@
 """The child, driven over its pipes as its supervisor drives it."""
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from forecasting import Experiment, Fit, fits_of
+from forecasting.runs.child import Child, Guard
 from forecasting.runs.store import unpack
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +149,24 @@ def test_a_stop_is_heard_in_mid_fit(worker, small):
 
 def test_workers_are_polite_to_everything_else_on_the_machine(worker):
     assert psutil.Process(worker.process.pid).nice() == os.nice(0) + 10
+
+
+def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and_the_log_says_so(
+    tmp_path, monkeypatch, caplog, eventually
+):
+    python = tmp_path / "python"
+    refused = "import forecasting.runs.worker as worker; worker.FIRST_TO_DIE = 'no number'; worker.main()"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c \"{refused}\"\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(logging.getLogger("forecasting"), "propagate", True)
+    child = Child(Guard())
+    child.start()
+    try:
+        eventually(lambda: child.receive(0.1) is None and child.devices, 60)
+    finally:
+        child.kill()
+    assert "the kernel may end the dashboard before this worker" in caplog.text
 
 
 def test_a_worker_whose_standard_input_ends_is_gone_at_once_and_has_written_nothing_but_json(worker, small):
