@@ -41,6 +41,8 @@ fit = Table(
     Column("place", Integer, nullable=False),
     Column("started_at", Float),
     Column("ended_at", Float),
+    # the version of all that computes, under which the fit was computed; 0: an earlier one, which did not record it
+    Column("numerics", Integer, nullable=False, server_default="0"),
     Index("ix_fit_queue", "status", "turn", "queued_at", "place"),
     Index("ix_fit_trunk", "trunk", "epochs_done"),
 )
@@ -83,4 +85,6 @@ blob = Table(
     Column("chunk", Integer, primary_key=True),
     Column("size", Integer, nullable=False, default=0),
     Column("content", LargeBinary, nullable=False),
+    # in SQLite a size lies behind the content of its row: the sum of all is read from this index, and not from all contents
+    Index("ix_blob_size", "size"),
 )

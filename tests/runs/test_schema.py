@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from forecasting.runs import schema
+from forecasting.runs.blobs import stored_bytes
 from forecasting.runs.database import Database, migrations
 from forecasting.runs.store import Store
 
@@ -53,6 +54,34 @@ def test_all_revisions_can_be_taken_back_and_applied_again(database_url, small):
     assert tables(engine) == set(schema.metadata.tables)
     store = Store(database_url)
     assert len(store.run(store.start_run(small(), "somebody")).fits) == 3
+
+
+def test_what_is_stored_keeps_its_size_over_the_newest_revision_and_back(database_url, small):
+    store = Store(database_url)
+    store.add_upload("somebody", "a.csv", bytes(3_000_000))
+    config, database = migrations(), Database(database_url)
+    engine = database.engine
+    for step in (command.downgrade, command.upgrade):
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            step(config, "0002" if step is command.downgrade else "head")
+            assert connection.scalar(sa.select(sa.func.sum(schema.blob.c.size))) == 3_000_000
+    store.start_run(small("naive"), "somebody")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(schema.fit.c.numerics)) == 0
+
+
+def test_the_sum_of_all_sizes_does_not_read_the_contents(database_url):
+    """In SQLite a size lies behind the content of its row, and each Train asks for the sum while nobody can write."""
+    database = Database(database_url)
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL keeps large contents in a table of their own.")
+    asked: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    with database.reading() as connection:
+        stored_bytes(connection)
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
+    assert [row.detail for row in plan] == ["SCAN blob USING COVERING INDEX ix_blob_size"]
 
 
 def test_what_a_database_holds_is_still_there_when_it_is_opened_again(database_url, small):
