@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from forecasting.fit import combine, ensembles_of, fits_of, joins, run_fit, with
 from forecasting.models import MODELS, resolve
 from forecasting.recipes import RECIPES
 from forecasting.recipes import experiment as experiment_by
-from forecasting.runs.database import Unavailable
+from forecasting.runs.database import Unavailable, without_password
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView, RunView
@@ -152,6 +153,17 @@ def _print_chapter(table: list[dict], floor: float | None) -> None:
 
 
 @app.command()
+def work(database: DatabaseUrl = None, slots: Slots = None) -> None:
+    """Work on whatever is queued in a database, as a second machine beside a dashboard, until SIGTERM or Ctrl-C."""
+    with _refusals(), suppress(KeyboardInterrupt):
+        settings, store = _open(database, quiet=False)
+        with _working(store, settings, slots):
+            url, n_slots = without_password(database or settings.database_url), slots or settings.n_slots
+            print(f"Works on {url} (slots: {n_slots}). Ctrl-C ends it and gives back what it is at.", file=sys.stderr)
+            threading.Event().wait()
+
+
+@app.command()
 def bench(
     epochs: Annotated[int, typer.Option(min=2, max=100, help="Epochs of every fit.")] = 5,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Fits of each kind, in alternation.")] = 2,
@@ -200,9 +212,9 @@ def _refusals() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _open(database: str | None) -> tuple[Settings, Store]:
+def _open(database: str | None, quiet: bool = True) -> tuple[Settings, Store]:
     settings = Settings.read()
-    logs.set_up("WARNING" if settings.log_level == "INFO" else settings.log_level, settings.log_format)
+    logs.set_up("WARNING" if quiet and settings.log_level == "INFO" else settings.log_level, settings.log_format)
     return settings, Store(database or settings.database_url)
 
 
@@ -211,8 +223,8 @@ def _working(store: Store, settings: Settings, slots: int | None, only_runs: Seq
     """Work on some runs alone, or on whatever waits; when it is interrupted, give back what it was at."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container would not end by it
     engine = Engine(store, slots or settings.n_slots, only_runs, settings.guard)
-    engine.start()
     try:
+        engine.start()
         yield
     finally:
         engine.close()

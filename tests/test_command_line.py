@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -289,6 +290,38 @@ def test_continue_trains_the_networks_of_a_run_on(first_run, database):
 def test_a_run_that_cannot_be_continued_is_refused_in_one_sentence(first_run, database, run_id, epochs, says):
     run_id = json.loads(first_run.stdout)["run"] if run_id == "first" else run_id
     assert says in one_sentence(lab("continue", run_id, "--epochs", epochs, "--database", database))
+
+
+# ---------------------------------------------------------------------------------------------------------------- work
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT], ids=lambda ending: ending.name)
+def test_work_does_what_is_queued_and_gives_back_what_it_is_at_when_it_is_ended(small, tmp_path, eventually, ending):
+    database = f"sqlite:///{tmp_path / 'lab.db'}"
+    store = Store(database)
+    command = [sys.executable, "-m", "forecasting", "work", "--slots", "1", "--database", database]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
+    try:
+        done = store.start_run(small("naive", "simple_rnn"), "a visitor")
+        eventually(lambda: store.run(done).ended)
+        long = store.start_run(small("simple_rnn", waves={"n_series": 10_000}, epochs=300, batch_size=2), "a visitor")
+        eventually(lambda: store.run(long).fits[-1].epochs)
+        if ending == signal.SIGTERM:
+            process.terminate()
+        else:  # a terminal sends it to the workers too
+            os.killpg(process.pid, ending)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert [fit.status for fit in store.run(done).fits] == ["finished", "finished"]
+    assert store.run(long).fits[-1].status == "queued"
+    assert store.lease("another").attempt == 1, "what was given back in an orderly manner is no failed attempt"
+    told = (tmp_path / "log").read_text()
+    assert f"Works on {database} (slots: 1)." in told
+    assert f"of run {done}: simple_rnn, attempt 1, starts" in told
+    assert "Traceback" not in told
 
 
 # ------------------------------------------------------------------------------------------------------------- chapter

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -73,6 +74,7 @@ class Wire:
 
 def main(threads: int = 1, programs_folder: str = "") -> None:
     """Warm up, then work through jobs until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches this process too; its supervisor ends it
     os.nice(NICE)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if programs_folder:

@@ -151,6 +151,15 @@ def test_workers_are_polite_to_everything_else_on_the_machine(worker):
     assert psutil.Process(worker.process.pid).nice() == os.nice(0) + 10
 
 
+def test_the_interruption_of_a_terminal_is_left_to_the_supervisor(worker, small):
+    worker.do("interrupted", fit_of(small("simple_rnn")))
+    worker.hear("epoch")
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.hear(*ENDS)[-1]["event"] == "done"
+    worker.do("after it", fit_of(small("naive")))
+    assert worker.hear(*ENDS)[-1]["event"] == "done"
+
+
 def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and_the_log_says_so(
     tmp_path, monkeypatch, caplog, eventually
 ):
