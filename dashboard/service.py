@@ -1,6 +1,7 @@
 """What all visitors of this server share: the store, the engine, and data that were just computed."""
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from forecasting.data.reading.apart import read_apart
 from forecasting.data.reading.tables import read_table
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Source, Task, Upload
 from forecasting.fit import Result, combine, run_fit
+from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
 from forecasting.settings import Settings
@@ -56,8 +58,12 @@ def store() -> Store:
         return _store
 
 
-def engine() -> Engine:
-    """The engine, started once per process; the first call lets its workers warm up."""
+def start() -> Engine:
+    """Start the engine, once per process; its workers warm up with the first page or the first fit.
+
+    Raises:
+        BadInput: when a setting cannot be used, or the database cannot be opened; the next call tries again.
+    """
     global _engine
     opened = store()
     with _opening:
@@ -65,8 +71,31 @@ def engine() -> Engine:
             chosen = settings()
             logs.set_up(chosen.log_level, chosen.log_format)
             _engine = Engine(opened, chosen.n_slots, guard=chosen.guard, keep_days=chosen.keep_days)
-            _engine.start(WARM_UP_AFTER_S)
+            _engine.start(warm_up_after_s=math.inf)
         return _engine
+
+
+def engine() -> Engine:
+    """The engine, started once per process; the first call lets its workers warm up."""
+    started = start()
+    started.warm_up(WARM_UP_AFTER_S)
+    return started
+
+
+def close() -> None:
+    """End the engine, if there is one, for good."""
+    if _engine is not None:
+        _engine.close()
+
+
+def trouble() -> str:
+    """Why this server cannot do its work now; empty when its database can be read and all slots of its engine live."""
+    try:
+        started = start()
+        store().census()
+    except (BadInput, Unavailable) as error:
+        return str(error)
+    return "" if started.alive else "The engine has ended, and no fit is worked on: start the server again."
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)

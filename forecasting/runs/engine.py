@@ -64,6 +64,10 @@ class Engine:
             self._threads.append(thread)
         atexit.register(self.close)
 
+    def warm_up(self, after_s: float) -> None:
+        """Let children warm up after a while; an earlier moment that was chosen before stands."""
+        self._warm_up_at = min(self._warm_up_at, time.monotonic() + after_s)
+
     def wake(self) -> None:
         """Tell idle slots that there is work."""
         with self._work_came:
@@ -78,6 +82,11 @@ class Engine:
             thread.join(timeout=max(0.0, until - time.monotonic()))
         for child in self._children:
             child.kill()
+
+    @property
+    def alive(self) -> bool:
+        """Whether every slot is at work, or waits for it."""
+        return not self._closing.is_set() and all(thread.is_alive() for thread in self._threads)
 
     @property
     def devices(self) -> list[str]:

@@ -23,7 +23,7 @@ from forecasting.runs.arrays import pack
 from forecasting.runs.database import Database
 from forecasting.runs.queue import Done
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+APP = Path(__file__).parents[2] / "dashboard" / "page.py"
 SMALL = Experiment(source=Waves(n_series=100), task=Task(input_size=8), training=Training(epochs=4))
 CHAPTER_MSE = "0.00298"
 HTML = "<img src=x onerror=alert(1)> [click](https://example.org) **bold** $x$"

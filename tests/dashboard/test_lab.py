@@ -19,7 +19,7 @@ from forecasting.fit import combine, ensembles_of
 from forecasting.recipes import RECIPES, choice
 from forecasting.runs.views import RunView
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+APP = Path(__file__).parents[2] / "dashboard" / "page.py"
 SMALL = Experiment(source=Waves(n_series=100), task=Task(input_size=8), training=Training(epochs=2))
 
 

@@ -5,6 +5,7 @@ allowed, because the machine that runs the tests may be busy with other things.
 """
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -387,6 +388,19 @@ def test_closing_the_engine_queues_its_fit_again_and_ends_its_children(store, sm
     assert engine.pids == []
     assert store.run(run_id).fits[-1].status == "queued"
     assert store.lease("another").attempt == 1
+
+
+def test_workers_warm_up_when_they_are_told_to_and_not_before(store, eventually):
+    engine = Engine(store, slots=1)
+    engine.start(warm_up_after_s=math.inf)
+    try:
+        eventually(lambda: engine._idle)  # the slot has found nothing to do
+        assert engine.pids == []
+        engine.warm_up(0.0)
+        engine.warm_up(3_600.0)
+        eventually(lambda: engine.pids)
+    finally:
+        engine.close()
 
 
 class Stuck:
