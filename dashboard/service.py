@@ -15,12 +15,12 @@ from forecasting.backtest import Forecast, assembled, long_enough, outlook
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
 from forecasting.data.reading import NO_CHOICES, Choices, Reading
-from forecasting.data.reading.apart import read_apart
-from forecasting.data.reading.tables import read_table
+from forecasting.data.reading.wire import Refusal
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Source, Task, Upload
 from forecasting.fit import Result, combine, run_fit
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
+from forecasting.runs.readers import Readers
 from forecasting.runs.store import Store
 from forecasting.settings import Settings
 
@@ -28,12 +28,11 @@ Forecasts = Callable[[str], np.ndarray | None]
 """Gives the forecasts of a part."""
 _source: TypeAdapter[Source] = TypeAdapter(Source)
 _opening = threading.Lock()
-_large_files = threading.Semaphore(2)
-"""So many are read at a time: each takes memory of its own."""
 WARM_UP_AFTER_S = 4.0
 """The first page is drawn before the workers import TensorFlow."""
 _store: Store | None = None
 _engine: Engine | None = None
+_readers: Readers | None = None
 
 
 @cache
@@ -98,6 +97,16 @@ def trouble() -> str:
     return "" if started.alive else "The engine has ended, and no fit is worked on: start the server again."
 
 
+def readers() -> Readers:
+    """The processes that read visitors' files, made once per process; the first call lets one warm up."""
+    global _readers
+    with _opening:
+        if _readers is None:
+            _readers = Readers(settings().reader_mb)
+    _readers.warm_up()
+    return _readers
+
+
 @st.cache_resource(max_entries=3, show_spinner=False)
 def split_of(source: str, task: str) -> Split:
     """The windows of a source and a task, both as JSON; the arrays cannot be written to."""
@@ -153,14 +162,24 @@ def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...], in
 
 
 def reader(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
-    """Read a file, and keep how: a large one takes seconds, in a process of its own."""
+    """Read a file in a process of its own, and keep how: this one is busy with pages.
+
+    Raises:
+        BadInput: when it cannot be read surely, or takes too much time or memory.
+    """
+    answer = _answer(content, choices)
+    if isinstance(answer, Refusal):
+        raise answer.error
+    return answer
+
+
+def _answer(content: bytes, choices: Choices = NO_CHOICES) -> Reading | Refusal:
     return _reading(hashlib.sha256(content).hexdigest(), choices, content)
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _reading(digest: str, choices: Choices, _content: bytes) -> Reading:  # noqa: ARG001
-    with _large_files:
-        return read_apart(_content, choices)
+def _reading(digest: str, choices: Choices, _content: bytes) -> Reading | Refusal:  # noqa: ARG001
+    return readers().read(_content, choices)
 
 
 def reading_of(source: Upload) -> Reading:
@@ -182,11 +201,7 @@ def _reading_of(source: str) -> Reading:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def columns_of(upload_id: str) -> list[str]:
     """The names of the columns of an uploaded file, also of one that cannot yet be read surely."""
-    content = store().read_upload(upload_id)
-    try:
-        return reader(content).columns
-    except BadInput:
-        return [str(name) for name in read_table(content).columns]
+    return _answer(store().read_upload(upload_id)).columns
 
 
 def windows(source: Source, task: Task) -> Split:

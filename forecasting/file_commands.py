@@ -17,8 +17,7 @@ from rich.table import Table
 from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, forecast
 from forecasting.data import read_file, series_of_file
 from forecasting.data.panel import Panel
-from forecasting.data.reading import SUMMARY
-from forecasting.data.reading.apart import read_apart
+from forecasting.data.reading import SUMMARY, read
 from forecasting.experiment import BadInput, Plan, Upload, plain
 from forecasting.export import WRITERS
 from forecasting.models import MODELS
@@ -200,7 +199,7 @@ def _file(
 def _panel(path: Path, file: Upload) -> Panel:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     content = content_of(path)
-    reader = lru_cache(maxsize=2)(read_apart)
+    reader = lru_cache(maxsize=2)(read)
     reading = read_file(file, content, reader)
     for warning in reading.warnings:
         print(warning, file=sys.stderr)

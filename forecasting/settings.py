@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         500, ge=1, description="Windows × look-back × units of a fit, in millions; the chapter's deep RNN has 14."
     )
     max_waiting: int = Field(100, ge=1, description="Fits that one visitor may have waiting.")
+    reader_mb: int = Field(
+        1_500,
+        ge=300,
+        description="Memory that reading an upload may take, in MB, in each of at most two processes (about 150 when idle). "
+        "A file that needs more is refused.",
+    )
     max_upload_mb: int = Field(50, ge=1, le=1_000, description="Largest file that a visitor may upload, in MB.")
     max_stored_mb: int = Field(2_000, ge=1, description="Uploads, forecasts and weights together, in MB.")
     keep_days: int = Field(0, ge=0, description="Days after which a run is deleted with all that is its own. 0: never.")

@@ -23,6 +23,7 @@ ADVICE = (
 
 def upload(values: Draft) -> None:
     """Draw the uploader and, once there is a file, how it was read."""
+    service.readers()  # so that a reader is warm when the file comes
     limit = service.settings().max_upload_mb
     widget = f"upload-{st.session_state.get('deleted', 0)}"
     file = st.file_uploader("File", type=list(FORMATS), key=widget, max_upload_size=limit, help=ADVICE)

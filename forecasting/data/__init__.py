@@ -5,7 +5,7 @@ from dataclasses import replace
 from forecasting.data import waves as synthetic
 from forecasting.data.holes import hide
 from forecasting.data.panel import Panel
-from forecasting.data.reading.apart import read_apart
+from forecasting.data.reading import read
 from forecasting.data.samples import SAMPLES
 from forecasting.data.series import (
     Reader,
@@ -58,7 +58,7 @@ def grid_length(waves: Waves, task: Task) -> int:
     return waves.n_steps or need
 
 
-def read_panel(source: Source, read_upload: ReadUpload = no_uploads, reader: Reader = read_apart) -> Panel:
+def read_panel(source: Source, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Panel:
     """Return a real source as whole series.
 
     Raises:
@@ -83,7 +83,7 @@ def load(
     task: Task,
     read_upload: ReadUpload = no_uploads,
     look_back: int | None = None,
-    reader: Reader = read_apart,
+    reader: Reader = read,
 ) -> Split:
     """Read or make the series of a source and cut them into the windows of a task.
 

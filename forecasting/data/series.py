@@ -7,8 +7,7 @@ from functools import cache
 import pandas as pd
 
 from forecasting.data.panel import Panel
-from forecasting.data.reading import Choices, Reading
-from forecasting.data.reading.apart import read_apart
+from forecasting.data.reading import Choices, Reading, read
 from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
@@ -61,7 +60,7 @@ class Series:
         )
 
 
-def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, reader: Reader = read_apart) -> Series:
+def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Series:
     """Read a sample or an upload.
 
     Raises:
@@ -80,7 +79,7 @@ def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, r
     return Series(frame, names, sample.frequency, "leave", sample.season)
 
 
-def read_file(source: Upload, content: bytes, reader: Reader = read_apart) -> Reading:
+def read_file(source: Upload, content: bytes, reader: Reader = read) -> Reading:
     """Read an upload as its settings say.
 
     Raises:
@@ -96,7 +95,7 @@ def read_file(source: Upload, content: bytes, reader: Reader = read_apart) -> Re
     return reader(content, choices)
 
 
-def series_of_file(source: Upload, content: bytes, reader: Reader = read_apart) -> Series:
+def series_of_file(source: Upload, content: bytes, reader: Reader = read) -> Series:
     """The series of a file, with the columns that go with them.
 
     Of these the mean of a step counts where series are aggregated.

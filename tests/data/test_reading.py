@@ -1,8 +1,11 @@
 """A visitor's file is read as a careful person would read it, or refused in a sentence that helps."""
 
+import gzip
+import io
 import json
-import subprocess
+import struct
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.data import read_panel, series_of
-from forecasting.data.reading import SUMMARY, Choices, apart, read
-from forecasting.data.reading.apart import SMALL, read_apart
-from forecasting.data.reading.times import DayOrMonth
+from forecasting.data.reading import SUMMARY, Choices, bounds, read
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
 
@@ -124,6 +125,103 @@ def test_a_damaged_archive_and_damaged_tables_are_refused():
     assert "damaged" in refusal(whole[:60])
     assert "Parquet" in refusal((TRAPS / "table.parquet").read_bytes()[:500])
     assert "Excel" in refusal((TRAPS / "book.xlsx").read_bytes()[:900])
+
+
+# --------------------------------------------------------------------------------------------------------------- bounds
+
+
+def test_what_unfolds_into_more_than_is_read_is_refused():
+    bomb = gzip.compress(bytes(1_000_000), 9) * 300  # members of an archive follow one another
+    assert len(bomb) < 400_000
+    assert "unfolds into more than 250 MB" in refusal(bomb)
+
+
+def test_more_bytes_rows_or_cells_than_are_read_are_refused_with_their_numbers(monkeypatch):
+    content = days(*range(8))
+    for name, most, says in (("MOST_BYTES", 90, "at most 0 MB"), ("MOST_ROWS", 7, "8 rows"), ("MOST_CELLS", 15, "16 cells")):
+        read(content)
+        with monkeypatch.context() as patch:
+            patch.setattr(bounds, name, most)
+            assert says in refusal(content)
+
+
+def parquet(frame, **how):
+    stream = io.BytesIO()
+    frame.to_parquet(stream, **how)
+    return stream.getvalue()
+
+
+def test_a_parquet_file_is_refused_by_what_it_says_of_itself(monkeypatch):
+    days = pd.date_range("2024-01-01", periods=1_000).to_numpy()
+    content = parquet(pd.DataFrame({"ds": np.resize(days, 200_000), "y": 1.5}))
+    assert len(content) < 50_000 and len(read(content).frame) == 200_000
+    monkeypatch.setattr("pyarrow.parquet.read_table", lambda *_, **__: pytest.fail("It was read before it was refused."))
+    monkeypatch.setattr(bounds, "MOST_CELLS", 399_999)
+    assert "400,000 cells, and at most 399,999" in refusal(content)
+    monkeypatch.setattr(bounds, "MOST_ROWS", 199_999)
+    assert "200,000 rows, and at most 199,999" in refusal(content)
+
+
+def test_a_long_text_that_comes_often_in_a_parquet_file_is_held_once(monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_BYTES", 10_000_000)
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=1_000), "y": 1.5, "note": "long " * 20_000})
+    reading = read(parquet(frame))
+    assert (len(reading.frame), reading.value_columns) == (1_000, ["y"])
+
+
+def test_cells_of_a_parquet_file_are_text_as_they_were_written():
+    times = pd.date_range("2024-01-01", periods=4, freq="h")
+    columns = {"time": times, "y": [1.0, np.nan, 2.5, -3.0], "flag": [True, False, True, True], "list": [[1], [2], [], [3]]}
+    frame = read(parquet(pd.DataFrame(columns))).frame
+    assert frame["ds"].tolist() == list(times)
+    np.testing.assert_array_equal(frame["y"], columns["y"])
+
+
+def workbook(sheet):
+    """The workbook of the traps with another sheet in it."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(TRAPS / "book.xlsx") as given, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+        for member in given.infolist():
+            made.writestr(member.filename, sheet if member.filename.endswith("sheet1.xml") else given.read(member))
+    return stream.getvalue()
+
+
+SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+
+
+def test_a_workbook_that_unfolds_into_more_than_is_read_is_refused_by_what_it_declares():
+    bomb = workbook(SHEET.format(260_000_000 * " "))
+    assert len(bomb) < 400_000
+    assert "260 MB when nothing in it is compressed, and at most 250 MB" in refusal(bomb)
+
+
+def test_a_workbook_that_declares_less_than_it_holds_is_refused():
+    content = workbook(SHEET.format(1_000_000 * " "))
+    size = struct.pack("<I", len(SHEET.format(1_000_000 * " ")))
+    assert content.count(size) == 2
+    assert "Excel file cannot be read" in refusal(content.replace(size, struct.pack("<I", 100)))
+
+
+@pytest.mark.parametrize(("cell", "says"), [("XFD1048576", "cells"), ("A99999999", "99,999,999 rows")])
+def test_a_workbook_with_a_cell_far_away_is_refused_and_does_not_end_the_process(cell, says):
+    row = '<row r="{}"><c r="{}"><v>1</v></c></row>'
+    far = row.format(cell.lstrip("XFDA"), cell)
+    assert says in refusal(workbook(SHEET.format(row.format(1, "A1") + far)))
+
+
+def test_an_empty_cell_far_away_that_only_has_a_style_counts_for_nothing():
+    with zipfile.ZipFile(TRAPS / "book.xlsx") as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    styled = sheet.replace("</sheetData>", '<row r="1048576"><c r="XFD1048576" s="1"/></row></sheetData>')
+    assert styled != sheet
+    assert read(workbook(styled)).summary() == read((TRAPS / "book.xlsx").read_bytes()).summary()
+
+
+def test_an_archive_of_something_else_is_refused():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("content.xml", "<office/>")
+    assert "no Excel file" in refusal(stream.getvalue())
 
 
 NUMBER = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
@@ -243,40 +341,3 @@ def test_of_several_sheets_the_first_that_holds_something_is_read_and_said():
     found = read((TRAPS / "sheets.xls").read_bytes()).summary()
     assert (found["rows"], found["value_columns"]) == (20, ["sales"])
     assert any("Of 2 sheets the first, 'shop'" in warning for warning in found["warnings"])
-
-
-def large(rows: int) -> bytes:
-    days = pd.date_range("1900-01-01", periods=rows, freq="h").strftime("%Y-%m-%d %H:%M")
-    return ("time,value\n" + "\n".join(f"{day},{k}.25" for k, day in enumerate(days))).encode()
-
-
-def test_a_large_file_is_read_in_a_process_of_its_own_as_a_small_one_is_here(monkeypatch):
-    content, choices = large(50_000), Choices(value=("value",))
-    assert len(content) > SMALL
-    ran = []
-    run = subprocess.run
-    monkeypatch.setattr(apart.subprocess, "run", lambda *args, **more: ran.append(args) or run(*args, **more))
-    away, here = read_apart(content, choices), read(content, choices)
-    assert len(ran) == 1 and away.summary() == here.summary() and away.columns == ["time", "value"]
-    pd.testing.assert_frame_equal(away.frame, here.frame)
-    read_apart(content[:1_000])
-    assert len(ran) == 1
-
-
-def test_what_another_process_refuses_or_cannot_hold_is_refused_in_a_sentence(monkeypatch):
-    monkeypatch.setattr(apart, "SMALL", 0)
-    with pytest.raises(BadInput, match="web page"):
-        read_apart((TRAPS / "page.csv").read_bytes())
-    with pytest.raises(DayOrMonth, match="day first or month first"):
-        read_apart((TRAPS / "ambiguous.csv").read_bytes())
-    monkeypatch.setattr(apart, "MOST_S", 0.05)
-    with pytest.raises(BadInput, match="cut it down"):
-        read_apart(large(10))
-    killed = subprocess.CompletedProcess([], -9, b"", b"")
-    monkeypatch.setattr(apart.subprocess, "run", lambda *_, **__: killed)
-    with pytest.raises(BadInput, match="ended by signal 9"):
-        read_apart(large(10))
-    broken = subprocess.CompletedProcess([], 1, b"", b"Traceback: a fault of ours")
-    monkeypatch.setattr(apart.subprocess, "run", lambda *_, **__: broken)
-    with pytest.raises(RuntimeError, match="a fault of ours"):
-        read_apart(large(10))

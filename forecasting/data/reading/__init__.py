@@ -5,11 +5,11 @@ What cannot be read surely is refused in words: a wrong reading would be worse t
 
 from forecasting.data.reading.columns import Columns
 from forecasting.data.reading.result import SUMMARY, Choices, Reading
-from forecasting.data.reading.tables import read_table
+from forecasting.data.reading.tables import Table, read_table
 from forecasting.data.reading.times import looks_like_time
 from forecasting.experiment import BadInput
 
-__all__ = ["SUMMARY", "Choices", "Reading", "read"]
+__all__ = ["SUMMARY", "Choices", "Reading", "interpreted", "read"]
 
 NO_CHOICES = Choices()
 
@@ -24,7 +24,15 @@ def read(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
     Raises:
         BadInput: in one sentence, when it cannot be read surely.
     """
-    table = read_table(content)
+    return interpreted(read_table(content), choices)
+
+
+def interpreted(table: Table, choices: Choices) -> Reading:
+    """Read series from a table.
+
+    Raises:
+        BadInput: in one sentence, when they cannot be read surely.
+    """
     for name in (*(choices.time or ()), *(choices.value or ()), *(choices.id or ())):
         if name not in table.columns:
             raise BadInput(f"The file has no column {name!r:.60}: it has {', '.join(map(str, table.columns))[:200]}.")

@@ -1,58 +1,60 @@
-"""A large file, read in a process of its own: whoever else this process serves does not wait for it.
+"""The process that reads visitors' files for a page: `python -m forecasting.data.reading.apart`.
 
-`python -m forecasting.data.reading.apart` is that process: it takes a pickle of content and choices from standard input and
-answers with one of the reading, or of the refusal.
+It answers what comes on standard input, one file after another, and ends when that ends: with its parent.
 """
 
-import pickle
-import subprocess
+import contextlib
+import os
+import queue
 import sys
-from pathlib import Path
+import threading
+from typing import BinaryIO
 
-from forecasting.data.reading import NO_CHOICES, Choices, Reading, read
+from forecasting.data.reading import Choices, Reading, interpreted, read
+from forecasting.data.reading.tables import read_table
+from forecasting.data.reading.times import DayOrMonth
+from forecasting.data.reading.wire import Refusal, choices_of, packed, receive, send
 from forecasting.experiment import BadInput
 
-SMALL = 1_000_000
-"""Bytes up to which a file is read here: that takes less than a process takes to start."""
-MOST_S = 120.0
-ROOT = Path(__file__).parents[3]
+FIRST = b"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 
 
-def read_apart(content: bytes, choices: Choices = NO_CHOICES) -> Reading:
-    """Read a file as `read` does, in another process if it is large.
-
-    Raises:
-        BadInput: in one sentence, when it cannot be read surely, or takes too much time or memory.
-    """
-    if len(content) <= SMALL:
-        return read(content, choices)
-    command = [sys.executable, "-m", "forecasting.data.reading.apart"]
-    given = pickle.dumps((content, choices))
+def attempt(content: bytes, choices: Choices) -> Reading | Refusal:
+    """Read a file, or say why not and which columns it has."""
+    columns: list[str] = []
     try:
-        done = subprocess.run(command, input=given, capture_output=True, timeout=MOST_S, cwd=ROOT, check=False)
-    except subprocess.TimeoutExpired:
-        raise BadInput(f"The file takes more than {MOST_S:.0f} s to read: cut it down.") from None
-    if done.returncode < 0:
-        raise BadInput(f"Reading the file was ended by signal {-done.returncode}: was memory short? Cut the file down.")
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode(errors="replace"))
-    answer = pickle.loads(done.stdout)
-    if isinstance(answer, BadInput):
-        raise answer
-    return answer
+        table = read_table(content)
+        columns = [str(name) for name in table.columns]
+        return interpreted(table, choices)
+    except BadInput as error:
+        return Refusal(str(error), isinstance(error, DayOrMonth), columns)
+    except MemoryError:  # pyarrow's own is one of these
+        return Refusal("Reading the file takes more memory than there is: cut it down.", False, columns)
 
 
 def main() -> None:
-    """Read what standard input holds."""
-    content, choices = pickle.load(sys.stdin.buffer)
-    answer: Reading | BadInput
+    """Answer until standard input ends."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not get among the answers
+    requests: queue.SimpleQueue[tuple[dict, bytes]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    read(FIRST)  # what is imported late is there before the first visitor's file
+    while True:
+        _answer(*requests.get(), answers)
+
+
+def _answer(header: dict, content: bytes, answers: BinaryIO) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody is there to answer: standard input has ended, too
+        send(answers, *packed(attempt(content, choices_of(header))))
+
+
+def _listen(stream: BinaryIO, requests: "queue.SimpleQueue[tuple[dict, bytes]]") -> None:
+    """Take requests; when there will be no more, end at once, also in the middle of a file."""
     try:
-        answer = read(content, choices)
-    except BadInput as error:
-        answer = error
-    except MemoryError:  # pyarrow's own is one of these
-        answer = BadInput("Reading the file takes more memory than there is: cut it down.")
-    pickle.dump(answer, sys.stdout.buffer)
+        while True:
+            requests.put(receive(stream))
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

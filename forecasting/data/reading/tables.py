@@ -1,19 +1,19 @@
 """From a file's bytes to a table of text: what kind of file it is, how it is encoded, where its columns begin and end."""
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
+from forecasting.data.reading.bounds import refuse_bytes, refuse_cells, stored_workbook, unzipped
 from forecasting.data.reading.times import looks_like_time
 from forecasting.experiment import BadInput
 
@@ -21,8 +21,6 @@ SAMPLE_LINES = 400
 """Lines from which the layout is told; the rest of the file has to follow it."""
 SNIFFED = 60
 MANY = 50_000
-MOST_UNFOLDED = 1_000_000_000
-"""Bytes that a compressed file may unfold into."""
 PLAIN_NUMBER = re.compile(r"[-+(]?[\d.,' ]*\d[\d.,' ]*\)?(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -49,9 +47,11 @@ def read_table(content: bytes) -> Table:
     """Read a file of any of the formats; which one, its first bytes tell.
 
     Raises:
-        BadInput: when it is empty, damaged, a web page, or has no columns.
+        BadInput: when it is empty, damaged, a web page, too large once it is unfolded, or has no columns.
     """
-    content = _unfolded(content)
+    if content[:2] == b"\x1f\x8b":
+        content = unzipped(content)
+    refuse_bytes(len(content))
     if content[:4] == b"PAR1":
         return _parquet(content)
     if content[:4] == b"PK\x03\x04" or content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
@@ -59,50 +59,70 @@ def read_table(content: bytes) -> Table:
     return _text(content)
 
 
-def _unfolded(content: bytes) -> bytes:
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        unfolded = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST_UNFOLDED + 1)
-    except (OSError, EOFError, zlib.error):
-        raise BadInput("The file is compressed and damaged: it cannot be unpacked.") from None
-    if len(unfolded) > MOST_UNFOLDED:
-        raise BadInput(f"The file unfolds into more than {MOST_UNFOLDED // 1_000_000:,} MB: cut it down.")
-    return unfolded
-
-
 # ----------------------------------------------------------------------------------------------------- other formats
 
 
 def _parquet(content: bytes) -> Table:
     try:
-        frame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas().reset_index()
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+        _refuse_large(file.metadata)
+        texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+        table = pyarrow.parquet.read_table(
+            io.BytesIO(content), read_dictionary=texts
+        )  # a text that comes often is there once
+        refuse_bytes(table.nbytes)
+        frame = table.to_pandas().reset_index()
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"The Parquet file cannot be read: {str(error).splitlines()[0][:100]}.") from None
     if isinstance(frame.get("index"), pd.Series) and frame["index"].equals(pd.Series(range(len(frame)))):
         frame = frame.drop(columns="index")
-    return Table(_as_text(frame).astype("category"), "parquet")
+    return Table(pd.DataFrame({str(name): _texts(frame[name]) for name in frame}).astype("category"), "parquet")
+
+
+def _refuse_large(metadata: pyarrow.parquet.FileMetaData) -> None:
+    """Refuse a Parquet file by what it says of itself, before any of it is read."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    refuse_cells(metadata.num_rows, sum(column.num_values for column in columns))
+    refuse_bytes(sum(column.total_uncompressed_size for column in columns))
 
 
 def _excel(content: bytes, kind: str) -> Table:
     """The first sheet that holds something; lines above its header are passed over as in text."""
+    content = stored_workbook(content) if kind == "xlsx" else content
     try:
-        sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, header=None, dtype=object, engine="calamine")
+        with pd.ExcelFile(io.BytesIO(content), engine="calamine") as book:
+            filled = _filled(book)
+            sheet = book.parse(filled[0], header=None, dtype=object) if filled else pd.DataFrame()
+    except BadInput:
+        raise
     except Exception as error:  # the reader's own errors have no common class
         raise BadInput(f"The Excel file cannot be read: {str(error).splitlines()[0][:100]}.") from None
-    filled = {name: sheet for name, sheet in sheets.items() if sheet.size}
     if not filled:
         raise BadInput("The Excel file is empty: no sheet of it holds a value.")
-    name, sheet = next(iter(filled.items()))
-    rows = _as_text(sheet).to_numpy().tolist()
+    rows = pd.DataFrame({name: sheet[name].map(_cell) for name in sheet}, dtype=object).to_numpy().tolist()
     table = _laid_out(rows)
-    left_out = [f"Of {len(filled)} sheets the first, {name!r}, was read."] if len(filled) > 1 else []
+    left_out = [f"Of {len(filled)} sheets the first, {filled[0]!r}, was read."] if len(filled) > 1 else []
     return Table(table.columns.astype("category"), kind, warnings=table.warnings + left_out)
 
 
-def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    texts = {str(name): frame[name].map(_cell) for name in frame}
-    return pd.DataFrame(texts, dtype=object)
+def _filled(book: pd.ExcelFile) -> list[str]:
+    """The names of the sheets that hold something."""
+    filled = []
+    for name in map(str, book.sheet_names):
+        sheet = book.book.get_sheet_by_name(name)
+        if sheet.height:
+            refuse_cells(sheet.total_height, sheet.total_height * sheet.total_width)
+            filled.append(name)
+    return filled
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """The cells of a column as text, of which each different one is written once."""
+    if column.dtype == object:  # lists are among them, which cannot be told apart
+        return column.map(_cell)
+    codes, distinct = pd.factorize(column)
+    return pd.Series(np.array([*map(_cell, distinct), ""], dtype=object)[codes])  # a missing one has the code -1
 
 
 def _cell(value: object) -> str:
@@ -136,6 +156,8 @@ def _text(content: bytes) -> Table:
     text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise BadInput("The file is empty.")
+    n_lines = text.count("\n")
+    refuse_cells(n_lines, n_lines)
     if re.match(r"\s*<(!doctype|html|\?xml)", text[:500], re.IGNORECASE):
         raise BadInput("The file is a web page, whatever its name says: download the data themselves.")
     lines = [line for line in text[:400_000].split("\n")[:SAMPLE_LINES] if line.strip()]
@@ -146,6 +168,7 @@ def _text(content: bytes) -> Table:
         lines = ["\t".join(line.split()) for line in lines]
     split = "\t" if delimiter == " " else delimiter
     head = _laid_out([_cells(line, split) for line in lines])
+    refuse_cells(n_lines, n_lines * len(head.first))
     body, skipped = _body(text, split, head.first, len(head.columns.columns))
     if head.has_header:
         body = body.iloc[1:]
