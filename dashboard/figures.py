@@ -1,7 +1,7 @@
 """The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard.results import Row
-from dashboard.words import digits, moment, shortened
+from dashboard.results import Fits, Row
+from dashboard.words import digits, moment, part_of, shortened
 from forecasting.data import Split, Windows
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
@@ -45,7 +45,7 @@ def look() -> Look:
     return Look(paper, ink, faint, accent, tuple(palette))
 
 
-def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
+def style_of(rows: Sequence[Fits], row: Fits, colours: Look) -> tuple[str, str, str]:
     """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash."""
     n_colours = len(colours.palette) - 1
     number = _colour_numbers(rows, n_colours).get(row.place, 0)
@@ -55,7 +55,7 @@ def style_of(rows: list[Row], row: Row, colours: Look) -> tuple[str, str, str]:
     return colours.palette[number], dash[(first + alike.index(row)) % len(dash)], MARKERS[row.place % len(MARKERS)]
 
 
-def _colour_numbers(rows: list[Row], n_colours: int) -> dict[int, int]:
+def _colour_numbers(rows: Sequence[Fits], n_colours: int) -> dict[int, int]:
     """A colour of the palette for every place: each model's own, and where another has it already, a free one."""
     numbers: dict[int, int] = {}
     for place in sorted({row.place for row in rows} - {0}) if n_colours else ():
@@ -228,7 +228,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     return figure
 
 
-def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figure:
+def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go.Figure:
     """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
     colours = look()
     figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
@@ -237,7 +237,7 @@ def curves_figure(rows: list[Row], floor: float | None, scaled: bool) -> go.Figu
         for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):
             points = outcome.view.epochs if outcome.view else []
             epochs = [point.epoch for point in points]
-            seed = f", seed {outcome.fit.seed}" if len(row.outcomes) > 1 else ""
+            seed = f", {part_of(outcome.fit)}" if len(row.outcomes) > 1 else ""
             for values, width, what in (
                 ([point.loss for point in points], 1, "training"),
                 ([point.valid_loss for point in points], 2.5, "validation"),
@@ -352,7 +352,7 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
     return figure
 
 
-def live_chart(rows: list[Row], colours: Look) -> dict:
+def live_chart(rows: Sequence[Fits], colours: Look) -> dict:
     """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
     series = []
     for row in rows:

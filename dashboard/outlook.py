@@ -1,14 +1,14 @@
 """What the page knows about a forecast of whole series: its models as they stand, their scores, and the forecast itself."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from dashboard import service
-from forecasting.backtest import Forecast
-from forecasting.experiment import BadInput, Experiment, Fit
-from forecasting.fit import fits_of
+from forecasting.backtest import Forecast, series_fits
+from forecasting.experiment import BadInput, Experiment, SeriesFit
 from forecasting.models import MODELS
 from forecasting.runs.views import FitView, RunView
 
@@ -16,32 +16,44 @@ JUDGED_AT = 95.0
 """The level, in percent, whose coverage is shown."""
 
 
+MOST_AT_ONCE = 20_000
+"""Histories, of all series at all cutoffs, that the page lets a baseline forecast by itself; beyond, a worker does."""
+SCORED = ("finished", "stopped")
+
+
 @dataclass(frozen=True)
 class Outlook:
     """An experiment with a plan, and what is known of it.
 
     Attributes:
-        fits: of every model that was asked for and is known to the store, by name.
-        forecast: of those that have finished, and of the baselines, which need no worker; None without either.
-        only_baselines: whether it holds nothing else.
+        wanted: its fits.
+        fits: what the store knows of them, by model.
+        forecast: of the models that are done, and of the baselines, which need no worker; None without either.
+        instant: names of the models that were computed here.
         refused: why these series cannot be forecast so.
     """
 
-    fits: dict[str, FitView]
-    forecast: Forecast | None
-    only_baselines: bool = False
+    wanted: list[SeriesFit]
+    fits: dict[str, list[FitView]]
+    forecast: Forecast | None = None
+    instant: tuple[str, ...] = ()
     refused: BadInput | None = None
 
     @property
-    def left_out(self) -> dict[str, str]:
-        """Models that ended without a forecast of these series, and why."""
-        ended = {name: fit.reason or "" for name, fit in self.fits.items() if fit.ended and fit.status != "finished"}
-        return ended if self.forecast is None else {**self.forecast.tested.left_out, **ended}
+    def only_baselines(self) -> bool:
+        """Whether no model that learns has forecast yet."""
+        return self.forecast is not None and all(MODELS[name].group == "baselines" for name in self.forecast.tested.y_hat)
 
-    def open(self, fit: Fit) -> bool:
-        """Whether a fit has still to be done: nobody has, or it ended before it was done. What failed would fail again."""
-        known = self.fits.get(fit.model.name)
-        return known is None or known.status in ("cancelled", "stopped", "lost")
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Models that are not tried, or could not forecast these series, and why."""
+        return {} if self.forecast is None else self.forecast.tested.left_out
+
+    @property
+    def open(self) -> list[SeriesFit]:
+        """The fits that are still to be done: nobody has, or they ended before they were done."""
+        done = {view.id for views in self.fits.values() for view in views if view.status == "finished"}
+        return [fit for fit in self.wanted if fit.id not in done and fit.model.name not in self.instant]
 
 
 def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
@@ -49,21 +61,42 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
 
     A run keeps its results, also those that an earlier version of this program has computed.
     """
-    wanted = fits_of(experiment)
+    wanted = series_fits(experiment)
     known = service.store().fits([fit.id for fit in wanted])
-    kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
-    fits = {fit.model.name: view for fit in wanted if (view := known.get(fit.id) or kept.get(fit.canonical())) is not None}
-    done = {name: fit for name, fit in fits.items() if fit.status == "finished"}
-    baselines = [fit.model.name for fit in wanted if MODELS[fit.model.name].group == "baselines"]
-    instant = () if experiment.asks_network else tuple(name for name in baselines if name not in done)
+    fits: dict[str, list[FitView]] = {}
+    for fit in wanted:
+        if fit.id in known:
+            fits.setdefault(fit.model.name, []).append(known[fit.id])
+    for view in run.fits if run is not None else ():
+        if view.earlier and view.fit.model.name not in fits:
+            fits[view.fit.model.name] = [view]
+    done = {name: views for name, views in fits.items() if all(view.status in SCORED for view in views)}
+    instant = _instant(experiment, wanted, done)
     if not done and not instant:
-        return Outlook(fits, None)
-    stored = tuple((name, fit.id, fit.ended_at or 0.0) for name, fit in done.items())
+        return Outlook(wanted, fits)
+    stored = tuple(
+        (name, view.fit.backs, view.id, view.ended_at or 0.0)
+        for name, views in done.items()
+        for view in views
+        if isinstance(view.fit, SeriesFit)
+    )
+    partial = tuple(name for name, views in done.items() if any(view.status == "stopped" for view in views))
     try:
-        made = service.whole_forecast(experiment.canonical(), stored, instant)
+        made = service.whole_forecast(experiment.canonical(), stored, instant, partial)
     except BadInput as error:
-        return Outlook(fits, None, refused=error)
-    return Outlook(fits, made, only_baselines=set(done) <= set(baselines))
+        return Outlook(wanted, fits, refused=error)
+    return Outlook(wanted, fits, made, instant)
+
+
+def _instant(experiment: Experiment, wanted: list[SeriesFit], done: Collection[str]) -> tuple[str, ...]:
+    """The models that the page computes by itself, unless a worker has."""
+    if experiment.asks_network or experiment.plan is None:
+        return ()
+    n_histories = (experiment.plan.n_windows + 1) * len(service.panel_of(experiment.source).ids)
+    if n_histories > MOST_AT_ONCE:
+        return ()
+    models = {fit.model.name: MODELS[fit.model.name] for fit in wanted if fit.model.name not in done}
+    return tuple(name for name, model in models.items() if model.group == "baselines" and not model.learns_from_windows)
 
 
 def scores_of(outlook: Outlook) -> pd.DataFrame:
@@ -74,7 +107,7 @@ def scores_of(outlook: Outlook) -> pd.DataFrame:
     tested, lines = forecast.tested, []
     for name, scores in tested.scores().items():
         covered, width = tested.covered(name, JUDGED_AT)
-        fit = outlook.fits.get(name)
+        views = outlook.fits.get(name, [])
         lines.append(
             {
                 "Model": MODELS[name].title,
@@ -87,20 +120,29 @@ def scores_of(outlook: Outlook) -> pd.DataFrame:
                 "Bias": scores["bias"],
                 "Covered": 100 * covered,
                 "Interval score": width,
-                "Fit": fit.result.get("fit_s") if fit is not None and fit.result else 0.0,
+                "Fit": sum(view.result.get("fit_s", 0.0) for view in views if view.result),
+                "State": _state(views),
             }
         )
     return pd.DataFrame(lines).sort_values(["MASE", "RMSE"], ignore_index=True, na_position="last")
 
 
+def _state(views: list[FitView]) -> str:
+    """How a model that has forecast stands, in words."""
+    if all(view.status != "stopped" for view in views):
+        return "done"
+    return "stopped after " + " and ".join(f"{(view.result or {}).get('epochs')}" for view in views) + " epochs"
+
+
 def verdict(forecast: Forecast) -> str:
-    """In plain sentences: which model leads, by how much, and whether that means anything."""
+    """In plain sentences: which model leads, by how much, whether that means anything, and how it does where nothing was
+    chosen by."""
     tested, best = forecast.tested, forecast.chosen
-    table = tested.scores()
+    table = tested.scores(tested.choosing)
     n_cutoffs, n_series, h = tested.y.shape
-    judged_on = f"{n_cutoffs} cutoffs of {h} steps" + (f", {n_series:,} series" if n_series > 1 else "")
+    n_chosen = len(tested.backs[tested.choosing])
     mase = table[best]["mase"]
-    text = f"**{MODELS[best].title}** has the lowest error"
+    text = f"**{MODELS[best].title}** has the lowest error over {_counted(n_chosen, 'cutoff', 'cutoffs')} of {h} steps"
     text += f", MASE **{mase:.3g}**" if np.isfinite(mase) else " (MASE is not defined: the series repeat themselves)"
     rivals = [name for name in table if name != best and np.isfinite(table[name]["mase"])]
     if rivals and np.isfinite(mase):
@@ -109,10 +151,18 @@ def verdict(forecast: Forecast) -> str:
         gained = 1 - mase / table[rival]["mase"]
         meaning = "more than chance would give" if apart.means_something else "which may well be chance"
         text += f", {gained:.1%} below {MODELS[rival].title}, {meaning} ({apart.how})"
+    if tested.keeps_one and np.isfinite(last := tested.headline(best)["mase"]):
+        text += f". On the last cutoff, which chose nothing, it has **{last:.3g}**"
+    elif not tested.keeps_one:
+        text += ". The same cutoffs chose it, so what comes may well be worse"
     left = n_series - int(np.isfinite(tested.y).any((0, 2)).sum())
     short = (
         f" {left:,} of them {'is' if left == 1 else 'are'} too short to be judged, and forecast all the same."
         if left
         else ""
     )
-    return f"{text}. Judged on {judged_on}.{short}"
+    return f"{text}. Judged on {_counted(n_series, 'series', 'series')}.{short}"
+
+
+def _counted(n: int, one: str, many: str) -> str:
+    return f"one {one}" if n == 1 else f"{n:,} {many}"

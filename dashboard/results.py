@@ -11,8 +11,8 @@ from dashboard.words import digits
 from forecasting.data import Split
 from forecasting.data.holes import fill_mse, forward, interpolation
 from forecasting.evaluation.scores import skill
-from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.fit import ensembles_of, fits_of, is_instant, joins, with_filled
+from forecasting.experiment import BadInput, Experiment, Fit, LookBackFit, ModelChoice, WindowFit
+from forecasting.fit import ensembles_of, joins, window_fits, with_filled
 from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.runs.views import FitView, RunView
 
@@ -54,12 +54,11 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A model with all its seeds."""
+class Fits:
+    """A model with all its fits."""
 
     model: Model
     outcomes: list[Outcome]
-    shape: Shape
 
     @property
     def label(self) -> str:
@@ -67,14 +66,26 @@ class Row:
         return self.model.label
 
     @property
-    def instant(self) -> bool:
-        """Whether the page computes it; the others are fitted by a worker."""
-        return is_instant(self.outcomes[0].fit)
-
-    @property
     def place(self) -> int:
         """Its place among the models that have a colour of their own."""
         return place_of(self.model.name)
+
+
+@dataclass(frozen=True)
+class Row(Fits):
+    """A model on windows, with all its seeds."""
+
+    shape: Shape
+
+    @property
+    def fits(self) -> list[WindowFit]:
+        """One per seed."""
+        return [outcome.fit for outcome in self.outcomes if isinstance(outcome.fit, WindowFit)]
+
+    @property
+    def instant(self) -> bool:
+        """Whether the page computes it; the others are fitted by a worker."""
+        return service.is_instant(self.fits[0])
 
     @property
     def scored(self) -> list[Outcome]:
@@ -148,40 +159,35 @@ def place_of(name: str) -> int:
 def rows_of(experiment: Experiment, run: RunView | None = None) -> list[Row]:
     """Look up every fit of an experiment; models that need no training are computed at once.
 
-    A run keeps its results: where an earlier version of this program has computed them, which gives fits other ids, they are
-    found by their settings.
+    A run keeps its results, also where an earlier version of this program has computed them, which gives fits other ids.
 
     Raises:
         BadInput: when source, task and models do not fit together.
     """
-    fits = fits_of(experiment)
+    fits = window_fits(experiment)
     views = service.store().fits([fit.id for fit in fits])
-    kept = {} if run is None else {view.fit.canonical(): view for view in run.fits}
     rows: dict[str, Row] = {}
     for fit in fits:
-        model, view = resolve(fit.model), views.get(fit.id) or kept.get(fit.canonical())
+        model, view = resolve(fit.model), views.get(fit.id) or (None if run is None else run.kept(fit))
         row = rows.setdefault(fit.model.canonical(), Row(model, [], Shape.asked(fit.source, fit.task, model)))
         row.outcomes.append(_outcome(fit, view))
     return list(rows.values())
 
 
-def rows_of_run(run: RunView) -> list[Row]:
+def fits_of_run(run: RunView) -> list[Fits]:
     """The models of a run that workers fit, as they stand, from the database alone."""
-    rows: dict[str, Row] = {}
+    models: dict[str, Fits] = {}
     for view in run.fits:
-        model = resolve(view.fit.model)
-        if not is_instant(view.fit) and view.fit.look_back is None:
-            row = rows.setdefault(
-                view.fit.model.canonical(), Row(model, [], Shape.asked(view.fit.source, view.fit.task, model))
-            )
-            row.outcomes.append(Outcome(view.fit, view, view.result))
-    return list(rows.values())
+        if not isinstance(view.fit, LookBackFit) and not (isinstance(view.fit, WindowFit) and service.is_instant(view.fit)):
+            fits = models.setdefault(view.fit.model.canonical(), Fits(resolve(view.fit.model), []))
+            fits.outcomes.append(Outcome(view.fit, view, view.result))
+    return list(models.values())
 
 
-def _outcome(fit: Fit, view: FitView | None) -> Outcome:
+def _outcome(fit: WindowFit, view: FitView | None) -> Outcome:
     if view is not None and view.status in SCORED:
         return Outcome(fit, view, view.result)
-    if not is_instant(fit):
+    if not service.is_instant(fit):
         return Outcome(fit, view, None)
     try:
         result = service.computed(fit.canonical())
@@ -192,7 +198,7 @@ def _outcome(fit: Fit, view: FitView | None) -> Outcome:
 
 def with_known_filled(split: Split, rows: list[Row]) -> Split:
     """The split with what a network has put in the place of hidden validation values; NaN while none has done so yet."""
-    if not rows[0].outcomes[0].fit.asks_network:
+    if not rows[0].fits[0].asks_network:
         return split
     known = (filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None)
     return with_filled(split, next(known, None))
@@ -200,7 +206,7 @@ def with_known_filled(split: Split, rows: list[Row]) -> Split:
 
 def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list[Row]:
     """A row per ensemble of an experiment, made of the rows that have learned; without a score while they are too few."""
-    members = [(row, outcome) for row in rows if joins(row.outcomes[0].fit) for outcome in row.scored]
+    members = [(row, outcome) for row in rows if joins(row.fits[0]) for outcome in row.scored]
     made = []
     for fit in ensembles_of(experiment):
         model = resolve(fit.model)
@@ -229,7 +235,11 @@ def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:
     """
     part, task = split.valid, experiment.task.model_copy(update={"fill": "network"})
     whole = part.x if part.whole is None else part.whole
-    naive = fits_of(experiment.model_copy(update={"task": task, "models": (ModelChoice(name="naive"),)}))[0]
+    naive = window_fits(
+        experiment.model_copy(
+            update={"task": task, "models": (ModelChoice(name="naive"),), "budget_s": None, "allotted": ()}
+        )
+    )[0]
     view = service.store().fits([naive.id]).get(naive.id)
     learned = None if view is None or view.result is None else view.result.get("valid_fill_mse")
     return {

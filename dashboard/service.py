@@ -11,13 +11,25 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.backtest import Forecast, assembled, long_enough, outlook
+from forecasting.backtest import (
+    ByModel,
+    Forecast,
+    assembled,
+    by_cutoff,
+    long_enough,
+    plan_of,
+    run_series_fit,
+    series_fits,
+)
+from forecasting.budget import allotted
 from forecasting.data import Split, load, read_file, read_panel
 from forecasting.data.panel import Panel
 from forecasting.data.reading import NO_CHOICES, Choices, Reading
 from forecasting.data.reading.wire import Refusal
-from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Source, Task, Upload
+from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload, WindowFit
 from forecasting.fit import Result, combine, run_fit
+from forecasting.fit import is_instant as is_quick
+from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.readers import Readers
@@ -116,8 +128,47 @@ def split_of(source: str, task: str) -> Split:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def computed(fit: str) -> Result:
     """The result of a model that needs no training, computed here and now."""
-    wanted = Fit.model_validate_json(fit)
+    wanted = WindowFit.model_validate_json(fit)
     return run_fit(wanted, split=windows(wanted.source, wanted.task))
+
+
+_instant: dict[str, bool] = {}
+"""Of the last fits that were asked about, by id, whether the page computes them."""
+
+
+def is_instant(fit: WindowFit) -> bool:
+    """Whether the page computes a fit by itself; the others are done by a worker."""
+    if fit.id not in _instant:
+        while len(_instant) > 5_000:
+            _instant.pop(next(iter(_instant)), None)
+        model = resolve(fit.model)
+        _instant[fit.id] = not (model.trained or model.local) and is_quick(fit, windows(fit.source, fit.task))
+    return _instant[fit.id]
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _allotted(experiment: str) -> Experiment:
+    asked = Experiment.model_validate_json(experiment)
+    if asked.plan is not None:
+        return allotted(asked, panel=panel_of(asked.source))
+    return allotted(asked, split=windows(asked.source, asked.task))
+
+
+def decided(asked: Experiment, taken: Experiment | None) -> Experiment:
+    """An experiment with what its time budget comes to.
+
+    Args:
+        asked: the settings of the page.
+        taken: those that a link or a run has brought: as long as they stand, so does what was found for them.
+
+    Raises:
+        BadInput: when source, task and models do not fit together.
+    """
+    if asked.budget_s is None and asked.plan is None:
+        return asked
+    if taken is not None and asked == taken.model_copy(update={"allotted": (), "title": asked.title}) and taken.allotted:
+        return asked.model_copy(update={"allotted": taken.allotted})
+    return _allotted(asked.canonical())
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -134,31 +185,46 @@ def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[
     """An ensemble of fits, which are told apart by `members`: what identifies each of them and its forecasts."""
     parts = ("valid", "test")
     arrays = [{part: y_hat for part in parts if (y_hat := forecasts(part)) is not None} for forecasts in _forecasts]
-    return combine(Fit.model_validate_json(ensemble), _split, arrays)
+    return combine(WindowFit.model_validate_json(ensemble), _split, arrays)
+
+
+Stored = tuple[str, tuple[int, ...], str, float]
+"""Of a stored fit: its model's name, its cutoffs, its id, and when it ended."""
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def whole_forecast(experiment: str, fits: tuple[tuple[str, str, float], ...], instant: tuple[str, ...]) -> Forecast:
+def whole_forecast(
+    experiment: str, stored: tuple[Stored, ...], instant: tuple[str, ...], partial: tuple[str, ...]
+) -> Forecast:
     """The forecast of an experiment with a plan.
 
     Args:
         experiment: as JSON.
-        fits: what is stored of models: their names, the ids of their fits, and when these ended.
+        stored: what is stored of its models.
         instant: names of models that are computed here and now.
+        partial: names of those that were stopped before they were done.
     """
     wanted = Experiment.model_validate_json(experiment)
-    if wanted.plan is None:
-        raise BadInput("These settings have no plan for whole series.")
     panel = panel_of(wanted.source)
-    made: dict[str, dict] = {name: stored_forecasts(fit_id, ended_at) for name, fit_id, ended_at in fits}
-    long_enough(panel, wanted.plan)
+    made: ByModel = {}
+    for name, backs, fit_id, ended_at in stored:
+        made.setdefault(name, {}).update(by_cutoff(backs, stored_forecasts(fit_id, ended_at)))
+    long_enough(panel, plan_of(wanted))
     left_out = {}
-    for name in instant:
-        try:
-            made[name] = vars(outlook(panel, wanted.plan, ModelChoice(name=name)))
-        except BadInput as error:
-            left_out[name] = str(error)
-    return assembled(panel, wanted, made, left_out)
+    for fit in series_fits(wanted):
+        if fit.model.name in instant:
+            try:
+                y_hat = run_series_fit(fit, panel).y_hat
+            except BadInput as error:
+                left_out[fit.model.name] = str(error)
+                continue
+            made.setdefault(fit.model.name, {}).update(by_cutoff(fit.backs, {"y_hat": y_hat}))
+    return assembled(panel, wanted, made, left_out, partial)
+
+
+def anew(experiment: Experiment) -> Experiment:
+    """The experiment with what its time budget comes to by this version."""
+    return decided(experiment.model_copy(update={"allotted": ()}), None)
 
 
 def reader(content: bytes, choices: Choices = NO_CHOICES) -> Reading:

@@ -7,7 +7,6 @@ starts from the draft, and what it returns goes back into it.
 import base64
 import binascii
 import hashlib
-import json
 import secrets
 import zlib
 from typing import Any
@@ -16,8 +15,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from forecasting import recipes
-from forecasting.experiment import MAX_TEXT, BadInput, Experiment, ModelChoice, Waves, plain
-from forecasting.fit import fits_of
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
+from forecasting.experiment.formats import MAX_TEXT, dumped, read_experiment
 from forecasting.models import resolve
 
 MAX_ADDRESS = 20_000
@@ -37,10 +36,7 @@ class NothingChosen(BadInput):
 
 def encode(experiment: Experiment) -> str:
     """The experiment as a short text for the address: what differs from the chapter's, compressed."""
-    content = experiment.model_dump(mode="json", exclude_defaults=True)
-    if "source" in content:
-        content["source"]["kind"] = experiment.source.kind
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = dumped(experiment, short=True)
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).rstrip(b"=").decode()
 
 
@@ -58,11 +54,12 @@ def decode(text: str) -> Experiment:
         content = reader.decompress(raw, MAX_TEXT)
         if reader.unconsumed_tail or not reader.eof:
             raise zlib.error("incomplete or too large")
-        experiment = Experiment.model_validate_json(content)
+        experiment = read_experiment(content.decode())
     except (binascii.Error, zlib.error, ValueError) as error:
-        why = plain(error) if isinstance(error, ValidationError) else "the text is damaged."
+        why = error if isinstance(error, BadInput) else "the text is damaged."
         raise BadInput(f"The settings in this address cannot be used: {why}") from None
-    fits_of(experiment)  # refuses unknown models and parameters
+    for choice in experiment.models:
+        resolve(choice)  # refuses unknown models and parameters
     return experiment
 
 
@@ -89,7 +86,9 @@ def take(experiment: Experiment) -> None:
         "models": models,
         "training": experiment.training.model_dump(),
         "seeds": list(experiment.seeds),
+        "budget_s": experiment.budget_s,
     }
+    st.session_state["taken"] = experiment
     fresh_widgets()
     st.session_state["starts"] = {}
 
@@ -119,6 +118,7 @@ def experiment_of(values: Draft) -> Experiment:
             models=tuple(_choice(entry) for entry in values["models"]),
             training=values["training"],
             seeds=tuple(values["seeds"]),
+            budget_s=values["budget_s"],
         )
     except ValidationError as error:
         raise plain(error) from None

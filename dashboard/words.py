@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from forecasting.experiment import Fit, SeriesFit
+
 WORDS = {
     "none": "None",
     "linear": "Linear",
@@ -107,3 +109,12 @@ def moment(value: np.datetime64) -> str:
 def escaped(text: str) -> str:
     """A visitor's text, so that Markdown shows it as it stands."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~:$&" else c for c in text)
+
+
+def part_of(fit: Fit) -> str:
+    """What tells a fit from the others of its model: its seed, or what it forecasts; nothing where it has none."""
+    if not isinstance(fit, SeriesFit):
+        return "" if fit.seed is None else f"seed {fit.seed}"
+    if fit.forecasts_the_future:
+        return "forecast"
+    return "backtest" if len(fit.backs) > 1 else f"backtest, {fit.backs[0]} steps before the end"

@@ -17,15 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from forecasting import file_commands, logs
-from forecasting.backtest import assembled
+from forecasting.backtest import ByModel, assembled, by_cutoff
 from forecasting.bench import MODELS as BENCH
 from forecasting.bench import measure
+from forecasting.budget import allotted
 from forecasting.chapter import ROWS, SEEDS, Row, line_of
 from forecasting.data import describe, floor_of, load, read_panel
 from forecasting.doctor import report
-from forecasting.experiment import BadInput, Experiment
+from forecasting.experiment import BadInput, Experiment, SeriesFit, WindowFit
+from forecasting.experiment.formats import FORMAT, read_experiment
 from forecasting.file_commands import content_of
-from forecasting.fit import combine, ensembles_of, fits_of, joins, run_fit, with_filled
+from forecasting.fit import combine, ensembles_of, joins, run_fit, window_fits, with_filled
 from forecasting.models import MODELS, resolve
 from forecasting.recipes import RECIPES
 from forecasting.recipes import experiment as experiment_by
@@ -53,7 +55,7 @@ def example(
         raise typer.Exit(2)
     experiment = experiment_by(recipe)
     titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
-    print(titled.model_dump_json(indent=2))
+    print(json.dumps({"format": FORMAT, **titled.model_dump(mode="json")}, indent=2))
 
 
 @app.command()
@@ -75,9 +77,9 @@ def run(
 ) -> None:
     """Run an experiment with the workers and the database of the dashboard; exit status 0 only if every fit finished."""
     with _refusals():
-        wanted = Experiment.read(_text(experiment))
+        wanted = read_experiment(_text(experiment))
         settings, store = _open(database)
-        run_id = store.start_run(wanted, OWNER)
+        run_id = store.start_run(allotted(wanted, store.read_upload), OWNER)
         _see_through(store, run_id, settings, slots, as_json)
 
 
@@ -127,7 +129,7 @@ def _line(row: Row, seeds: int, store: Store, runs: list[str]) -> dict:
         runs: the runs that are worked on; that of this line is added.
     """
     if not MODELS[row.model].trained:
-        return line_of(row, [run_fit(fits_of(e)[-1]).summary() for e in row.experiments_over_data(seeds)])
+        return line_of(row, [run_fit(window_fits(e)[-1]).summary() for e in row.experiments_over_data(seeds)])
     runs.append(store.start_run(row.experiment(tuple(range(1, seeds + 1))), OWNER))
     done = _watch(store, runs[-1])
     return line_of(row, [fit.result for fit in done.fits if fit.fit.training and fit.result])
@@ -243,9 +245,12 @@ def _see_through(store: Store, run_id: str, settings: Settings, slots: int | Non
 
 def _print_backtest(done: RunView, store: Store, as_json: bool) -> None:
     """The scores of a run that forecasts whole series."""
-    made = {fit.fit.model.name: store.arrays(fit.id, "forecasts") for fit in done.fits if fit.status == "finished"}
-    tested = assembled(read_panel(done.experiment.source, store.read_upload), done.experiment, made).tested
-    tested.left_out.update({fit.fit.model.name: fit.reason or "" for fit in done.fits if fit.status != "finished"})
+    made: ByModel = {}
+    for fit in done.fits:
+        if isinstance(fit.fit, SeriesFit) and fit.status == "finished":
+            made.setdefault(fit.fit.model.name, {}).update(by_cutoff(fit.fit.backs, store.arrays(fit.id, "forecasts")))
+    left_out = {fit.fit.model.name: fit.reason or "" for fit in done.fits if fit.status != "finished"}
+    tested = assembled(read_panel(done.experiment.source, store.read_upload), done.experiment, made, left_out).tested
     lines = file_commands.score_lines(tested, (80.0, 95.0))
     if as_json:
         best = {"run": done.id, "best": tested.best()}
@@ -302,14 +307,14 @@ def _progress(store: Store, run_id: str) -> RunView:
                 return view
 
 
-def _total(fit: FitView) -> int | None:
-    """How many epochs a fit will do; None where its time budget decides."""
-    if fit.fit.training is None:
-        return 1
-    return fit.fit.training.epochs if fit.fit.training.budget_s is None else None
+def _total(fit: FitView) -> int:
+    """How many epochs a fit will do at most; 1 for one that is not trained."""
+    return fit.fit.training.epochs if fit.fit.training else 1
 
 
 def _name(fit: FitView) -> str:
+    if isinstance(fit.fit, SeriesFit):
+        return f"{fit.label}, {'forecast' if fit.fit.forecasts_the_future else 'backtest'}"
     return fit.label if fit.fit.seed is None else f"{fit.label}, seed {fit.fit.seed}"
 
 
@@ -323,7 +328,7 @@ def _row(fit: FitView) -> dict:
 def _ensembles(view: RunView, store: Store) -> list[dict]:
     """The ensembles of a run, mixed from what its fits have stored; nothing where fewer than two can be members."""
     source, task, made = view.experiment.source, view.experiment.task, ensembles_of(view.experiment)
-    members = [fit for fit in view.fits if fit.result and fit.fit.look_back is None and joins(fit.fit)]
+    members = [fit for fit in view.fits if fit.result and isinstance(fit.fit, WindowFit) and joins(fit.fit)]
     if not made or len(members) < 2:
         return []
     forecasts, split = [store.arrays(fit.id, "forecasts") for fit in members], load(source, task, store.read_upload)

@@ -1,8 +1,8 @@
 """Backtests with a rolling origin, the choice of a model by them, and the forecast itself."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +12,15 @@ from forecasting.data.panel import Panel
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.significance import Difference, difference
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan
+from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
+from forecasting.fit import fits_of, for_fit
 from forecasting.forecasters import forecaster_of
-from forecasting.models import MODELS, Control
+from forecasting.models import MODELS, Arrays, Control, Learned
 
 DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", "ensemble")
 """Models that are tried where none are named."""
+FEWEST_KNOWN = 3
+"""Values of a series that are known at the first cutoff, at least."""
 Say = Callable[[str], None]
 """Is told of each model as it is done."""
 
@@ -38,6 +41,7 @@ class Backtest:
         scale_at_end: the first of them of the whole series, `(n_series,)`, for those that are too short to be judged; their
             truths and forecasts are NaN.
         left_out: models that were not tried, and why.
+        partial: models that were stopped before they were done: they are judged, and not chosen.
     """
 
     backs: list[int]
@@ -46,6 +50,23 @@ class Backtest:
     scale: np.ndarray
     scale_at_end: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
+    partial: frozenset[str] = frozenset()
+
+    @property
+    def choosing(self) -> slice:
+        """The cutoffs by which a model is chosen: those whose truths end before the last one, which is kept for the
+        headline; where there are none, all."""
+        before = sum(back - self.y.shape[2] >= self.backs[-1] for back in self.backs)
+        return slice(before or None)
+
+    @property
+    def keeps_one(self) -> bool:
+        """Whether the last cutoff chooses nothing, so that its score is an honest one."""
+        return self.choosing.stop is not None
+
+    def headline(self, name: str) -> dict[str, float]:
+        """A model's scores on the last cutoff."""
+        return self.scores(slice(len(self.backs) - 1, None))[name]
 
     def scores(self, some: slice = slice(None)) -> dict[str, dict[str, float]]:
         """All metrics of every model, over all cutoffs or some of them; `skill`: 1 - MASE over that of seasonal naive."""
@@ -55,9 +76,10 @@ class Backtest:
             line["skill"] = 1 - line["mase"] / repeat if repeat and repeat > 0 else np.nan
         return table
 
-    def best(self, some: slice = slice(None)) -> str:
-        """The model with the lowest MASE; where that is not defined, with the lowest RMSE."""
-        table = self.scores(some)
+    def best(self) -> str:
+        """The model with the lowest MASE on the cutoffs that choose; where that is not defined, with the lowest RMSE."""
+        table = self.scores(self.choosing)
+        table = {name: line for name, line in table.items() if name not in self.partial} or table
         by = "mase" if any(np.isfinite(line["mase"]) for line in table.values()) else "rmse"
         known = {name: line[by] for name, line in table.items() if np.isfinite(line[by])}
         return min(known, key=lambda name: known[name]) if known else next(iter(table))
@@ -78,7 +100,13 @@ class Backtest:
 
     def apart(self, name: str, other: str) -> Difference:
         """By how much the scaled absolute error of one model lies below another's, and what that is worth."""
-        return difference(self._scaled_errors(name), self._scaled_errors(other))
+        return difference(self._scaled_errors(name), self._scaled_errors(other), self.overlap)
+
+    @property
+    def overlap(self) -> int:
+        """How many of the cutoffs that follow one forecast some of the same values."""
+        step = self.backs[0] - self.backs[1] if len(self.backs) > 1 else self.y.shape[2]
+        return -(-self.y.shape[2] // step) - 1
 
     def mase_by_step(self, name: str) -> np.ndarray:
         """A model's MASE at each step ahead, `(h,)`."""
@@ -111,7 +139,7 @@ def long_enough(panel: Panel, plan: Plan) -> np.ndarray:
     Raises:
         BadInput: when there are none, with what to do.
     """
-    needed, lengths = plan.backs()[0] + 3, np.array([len(y) for y in panel.y])
+    needed, lengths = plan.backs()[0] + FEWEST_KNOWN, np.array([len(y) for y in panel.y])
     places = np.flatnonzero(lengths >= needed)
     if not len(places):
         raise BadInput(
@@ -127,15 +155,20 @@ def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: 
     y = np.full((len(backs), len(panel.ids), plan.h), np.nan)
     y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in backs])
     scale, ends = (
-        np.array([[scales(known, plan.season_length) for known in panel.before(back)] for back in some])
+        np.array([[scales(known, plan.season_length) for known in panel.known_before(back)] for back in some])
         for some in (backs, [0])
     )
     return Backtest(backs, y, dict(y_hat), scale, ends[0, :, 0], dict(left_out or {}))
 
 
-def with_mean(made: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Forecasts by model, and as `ensemble` the mean of those that are no rules of thumb, where there are two of them."""
-    members = members_of(made)
+def with_mean(made: Mapping[str, np.ndarray], partial: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Forecasts by model, and as `ensemble` the mean of those that are no rules of thumb, where there are two of them.
+
+    Args:
+        made: forecasts by model.
+        partial: models that were stopped, and so are no members.
+    """
+    members = [name for name in members_of(made) if name not in partial]
     return {**made, "ensemble": np.mean([made[name] for name in members], axis=0)} if len(members) > 1 else dict(made)
 
 
@@ -144,81 +177,138 @@ def members_of(names: Sequence[str] | Mapping[str, object]) -> list[str]:
     return [name for name in names if MODELS[name].group != "baselines" and not MODELS[name].combines]
 
 
-def backtest(panel: Panel, plan: Plan, names: tuple[str, ...] = DEFAULT, say: Say = silent) -> Backtest:
-    """Let models forecast from cutoffs in the past, each knowing nothing of what came later.
+# --------------------------------------------------------------------------------------------------------------- fits
+
+
+@dataclass(frozen=True)
+class SeriesResult:
+    """What one model forecasts of a panel, in units.
+
+    Attributes:
+        y_hat: from the cutoffs of the fit, `(n_cutoffs, n_series, h)`; NaN for series that are too short to be judged.
+        fit_s: seconds that it took, also those of the fit whose state it went on from.
+        learned: what was learned, and how; None where there was nothing to learn.
+        parameters: how many numbers the model learns.
+    """
+
+    y_hat: np.ndarray
+    fit_s: float
+    learned: Learned | None = None
+    parameters: int = 0
+
+    def summary(self) -> dict:
+        """All but the arrays, as plain JSON values, under the names that `Result.summary` has for them."""
+        learned = self.learned if self.learned is not None and self.learned.epochs else None
+        names = ("epochs", "best_epoch", "epoch_s", "compile_s", "ended_early")
+        return {"fit_s": self.fit_s, "parameters": self.parameters} | {name: getattr(learned, name, None) for name in names}
+
+
+def run_series_fit(fit: SeriesFit, panel: Panel, control: Control | None = None) -> SeriesResult:
+    """Let a model learn what was known at the first cutoff of a fit, and forecast from all of its cutoffs.
+
+    Args:
+        fit: the settings.
+        panel: its series.
+        control: callbacks for progress and stop; training settings and seed are taken from the fit.
 
     Raises:
-        BadInput: when the series are too short.
+        BadInput: when the series are too short, or the model cannot forecast them.
+        Diverged: when a loss turns NaN.
+        Stopped: when it was stopped, and there is nothing to keep.
     """
-    long_enough(panel, plan)
-    y_hat: dict[str, np.ndarray] = {}
+    control, began = for_fit(fit, control), time.monotonic()
+    control.on_stage("preparing")
+    lengths = np.array([len(y) for y in panel.y])
+    places = np.flatnonzero(lengths >= fit.backs[0] + FEWEST_KNOWN) if fit.backs[0] else np.arange(len(lengths))
+    if not len(places):
+        raise BadInput(f"No series has {fit.backs[0] + FEWEST_KNOWN} values: take a shorter horizon or fewer cutoffs.")
+    model = forecaster_of(fit.model, panel.some(places), fit.task, fit.backs, control, fit.max_windows)
+    control.on_stage("forecasting" if fit.forecasts_the_future else "backtesting")
+    y_hat = np.full((len(fit.backs), len(panel.ids), fit.task.h), np.nan)
+    y_hat[:, places] = np.stack([model.forecast(back) for back in fit.backs])
+    before_s = 0.0 if model.learned is None else model.learned.before_s
+    return SeriesResult(y_hat, before_s + time.monotonic() - began, model.learned, model.parameters)
+
+
+def by_cutoff(backs: Sequence[int], arrays: Arrays) -> dict[int, np.ndarray]:
+    """The forecasts that a fit has stored, `(n_series, h)` by cutoff; earlier versions kept the last apart, as `ahead`."""
+    ahead = [arrays["ahead"]] if "ahead" in arrays else []
+    return dict(zip(backs, [*arrays["y_hat"], *ahead], strict=True))
+
+
+def series_fits(experiment: Experiment) -> list[SeriesFit]:
+    """The fits of an experiment with a plan, also of naive where it was not chosen."""
+    return [fit for fit in fits_of(experiment) if isinstance(fit, SeriesFit)]
+
+
+ByModel = dict[str, dict[int, np.ndarray]]
+"""Forecasts by model and cutoff, `(n_series, h)` each."""
+
+
+def _run(fits: Sequence[SeriesFit], panel: Panel, say: Say) -> tuple[ByModel, dict[str, str]]:
+    """Run fits one after the other; models that cannot forecast the series are left out, with the reason."""
+    made: ByModel = {}
     left_out: dict[str, str] = {}
-    for name in names:
-        if MODELS[name].combines:
-            continue
-        began = time.monotonic()
+    for fit in fits:
+        name = fit.model.name
         try:
-            y_hat[name] = _past(panel, plan, ModelChoice(name=name), Control())
+            result = run_series_fit(fit, panel)
         except BadInput as error:
             left_out[name] = str(error)
             say(f"{name}: left out. {error}")
             continue
-        say(f"{name}: {time.monotonic() - began:.1f} s")
-    return judged(panel, plan, with_mean(y_hat) if "ensemble" in names else y_hat, left_out)
+        made.setdefault(name, {}).update(by_cutoff(fit.backs, {"y_hat": result.y_hat}))
+        say(f"{name}: {result.fit_s:.1f} s")
+    return {name: forecasts for name, forecasts in made.items() if name not in left_out}, left_out
 
 
-def _past(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
-    """What a model would have forecast from each cutoff, `(n_cutoffs, n_series, h)`; NaN for series that are too short."""
-    backs, places = plan.backs(), long_enough(panel, plan)
-    judged_by = panel.some(places)
-    forecaster = forecaster_of(choice, judged_by, plan, backs, control)
-    y_hat = np.full((len(backs), len(panel.ids), plan.h), np.nan)
-    y_hat[:, places] = np.stack([forecaster(back) for back in backs])
-    return y_hat
+def backtest(panel: Panel, experiment: Experiment, say: Say = silent) -> Backtest:
+    """Let the models of an experiment forecast from cutoffs in the past, each knowing nothing of what came later.
+
+    Args:
+        panel: the series.
+        experiment: with a plan, and what its time budget came to (`budget.allotted`).
+        say: is told of each model as it is done.
+
+    Raises:
+        BadInput: when the series are too short.
+    """
+    plan = plan_of(experiment)
+    long_enough(panel, plan)
+    fits = [fit for fit in _chosen(experiment) if not fit.forecasts_the_future]
+    made, left_out = _run(fits, panel, say)
+    y_hat = {name: np.stack([forecasts[back] for back in plan.backs()]) for name, forecasts in made.items()}
+    return judged(panel, plan, with_mean(y_hat) if _mixes(experiment) else y_hat, left_out_of(experiment) | left_out)
 
 
-def _ahead(panel: Panel, plan: Plan, choice: ModelChoice, control: Control) -> np.ndarray:
-    """What a model that has learned from all of the series forecasts from their end, `(n_series, h)`."""
-    return forecaster_of(choice, panel, plan, [0], control)(0)
+def _chosen(experiment: Experiment) -> list[SeriesFit]:
+    """The fits of the models that were chosen."""
+    names = {choice.name for choice in experiment.models}
+    return [fit for fit in series_fits(experiment) if fit.model.name in names]
+
+
+def plan_of(experiment: Experiment) -> Plan:
+    """The plan of an experiment.
+
+    Raises:
+        BadInput: when it has none.
+    """
+    if experiment.plan is None:
+        raise BadInput("These settings have no plan for whole series.")
+    return experiment.plan
+
+
+def left_out_of(experiment: Experiment) -> dict[str, str]:
+    """The models that the time budget of an experiment leaves out, and why."""
+    shares = zip(experiment.models, experiment.allotted, strict=False)  # without a budget there are none
+    return {choice.name: share.left_out for choice, share in shares if share.left_out}
+
+
+def _mixes(experiment: Experiment) -> bool:
+    return any(MODELS[choice.name].combines for choice in experiment.models)
 
 
 # ---------------------------------------------------------------------------------------------------------- forecasts
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What one model forecasts of a panel, in units.
-
-    Attributes:
-        y_hat: from the cutoffs in the past, `(n_cutoffs, n_series, h)`.
-        ahead: from the end of the series, `(n_series, h)`.
-        fit_s: seconds that it took.
-    """
-
-    y_hat: np.ndarray
-    ahead: np.ndarray
-    fit_s: float
-
-    def summary(self) -> dict:
-        """All but the arrays, as plain JSON values, under the names that `Result.summary` has for them."""
-        return {"fit_s": self.fit_s} | dict.fromkeys(("epochs", "best_epoch", "planned", "ended_early"))
-
-
-def outlook(panel: Panel, plan: Plan, choice: ModelChoice, control: Control | None = None) -> Outlook:
-    """Let one model forecast the past and the future of a panel.
-
-    Args:
-        control: callbacks for progress and stop.
-
-    Raises:
-        BadInput: when the series are too short, or the model cannot forecast them.
-    """
-    long_enough(panel, plan)
-    control, began = control or Control(), time.monotonic()
-    control.on_stage("backtesting")
-    y_hat = _past(panel, plan, choice, control)
-    control.on_stage("forecasting")
-    return Outlook(y_hat, _ahead(panel, plan, choice, control), time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -242,11 +332,16 @@ class Forecast:
 
     @property
     def why(self) -> str:
-        """Why, in a sentence."""
-        table, (n_cutoffs, _, h) = self.tested.scores(), self.tested.y.shape
-        line, repeat = table[self.chosen], table.get("seasonal_naive", table.get("naive"))
-        against = f"; seasonal naive has {repeat['mase']:.3f}" if repeat else ""
-        return f"{self.chosen} has the lowest MASE, {line['mase']:.3f}, over {n_cutoffs} cutoffs of {h} steps{against}."
+        """Why, in sentences: what chose it, and how it does where nothing was chosen by."""
+        tested, name = self.tested, self.chosen
+        n_chosen, h = len(tested.backs[tested.choosing]), tested.y.shape[2]
+        table = tested.scores(tested.choosing)
+        text = f"{name} has the lowest MASE, {table[name]['mase']:.3f}, over {_counted(n_chosen, 'cutoff')} of {h} steps"
+        against = next((rule for rule in ("seasonal_naive", "naive") if rule in table and rule != name), None)
+        text += f"; {MODELS[against].title.lower()} has {table[against]['mase']:.3f}" if against else ""
+        if not tested.keeps_one:
+            return f"{text}. The same cutoffs chose it: what comes may well be worse."
+        return f"{text}. On the last cutoff, which chose nothing, it has {tested.headline(name)['mase']:.3f}."
 
     def bounds(self, name: str, level: float) -> tuple[np.ndarray, np.ndarray]:
         """The interval of a model's forecast, `(n_series, h)` each; `level` in percent."""
@@ -274,39 +369,58 @@ class Forecast:
 def assembled(
     panel: Panel,
     experiment: Experiment,
-    made: Mapping[str, Mapping[str, np.ndarray]],
+    made: Mapping[str, Mapping[int, np.ndarray]],
     left_out: Mapping[str, str] | None = None,
+    partial: Collection[str] = (),
 ) -> Forecast:
-    """The forecast of an experiment with a plan, from the arrays `y_hat` and `ahead` of the models that are done.
+    """The forecast of an experiment with a plan, of the models that have forecast from all of its cutoffs.
 
     Args:
+        panel: the series.
+        experiment: what was asked.
+        made: forecasts by model and cutoff, `(n_series, h)` each; see `by_cutoff`.
         left_out: models that cannot forecast these series, and why.
+        partial: models that were stopped before they were done.
 
     Raises:
         BadInput: when it has no plan, or none is done.
     """
-    if experiment.plan is None or not made:
+    plan = plan_of(experiment)
+    whole = {name: forecasts for name, forecasts in made.items() if {*plan.backs(), 0} <= forecasts.keys()}
+    if not whole:
         raise BadInput("No model has forecast these series yet.")
-    y_hat, ahead = ({name: arrays[part] for name, arrays in made.items()} for part in ("y_hat", "ahead"))
-    if any(choice.name == "ensemble" for choice in experiment.models):
-        y_hat, ahead = with_mean(y_hat), with_mean(ahead)
-    return Forecast(panel, judged(panel, experiment.plan, y_hat, left_out), ahead)
+    y_hat = {name: np.stack([forecasts[back] for back in plan.backs()]) for name, forecasts in whole.items()}
+    ahead = {name: forecasts[0] for name, forecasts in whole.items()}
+    if _mixes(experiment):
+        y_hat, ahead = with_mean(y_hat, partial), with_mean(ahead, partial)
+    tested = judged(panel, plan, y_hat, left_out_of(experiment) | dict(left_out or {}))
+    return Forecast(panel, replace(tested, partial=frozenset(partial) & y_hat.keys()), ahead)
 
 
-def forecast(panel: Panel, plan: Plan, names: tuple[str, ...] = (), say: Say = silent) -> Forecast:
-    """Forecast with the models that are named, or with the one that backtests choose.
+def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_best: bool = False) -> Forecast:
+    """Forecast with the models of an experiment.
+
+    Args:
+        panel: the series.
+        experiment: with a plan, and what its time budget came to (`budget.allotted`).
+        say: is told of each model as it is done.
+        only_best: let the model alone forecast that backtests choose.
 
     Raises:
         BadInput: when the series are too short, or no model could forecast them.
     """
-    tested = backtest(panel, plan, names or DEFAULT, say)
+    tested = backtest(panel, experiment, say)
     if not tested.y_hat:
         raise BadInput("No model could forecast these series: " + "; ".join(tested.left_out.values()))
-    needed = list(tested.y_hat) if names else [tested.best()]
-    members = members_of(tested.y_hat) if "ensemble" in needed else []
-    ahead = {
-        name: _ahead(panel, plan, ModelChoice(name=name), Control())
-        for name in dict.fromkeys([*needed, *members])
-        if not MODELS[name].combines
-    }
+    needed = [tested.best()] if only_best else list(tested.y_hat)
+    members = members_of(tested.y_hat) if any(MODELS[name].combines for name in needed) else []
+    fits = [fit for fit in _chosen(experiment) if fit.forecasts_the_future and fit.model.name in {*needed, *members}]
+    made, left_out = _run(fits, panel, say)
+    if left_out:
+        raise BadInput("A model could forecast the past and not what comes: " + "; ".join(left_out.values()))
+    ahead = {name: forecasts[0] for name, forecasts in made.items()}
     return Forecast(panel, tested, with_mean(ahead) if members else ahead)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"one {what}" if n == 1 else f"{n} {what}s"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecasting.data import Split, Windows, load
-from forecasting.experiment import Experiment, Fit, ModelChoice, Training, Waves
-from forecasting.fit import fits_of, run_fit
+from forecasting.experiment import Experiment, ModelChoice, Training, Waves, WindowFit
+from forecasting.fit import run_fit, window_fits
 from forecasting.models import Control
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _data(n_series: int) -> Split:
     return load(Waves(n_series=n_series), Experiment().task)
 
 
-def _fit(name: str, n_series: int, epochs: int, seed: int) -> Fit:
+def _fit(name: str, n_series: int, epochs: int, seed: int) -> WindowFit:
     source, model = Waves(n_series=n_series), (ModelChoice(name=name),)
-    return fits_of(Experiment(source=source, models=model, training=Training(epochs=epochs), seeds=(seed,)))[-1]
+    return window_fits(Experiment(source=source, models=model, training=Training(epochs=epochs), seeds=(seed,)))[-1]
 
 
 # ------------------------------------------------------------------------------------------------- as a worker does it

@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from forecasting.backtest import DEFAULT, Backtest, backtest, default_plan, forecast
+from forecasting.budget import allotted
 from forecasting.data import read_file, series_of_file
 from forecasting.data.panel import Panel
 from forecasting.data.reading import SUMMARY, read
-from forecasting.experiment import BadInput, Plan, Upload, plain
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Upload, plain
 from forecasting.export import WRITERS
 from forecasting.models import MODELS
+from forecasting.recipes import RECIPES
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
@@ -104,8 +106,8 @@ def evaluate_command(
         cutoffs = {"n_windows": n_windows, "step_size": step_size, "refit": refit}
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
         shown |= {"differencing": differencing, "input_size": input_size}
-        plan = _plan(h=h, season_length=season or panel.season_length, seconds=seconds, **cutoffs, **shown)
-        tested = backtest(panel, plan, _names(models) or DEFAULT, _say)
+        plan = _plan(h=h, season_length=season or panel.season_length, **cutoffs, **shown)
+        tested = backtest(panel, _experiment(panel, plan, models, seconds), _say)
         lines = score_lines(tested, _levels(level))
     if as_json:
         found = {"h": h, "season_length": plan.season_length, "frequency": panel.frequency, "series": len(panel.ids)}
@@ -149,8 +151,8 @@ def forecast_command(
         usual = default_plan(panel, season or panel.season_length, h).model_dump()
         shown = {"power": power, "take_out": take_out, "calendar": calendar}
         shown |= {"differencing": differencing, "input_size": input_size}
-        plan = _plan(**usual | shown | {"seconds": seconds})
-        made = forecast(panel, plan, _names(models), _say)
+        asked = _experiment(panel, _plan(**usual | shown), models, seconds)
+        made = forecast(panel, asked, _say, only_best=not models)
     table = made.frame({name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}, levels)
     out.write_bytes(WRITERS[out.suffix](table))
     print(made.why, file=sys.stderr)
@@ -216,6 +218,20 @@ def _plan(**settings: Any) -> Plan:
         raise plain(error) from None
 
 
+def _experiment(panel: Panel, plan: Plan, models: str | None, seconds: float) -> Experiment:
+    """What is asked of a file's series, and what the time comes to; the panel has been read already."""
+    names = _names(models) or DEFAULT
+    asked = Experiment(
+        source=Upload(upload_id=NOT_STORED),
+        plan=plan,
+        models=tuple(ModelChoice(name=name) for name in names),
+        training=RECIPES["tuned"],
+        seeds=(1,),
+        budget_s=seconds,
+    )
+    return allotted(asked, panel=panel)
+
+
 def _names(models: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (models or "").split(",") if name.strip())
     unknown = [name for name in names if name not in MODELS]
@@ -254,7 +270,8 @@ def score_lines(tested: Backtest, levels: tuple[float, ...]) -> list[dict]:
         line["mase_by_step"] = [_defined(value) for value in tested.mase_by_step(name)]
         line["mase_by_cutoff"] = [_defined(value) for value in tested.mase_by_cutoff(name)]
         lines.append(line)
-    return sorted(lines, key=lambda line: (line["mase"] is None, line["mase"] or line["rmse"] or 0.0))
+    key = lambda line: (line["model"] != best, line["mase"] is None, line["mase"] or line["rmse"] or 0.0)  # noqa: E731
+    return sorted(lines, key=key)
 
 
 def _defined(value: float) -> float | None:

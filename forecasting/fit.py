@@ -1,4 +1,4 @@
-"""One fit from its settings to its result: what a worker runs, and what a notebook can call."""
+"""The fits of an experiment; and one on windows from its settings to its result, for workers and notebooks."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,17 @@ from forecasting.data import ReadUpload, Split, Windows, load, no_uploads
 from forecasting.data.holes import fill_mse
 from forecasting.data.transforms import Differences
 from forecasting.evaluation.scores import mse, mse_per_output
-from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice, Task
+from forecasting.experiment import (
+    Allotment,
+    BadInput,
+    Experiment,
+    Fit,
+    LookBackFit,
+    ModelChoice,
+    SeriesFit,
+    Training,
+    WindowFit,
+)
 from forecasting.models import Arrays, Control, Ensemble, Learned, Learner, Model, Shape, resolve
 
 
@@ -42,7 +52,6 @@ class Result:
         state: where the fit has got to; another one of its trunk can go on from there. Empty without training.
         parameters: how many numbers the model learns.
         epochs, best_epoch: epochs done, and the one with the lowest validation loss; None without training.
-        planned: epochs after which the fit was to end, a time budget turned into them; None without training.
         epoch_s, compile_s: seconds per epoch (median, without the first), and for the first gradient step.
         ended_early: None, or what ended it: "stopped".
     """
@@ -58,7 +67,6 @@ class Result:
     parameters: int = 0
     epochs: int | None = None
     best_epoch: int | None = None
-    planned: int | None = None
     epoch_s: float | None = None
     compile_s: float | None = None
     ended_early: str | None = None
@@ -77,7 +85,6 @@ class Result:
             "parameters": self.parameters,
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
-            "planned": self.planned,
             "fit_s": self.fit_s,
             "epoch_s": self.epoch_s,
             "compile_s": self.compile_s,
@@ -85,42 +92,60 @@ class Result:
         }
 
 
+INSTANT_WORK = 500_000
+"""Units of work, half a second, up to which the page computes a model by itself."""
+
+
 def fits_of(experiment: Experiment) -> list[Fit]:
     """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order.
 
     Naive is in every comparison: it is put first when it was not chosen. Parameters are left out where they are the default,
-    so that a fit has one id however it was written down. Ensembles are none: see `ensembles_of`.
+    so that a fit has one id however it was written down. Models that a time budget leaves out have none. Ensembles are none:
+    see `ensembles_of`.
 
     Raises:
-        BadInput: when a model or a parameter is unknown or out of range.
+        BadInput: when a model or a parameter is unknown or out of range, or a time budget has not been looked at.
     """
-    choices = list(experiment.models)
-    if all(choice.name != "naive" for choice in choices):
-        choices.insert(0, ModelChoice(name="naive"))
+    if experiment.budget_s is not None and not experiment.allotted:
+        raise BadInput("What the time budget comes to is not known yet: see `forecasting.budget.allotted`.")
+    shares = list(experiment.allotted or [Allotment()] * len(experiment.models))
+    chosen = list(zip(experiment.models, shares, strict=True))
+    if all(choice.name != "naive" for choice in experiment.models):
+        chosen.insert(0, (ModelChoice(name="naive"), Allotment()))
     fits: dict[str, Fit] = {}
-    for model, shortest in map(_shortest, choices):
-        if not model.combines:
-            fits |= {fit.id: fit for fit in _fits_of_one(experiment, model, shortest)}
+    for choice, share in chosen:
+        model, shortest = _shortest(choice)
+        if not model.combines and not share.left_out:
+            fits |= {fit.id: fit for fit in _fits_of_one(experiment, model, shortest, share)}
     return list(fits.values())
 
 
-def ensembles_of(experiment: Experiment) -> list[Fit]:
+def window_fits(experiment: Experiment) -> list[WindowFit]:
+    """The fits of an experiment without a plan."""
+    return [fit for fit in fits_of(experiment) if isinstance(fit, WindowFit)]
+
+
+def ensembles_of(experiment: Experiment) -> list[WindowFit]:
     """List the ensembles of an experiment in the form of fits, though nobody fits them: `combine` makes them of others."""
     source, task = experiment.source, experiment.task
     fits = [
-        Fit(source=source, task=task, model=short) for model, short in map(_shortest, experiment.models) if model.combines
+        WindowFit(source=source, task=task, model=short)
+        for model, short in map(_shortest, experiment.models)
+        if model.combines
     ]
     return list({fit.id: fit for fit in fits}.values())
 
 
-def _fits_of_one(experiment: Experiment, model: Model, shortest: ModelChoice) -> list[Fit]:
-    source, task = experiment.source, experiment.task
-    if experiment.plan is not None:
-        return [Fit(source=source, task=Task(), model=shortest, plan=experiment.plan)]
-    if not model.trained:
-        return [Fit(source=source, task=task, model=shortest)]
-    training = experiment.training
-    return [Fit(source=source, task=task, model=shortest, training=training, seed=seed) for seed in experiment.seeds]
+def _fits_of_one(experiment: Experiment, model: Model, shortest: ModelChoice, share: Allotment) -> list[Fit]:
+    source, plan = experiment.source, experiment.plan
+    epochs = {"epochs": share.epochs, "restarts": ()} if share.epochs else {}
+    training = experiment.training.model_copy(update=epochs) if model.trained else None
+    if plan is not None:
+        seed, most = (experiment.seeds[0], share.max_windows) if model.trained else (None, None)
+        how = {"source": source, "task": plan.task, "model": shortest, "training": training, "seed": seed}
+        return [SeriesFit(**how, max_windows=most, backs=backs) for backs in plan.fits()]
+    seeds = experiment.seeds if model.trained else (None,)
+    return [WindowFit(source=source, task=experiment.task, model=shortest, training=training, seed=seed) for seed in seeds]
 
 
 def _shortest(choice: ModelChoice) -> tuple[Model, ModelChoice]:
@@ -130,7 +155,7 @@ def _shortest(choice: ModelChoice) -> tuple[Model, ModelChoice]:
 
 
 def run_fit(
-    fit: Fit, control: Control | None = None, read_upload: ReadUpload = no_uploads, split: Split | None = None
+    fit: WindowFit, control: Control | None = None, read_upload: ReadUpload = no_uploads, split: Split | None = None
 ) -> Result:
     """Fit a model and score it: on validation, by which models are chosen, and once on test.
 
@@ -145,11 +170,9 @@ def run_fit(
         Diverged: when a loss turns NaN.
         Stopped: when it was stopped before its first epoch had ended.
     """
-    if fit.look_back is not None:
-        raise BadInput("Scoring at another look-back needs the weights of the finished fit: call `score_at`.")
-    control = _control(fit, control)
+    control = for_fit(fit, control)
     control.on_stage("preparing")
-    split, control = _filled(split or load(fit.source, fit.task, read_upload), fit, control)
+    split = _filled(split or load(fit.source, fit.task, read_upload), fit, control)
     model, started = resolve(fit.model), time.monotonic()
     differences = _differences(model, fit, split)
     seen = differences.split(split)
@@ -159,30 +182,31 @@ def run_fit(
 
 
 def score_at(
-    fit: Fit, weights: list[np.ndarray], control: Control | None = None, read_upload: ReadUpload = no_uploads
+    fit: LookBackFit, weights: list[np.ndarray], control: Control | None = None, read_upload: ReadUpload = no_uploads
 ) -> Result:
     """Score a fitted model on the same targets, seeing `fit.look_back` steps instead of those it was trained on.
 
     Raises:
         BadInput: when the model's look-back is not open, or the series are too short.
     """
-    control, model = _control(fit, control), resolve(fit.model)
+    parent = fit.parent
+    control, model = for_fit(parent, control), resolve(parent.model)
     if not model.open_time:
         raise BadInput(f"{model.label} is bound to the look-back that it was fitted with: only open models can change it.")
     control.on_stage("scoring")
-    split, control = _filled(load(fit.source, fit.task, read_upload, look_back=fit.look_back), fit, control)
-    differences, started = _differences(model, fit, split), time.monotonic()
+    split = _filled(load(parent.source, parent.task, read_upload, look_back=fit.look_back), parent, control)
+    differences, started = _differences(model, parent, split), time.monotonic()
     shape = Shape.of(differences.split(split))
     learned = Learned(model.load(weights, shape, control))
-    return _result(fit, learned, differences, shape, split, started)
+    return _result(parent, learned, differences, shape, split, started)
 
 
-def joins(fit: Fit) -> bool:
+def joins(fit: WindowFit) -> bool:
     """Whether ensembles are made of a fit's forecasts: its model has learned, and forecasts every window."""
     return isinstance(resolve(fit.model), Learner)
 
 
-def combine(ensemble: Fit, split: Split, members: Sequence[Mapping[str, np.ndarray]]) -> Result:
+def combine(ensemble: WindowFit, split: Split, members: Sequence[Mapping[str, np.ndarray]]) -> Result:
     """Mix the forecasts of other fits on the same windows, and score the mixture.
 
     Args:
@@ -218,33 +242,37 @@ def with_filled(split: Split, filled: np.ndarray | None) -> Split:
     return replace(split, valid=replace(split.valid, x=x))
 
 
-def is_instant(fit: Fit) -> bool:
+def is_instant(fit: WindowFit, split: Split) -> bool:
     """Whether a fit is so fast that the page does it while it is drawn; the others are done by a worker."""
     model = resolve(fit.model)
-    return model.combines or not (model.trained or model.local or fit.asks_network)
+    if model.trained or model.local or fit.asks_network:
+        return False
+    return model.combines or model.work(Shape.of(split), len(split.train), Training()) <= INSTANT_WORK
 
 
-def _filled(split: Split, fit: Fit, control: Control) -> tuple[Split, Control]:
-    """The windows with their holes filled in, and a time budget that begins afterwards."""
+def for_fit(fit: WindowFit | SeriesFit, control: Control | None) -> Control:
+    """Callbacks with the training settings and the seed of a fit."""
+    given = control or Control()
+    return replace(given, training=fit.training or given.training, seed=fit.seed or 0)
+
+
+def _filled(split: Split, fit: WindowFit, control: Control) -> Split:
+    """The windows with their holes filled in."""
     if not fit.asks_network:
-        return split, control
+        return split
     from forecasting.models.imputing import fill_in
 
-    split = fill_in(split, fit.task, control)
-    return split, replace(control, started=time.monotonic())
+    return fill_in(split, fit.task, control)
 
 
-def _differences(model: Model, fit: Fit, split: Split) -> Differences:
+def _differences(model: Model, fit: WindowFit, split: Split) -> Differences:
     """What is done to the windows that a model sees."""
     return Differences.learn(fit.task, split.train) if model.takes_differences else Differences()
 
 
-def _control(fit: Fit, control: Control | None) -> Control:
-    started = control or Control()
-    return replace(started, training=fit.training or started.training, seed=fit.seed or 0)
-
-
-def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, split: Split, started: float) -> Result:
+def _result(
+    fit: WindowFit, learned: Learned, differences: Differences, shape: Shape, split: Split, started: float
+) -> Result:
     model, y_hats, scores = resolve(fit.model), [], []
     for part in (split.valid, split.test):
         chosen = model.sampled(len(part))
@@ -267,7 +295,6 @@ def _result(fit: Fit, learned: Learned, differences: Differences, shape: Shape, 
         parameters=model.n_parameters(shape),
         epochs=learned.epochs if trained else None,
         best_epoch=learned.best_epoch if trained else None,
-        planned=learned.planned if trained else None,
         fit_s=learned.before_s + time.monotonic() - started,
         epoch_s=learned.epoch_s,
         compile_s=learned.compile_s,

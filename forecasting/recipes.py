@@ -27,7 +27,7 @@ def experiment(recipe: str) -> Experiment:
 
 def recipe_of(training: Training, models: Sequence[Model]) -> str | None:
     """The recipe that training settings and the parameters of networks follow, however long they train; None for none."""
-    ends = training.model_dump(include={"epochs", "budget_s", "restarts", "device"})
+    ends = training.model_dump(include={"epochs", "restarts", "device"})
     networks = [model for model in models if model.trained]
     for recipe, its in RECIPES.items():
         if training == its.model_copy(update=ends) and all(

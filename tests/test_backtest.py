@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import Forecast, backtest, default_plan, forecast, judged, outlook
+from forecasting.backtest import DEFAULT, Forecast, backtest, default_plan, forecast, judged
 from forecasting.data.panel import Panel
-from forecasting.experiment import BadInput, ModelChoice, Plan, Task
+from forecasting.experiment import BadInput, Plan, Task
 from forecasting.forecasters import task_of
 from forecasting.models import MODELS
+from tests.whole_series import asked, made_by
 
 RNG = np.random.default_rng(5)
 T = np.arange(140)
@@ -36,7 +37,7 @@ def values():
 
 @pytest.fixture(scope="module")
 def tested(values):
-    return backtest(panel(values), PLAN, QUICK)
+    return backtest(panel(values), asked(PLAN, QUICK))
 
 
 def test_truths_are_the_values_behind_each_cutoff(values, tested):
@@ -56,7 +57,7 @@ def test_rules_of_thumb_forecast_as_written_out(values, tested):
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.group == "baselines"])
 def test_every_baseline_forecasts_whole_series(values, name):
-    made = outlook(panel(values), PLAN, ModelChoice(name=name))
+    made = made_by(panel(values), PLAN, name)
     assert made.y_hat.shape == (3, 3, 7) and made.ahead.shape == (3, 7)
     levels = np.array([y.mean() for y in values])[:, None]
     assert (np.abs(made.ahead - levels) < 8).all()
@@ -67,7 +68,7 @@ def test_a_spike_in_the_future_moves_nothing_before_it():
     plan = Plan(h=7, season_length=7, n_windows=2)
     many = weekly(8)
     spiked = [np.concatenate([y[:-7], y[-7:] + 1e6]) for y in many]
-    plain, planted = (backtest(panel(some), plan, names) for some in (many, spiked))
+    plain, planted = (backtest(panel(some), asked(plan, names)) for some in (many, spiked))
     assert set(plain.y_hat) == set(planted.y_hat) >= {"linear", "ets", "theta", "gru", "ensemble"}
     for name in plain.y_hat:
         np.testing.assert_array_equal(plain.y_hat[name], planted.y_hat[name], err_msg=name)
@@ -79,7 +80,7 @@ def test_a_missing_value_is_carried_forward_where_it_is_seen_and_counts_nowhere_
     frame = pd.DataFrame({"unique_id": "s", "ds": pd.date_range("2024-01-01", periods=60), "y": y})
     holed = Panel.of(frame, "D")
     assert holed.ds[0][0] == pd.Timestamp("2024-01-02") and len(holed.y[0]) == 59
-    tested = backtest(holed, Plan(h=10, n_windows=2), ("naive",))
+    tested = backtest(holed, asked(Plan(h=10, n_windows=2), ("naive",)))
     np.testing.assert_array_equal(tested.y_hat["naive"][:, 0, 0], [38, 49])
     assert np.isnan(tested.y[1, 0, 5]) and np.isfinite(tested.y[0]).all()
     errors = [k for k in range(1, 11) if k != 6]
@@ -88,7 +89,7 @@ def test_a_missing_value_is_carried_forward_where_it_is_seen_and_counts_nowhere_
 
 def test_intervals_are_calibrated_with_the_scales_that_were_known_then():
     steps = np.concatenate([np.tile([0.0, 1.0], 40), np.tile([0.0, 1_000.0], 20)])
-    tested = backtest(panel([steps]), Plan(h=10, n_windows=5), ("naive",))
+    tested = backtest(panel([steps]), asked(Plan(h=10, n_windows=5), ("naive",)))
     assert tested.scale[0, 0, 0] < tested.scale[-1, 0, 0] / 10
     assert tested.conformal("naive", slice(1)).scale[0] == tested.scale[0, 0, 0]
 
@@ -107,7 +108,8 @@ def test_errors_by_step_and_by_cutoff_are_those_of_the_whole_table_cut_up(tested
 def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_mase(tested):
     table = tested.scores()
     assert table["ets"]["mase"] < table["seasonal_naive"]["mase"] < table["naive"]["mase"]
-    assert tested.best() == min(table, key=lambda name: table[name]["mase"])
+    chosen_by = tested.scores(slice(2))
+    assert tested.best() == min(chosen_by, key=lambda name: chosen_by[name]["mase"])
     assert table["ets"]["skill"] == pytest.approx(1 - table["ets"]["mase"] / table["seasonal_naive"]["mase"])
     members = [tested.y_hat[name] for name in ("linear", "ets", "theta")]
     np.testing.assert_allclose(tested.y_hat["ensemble"], np.mean(members, axis=0))
@@ -115,7 +117,7 @@ def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_m
 
 def test_a_forecast_goes_on_where_each_series_ends_with_intervals_that_contain_it(values):
     shorter = [values[0], values[1][:100]]
-    made = forecast(panel(shorter), PLAN)
+    made = forecast(panel(shorter), asked(PLAN, DEFAULT), only_best=True)
     frame = made.frame({made.chosen: "best"}, (95, 80))
     columns = ["unique_id", "ds", "best", "best-lo-80", "best-hi-80", "best-lo-95", "best-hi-95"]
     assert list(frame.columns) == columns and len(frame) == 14
@@ -125,19 +127,19 @@ def test_a_forecast_goes_on_where_each_series_ends_with_intervals_that_contain_i
         assert (one["best-lo-95"] <= one["best-lo-80"]).all() and (one["best-lo-80"] < one["best"]).all()
         assert (one["best"] < one["best-hi-80"]).all() and (one["best-hi-80"] <= one["best-hi-95"]).all()
     assert made.chosen in made.why and "MASE" in made.why
-    named = forecast(panel(shorter), PLAN, ("naive", "theta")).frame({"naive": "naive", "theta": "theta"}, (90,))
+    named = forecast(panel(shorter), asked(PLAN, ("naive", "theta"))).frame({"naive": "naive", "theta": "theta"}, (90,))
     assert list(named.columns[2:]) == ["naive", "naive-lo-90", "naive-hi-90", "theta", "theta-lo-90", "theta-hi-90"]
-    mean = forecast(panel(shorter), PLAN, ("linear", "theta", "ensemble")).ahead
+    mean = forecast(panel(shorter), asked(PLAN, ("linear", "theta", "ensemble"))).ahead
     np.testing.assert_allclose(mean["ensemble"], (mean["linear"] + mean["theta"]) / 2)
 
 
 def test_models_that_are_asked_one_by_one_forecast_what_they_do_together(tested, values):
-    alone = {name: outlook(panel(values), PLAN, ModelChoice(name=name)) for name in ("naive", "linear", "theta")}
+    alone = {name: made_by(panel(values), PLAN, name) for name in ("naive", "linear", "theta")}
     again = judged(panel(values), PLAN, {name: one.y_hat for name, one in alone.items()})
     for name, one in alone.items():
         np.testing.assert_array_equal(one.y_hat, tested.y_hat[name])
         assert again.scores()[name]["mase"] == tested.scores()[name]["mase"]
-    whole = forecast(panel(values), PLAN, ("naive", "linear", "theta"))
+    whole = forecast(panel(values), asked(PLAN, ("naive", "linear", "theta")))
     assert isinstance(whole, Forecast)
     for name, one in alone.items():
         np.testing.assert_array_equal(one.ahead, whole.ahead[name])
@@ -145,15 +147,17 @@ def test_models_that_are_asked_one_by_one_forecast_what_they_do_together(tested,
 
 def test_of_ten_values_rules_remain_and_of_fewer_nothing_is_promised():
     ten = panel([np.array([3.0, 4, 3, 5, 4, 6, 5, 7, 6, 8])])
-    tested = backtest(ten, Plan(h=2, n_windows=2), (*QUICK, "gru"))
+    tested = backtest(ten, asked(Plan(h=2, n_windows=2), (*QUICK, "gru")))
     assert {"naive", "drift"} <= set(tested.y_hat) and "too few" in tested.left_out["gru"]
     with pytest.raises(BadInput, match="take a shorter horizon or fewer cutoffs"):
-        backtest(ten, Plan(h=4, n_windows=3), QUICK)
+        backtest(ten, asked(Plan(h=4, n_windows=3), QUICK))
 
 
 def test_series_that_are_too_short_are_forecast_and_count_in_no_score(values):
     short = panel([*values, values[0][:12], values[1][:40]])
-    made, alone = (forecast(some, PLAN, ("naive", "linear", "theta")) for some in (short, panel([*values, values[1][:40]])))
+    made, alone = (
+        forecast(some, asked(PLAN, ("naive", "linear", "theta"))) for some in (short, panel([*values, values[1][:40]]))
+    )
     assert np.isnan(made.tested.y[:, 3]).all() and np.isfinite(made.tested.y[:, 4]).all()
     assert made.tested.scores()["theta"] == pytest.approx(alone.tested.scores()["theta"])
     low, high = made.bounds("theta", 80)
@@ -164,7 +168,7 @@ def test_series_that_are_too_short_are_forecast_and_count_in_no_score(values):
 
 def test_a_series_that_never_changes_is_forecast_as_it_is():
     flat = panel([np.full(60, 5.0)])
-    made = forecast(flat, Plan(h=3, season_length=7, n_windows=2))
+    made = forecast(flat, asked(Plan(h=3, season_length=7, n_windows=2), DEFAULT), only_best=True)
     np.testing.assert_allclose(made.ahead[made.chosen], 5.0, rtol=1e-5)
 
 
@@ -178,7 +182,7 @@ def test_differences_are_those_of_the_plan():
     for differencing, lags in (("none", ()), ("first", (1,)), ("seasonal", (7,)), ("both", (7, 1))):
         assert task_of(panel(weekly(1)), PLAN.model_copy(update={"differencing": differencing}), 21).lags == lags
     growing = [np.arange(140.0) + 20 * i for i in range(3)]
-    made = outlook(panel(growing), PLAN.model_copy(update={"differencing": "first"}), ModelChoice(name="linear"))
+    made = made_by(panel(growing), PLAN.model_copy(update={"differencing": "first"}), "linear")
     np.testing.assert_allclose(made.ahead, np.arange(140, 147) + 20 * np.arange(3)[:, None], rtol=1e-3)
     for plan, said in (
         (Plan(h=7, n_windows=2, differencing="seasonal"), "need a season"),
@@ -186,7 +190,7 @@ def test_differences_are_those_of_the_plan():
     ):
         with pytest.raises(BadInput, match=said):
             task_of(panel(weekly(1)), plan, 21)
-        assert "naive" in backtest(panel(weekly(1)), plan, ("naive", "linear")).y_hat
+        assert "naive" in backtest(panel(weekly(1)), asked(plan, ("naive", "linear"))).y_hat
 
 
 def test_horizons_and_seasons_may_be_as_long_as_a_plan_allows():
@@ -208,5 +212,5 @@ def test_what_was_filled_in_is_no_value_to_be_forecast():
 
 
 def test_a_model_that_makes_no_forecasts_of_a_file_is_named():
-    tested = backtest(panel(weekly(1)), PLAN, ("naive", "oracle"))
+    tested = backtest(panel(weekly(1)), asked(PLAN, ("naive", "oracle")))
     assert "cannot forecast" in tested.left_out["oracle"]

@@ -7,11 +7,12 @@ import streamlit as st
 
 from dashboard import address, series_figures, service
 from dashboard.components import complain, told
-from dashboard.figures import show
+from dashboard.figures import curves_figure, show
 from dashboard.outlook import JUDGED_AT, Outlook, outlook_of, scores_of, verdict
+from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
 from dashboard.views import forecast_settings, live
-from dashboard.views.header import recent, share, stop_button
+from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.views.look import how_far_back, look, series_chosen
 from dashboard.words import digits, escaped
 from forecasting.backtest import DEFAULT, Forecast, default_plan
@@ -23,7 +24,6 @@ from forecasting.models import MODELS
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
-TICK_S = 0.5
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -33,7 +33,9 @@ def opening() -> Experiment:
     source = Sample(name="elnino")
     panel = service.panel_of(source)
     plan = default_plan(panel, panel.season_length)
-    return Experiment(source=source, plan=plan, models=tuple(ModelChoice(name=name) for name in DEFAULT))
+    models = tuple(ModelChoice(name=name) for name in DEFAULT)
+    asked = Experiment(source=source, plan=plan, models=models, **forecast_settings.HOW)
+    return service.decided(asked, None)
 
 
 def page() -> None:
@@ -62,10 +64,11 @@ def _page() -> None:
     _header(experiment, run, outlook)
     unit = SAMPLES[experiment.source.name].unit if isinstance(experiment.source, Sample) else "value"
     if run is not None and not run.ended:
-        st.fragment(_live, run_every=TICK_S)(run.id, sum(fit.ended for fit in run.fits))
+        live.growing(run)
     if outlook.forecast is not None:
         _forecast(outlook.forecast, unit)
         _scores(outlook, unit)
+    _learning(run)
     for name, why in outlook.left_out.items():
         st.caption(f"{MODELS[name].title} was left out: {escaped(why)}")
     look(panel, experiment, unit)
@@ -119,18 +122,17 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
         if run is not None and not run.ended:
             stop_button(run)
         else:
-            wanted = fits_of(experiment)
-            left = [fit for fit in wanted if outlook.open(fit)]
+            left = outlook.open
             st.button(
                 "Forecast",
                 key="forecast",
                 type="primary",
                 icon=":material/play_arrow:",
                 on_click=_start,
-                args=(experiment,),
-                disabled=outlook.refused is not None or (run is not None and not left),
-                help=f"{len(left)} of {len(wanted)} models to do. They forecast the past from every cutoff, and then what "
-                "comes.",
+                args=(experiment if run is None or not run.earlier else service.anew(experiment),),
+                disabled=outlook.refused is not None or (run is not None and not left and not run.earlier),
+                help=f"{len(left)} of {len(outlook.wanted)} fits to do: of every model one that forecasts the past from the "
+                "cutoffs, and one that forecasts what comes.",
             )
     if outlook.forecast is not None:
         st.markdown(verdict(outlook.forecast))
@@ -138,6 +140,7 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
         complain(outlook.refused)
     else:
         st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
+    say_earlier(run)
     if outlook.only_baselines and run is None:
         st.caption("These are rules of thumb. Press *Forecast*, and models that learn try to do better.")
 
@@ -153,19 +156,22 @@ def _pill(run: RunView) -> None:
         st.badge("finished", color="green")
 
 
-def _live(run_id: str, ended_before: int) -> None:
-    """One tick: how far each model is; the whole page once another has ended."""
-    try:
-        run = service.store().run(run_id)
-    except Unavailable as error:  # the next tick asks again
-        complain(error)
+def _learning(run: RunView | None) -> None:
+    """The learning curves of a run that has ended, and why fits ended early."""
+    if run is None or not run.ended:
         return
-    if run is None or sum(fit.ended for fit in run.fits) != ended_before:
-        st.rerun()
-    with st.container(key="fits"):
-        for fit in run.fits:
-            if not fit.ended:
-                live.progress(fit)
+    trained = [fits for fits in fits_of_run(run) if any(outcome.view and outcome.view.epochs for outcome in fits.outcomes)]
+    if trained:
+        st.markdown("#### Learning")
+        alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
+        show(curves_figure(trained, None, scaled=True), "learning", alt)
+        st.caption(
+            "Thin: training loss. Thick: validation loss. Of each network one fit for the backtest, one for what comes."
+        )
+        live.offer_to_continue(run)
+    for fit in run.fits:
+        if fit.reason and fit.status != "finished":
+            live.say_why(fit)
 
 
 def _forecast(forecast: Forecast, unit: str) -> None:
@@ -174,15 +180,16 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     covered, _ = tested.covered(best, JUDGED_AT)
     grid = st.grid(4, min_column_width=130)
     grid.metric("Best on backtests", MODELS[best].title, border=True, height="stretch")
-    mase = scores[best]["mase"]
+    headline = tested.headline(best)
+    mase, skill = headline["mase"], headline["skill"]
+    kept = "on the last cutoff, which chose nothing" if tested.keeps_one else "on the cutoff that chose it"
     grid.metric(
         "MASE",
         digits(mase) if np.isfinite(mase) else "undefined",
         border=True,
         height="stretch",
-        help="Mean absolute error, in those that seasonal naive makes within the history: below 1 is better than it.",
+        help=f"Mean absolute error {kept}, in those that seasonal naive makes within the history: below 1 is better.",
     )
-    skill = scores[best]["skill"]
     grid.metric(
         "Skill against seasonal naive", f"{skill:.1%}" if np.isfinite(skill) else "undefined", border=True, height="stretch"
     )
@@ -267,6 +274,7 @@ def _scores(outlook: Outlook, unit: str) -> None:
             ),
             "Interval score": figure(format="%.4g", help="Width, and a penalty for what lies outside: lower is better."),
             "Fit": figure("Time (s)", format="%.1f", help="For backtest and forecast."),
+            "State": st.column_config.TextColumn(help="A model that was stopped is judged, and not chosen."),
         },
     )
     forecast = outlook.forecast

@@ -6,25 +6,31 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import service
-from dashboard.components import choice, number, optional, parameter, start
+from dashboard.components import choice, number, optional, parameter, slider, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar
 from dashboard.views.upload import upload
 from dashboard.words import escaped, spoken
 from forecasting.backtest import DEFAULT, default_plan
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Upload, plain
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Training, Upload, plain
 from forecasting.forecasters import task_of
 from forecasting.models import MODELS
+from forecasting.recipes import RECIPES
 
 Chosen = dict[str, Any]
-"""`kind` of the source, `plan`, `models` by name, the source that the plan was `fitted` to, and how often (`fits`)."""
+"""`kind` of the source, `plan`, `models` by name, `training`, `seed`, `budget_s`, the source that the plan was `fitted` to,
+and how often (`fits`); `taken` is the experiment that a link or a run has brought."""
+HOW: dict[str, Any] = {"training": RECIPES["tuned"], "seeds": (1,), "budget_s": 120.0}
+"""How networks are trained where nothing else is chosen, and the time that all models may take."""
 
 
 def chosen() -> Chosen:
     """The settings as the widgets hold them."""
     if "outlook" not in st.session_state:
         kind = draft()["kind"]
-        st.session_state["outlook"] = {"kind": "sample" if kind == "waves" else kind, "plan": None, "models": list(DEFAULT)}
+        how = {"training": HOW["training"].model_dump(), "seed": HOW["seeds"][0], "budget_s": HOW["budget_s"]}
+        named = {"kind": "sample" if kind == "waves" else kind, "plan": None, "models": list(DEFAULT)}
+        st.session_state["outlook"] = named | how
     return st.session_state["outlook"]
 
 
@@ -36,6 +42,10 @@ def take(experiment: Experiment) -> None:
         "plan": experiment.plan and experiment.plan.model_dump(),
         "models": [choice.name for choice in experiment.models],
         "fitted": experiment.source.canonical(),
+        "training": experiment.training.model_dump(),
+        "seed": experiment.seeds[0],
+        "budget_s": experiment.budget_s,
+        "taken": experiment,
     }
     fresh_widgets()
 
@@ -54,12 +64,21 @@ def settings() -> Experiment:
         _plan(values["plan"], values.get("fits", 0))
         seen = st.empty()
         names = _models(values)
+        _training(values)
     try:
         plan = Plan.model_validate(values["plan"])
+        asked = Experiment(
+            source=source,
+            plan=plan,
+            models=tuple(ModelChoice(name=name) for name in names),
+            training=values["training"],
+            seeds=(values["seed"],),
+            budget_s=values["budget_s"],
+        )
     except ValidationError as error:
         raise plain(error) from None
     seen.caption(_seen(source, plan))
-    return Experiment(source=source, plan=plan, models=tuple(ModelChoice(name=name) for name in names))
+    return service.decided(asked, values.get("taken"))
 
 
 def _seen(source: Sample | Upload, plan: Plan) -> str:
@@ -127,8 +146,6 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
         plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
-        plan["seconds"] = number(Plan, "seconds", float(plan["seconds"]), key("plan-seconds", str(fits)), 10)
-        plan["seed"] = number(Plan, "seed", plan["seed"], key("plan-seed", str(fits)))
 
 
 def _models(values: Chosen) -> list[str]:
@@ -146,3 +163,24 @@ def _models(values: Chosen) -> list[str]:
     if not names:
         raise BadInput("No model is chosen: choose at least one in the side bar.")
     return names
+
+
+def _training(values: Chosen) -> None:
+    """How long all may take, and how the networks are trained."""
+    training, limits = values["training"], service.settings()
+    st.subheader("Training")
+    values["budget_s"] = optional(Experiment, "budget_s", values["budget_s"], 120.0, key("forecast", "budget"))
+    training["epochs"] = slider(Training, "epochs", training["epochs"], key("forecast", "epochs"), most=limits.max_epochs)
+    with st.expander("Batch, rate, loss, seed", key=key("forecast", "more-training")):
+        sidebar.how(training, "forecast")
+        values["seed"] = int(
+            st.number_input(
+                "Seed",
+                0,
+                2**31 - 1,
+                start(key("forecast", "seed"), values["seed"]),
+                key=key("forecast", "seed"),
+                help="Of the networks: first weights, and the order of the windows.",
+            )
+        )
+        sidebar.device(training, "forecast")

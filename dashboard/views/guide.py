@@ -16,7 +16,7 @@ from dashboard.words import digits
 from forecasting.chapter import ROWS, Row
 from forecasting.data import floor_of
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.fit import fits_of
+from forecasting.fit import window_fits
 from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import FitView
@@ -98,7 +98,7 @@ def _experiment(row: Row) -> Experiment:
 def _fits(row: Row) -> list[Fit]:
     """The fits of a line's own model."""
     name = row.model
-    return [fit for fit in fits_of(_experiment(row)) if fit.model.name == name]
+    return [fit for fit in window_fits(_experiment(row)) if fit.model.name == name]
 
 
 # ------------------------------------------------------------------------------------------------------------ a step

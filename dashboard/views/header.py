@@ -10,7 +10,7 @@ from dashboard.results import Row, verdict
 from dashboard.state import take, visitor
 from dashboard.words import escaped
 from forecasting.data import describe
-from forecasting.experiment import BadInput, Experiment
+from forecasting.experiment import BadInput, Experiment, LookBackFit
 from forecasting.runs.views import RunView
 
 
@@ -28,13 +28,25 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
         share(run)
         _train_or_stop(experiment, rows, run, small_enough)
     st.markdown(verdict(rows, floor))
+    say_earlier(run)
+
+
+def say_earlier(run: RunView | None) -> None:
+    """Say that results are those of an earlier version, which may have come to others."""
+    if run is not None and run.earlier:
+        st.caption(
+            "Computed by an earlier version of this program: these results are kept as they are. Asked for anew, they may "
+            "come out a little different."
+        )
 
 
 def _pill(run: RunView) -> None:
     if not run.ended:
         st.badge("training", color="blue")
         return
-    statuses = {"stopped" if fit.id in run.withdrawn else fit.status for fit in run.fits if fit.fit.look_back is None}
+    statuses = {
+        "stopped" if fit.id in run.withdrawn else fit.status for fit in run.fits if not isinstance(fit.fit, LookBackFit)
+    }
     for status, colour, word in (
         ("failed", "red", "failed"),
         ("lost", "red", "lost"),
@@ -99,8 +111,9 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
     if run is not None and not run.ended:
         stop_button(run)
         return
-    waiting = [o for row in rows if not row.instant for o in row.outcomes if o.status not in ("finished",)]
-    known = sum(not row.instant for row in rows for _ in row.outcomes) - len(waiting)
+    outcomes = [outcome for row in rows if not row.instant for outcome in row.outcomes]
+    waiting = [o for o in outcomes if o.status != "finished" or (o.view is not None and o.view.earlier)]
+    known = len(outcomes) - len(waiting)
     words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
     words += f" {service.settings().max_waiting} of your fits may wait at a time."
     label = "Train" if waiting or run is None else "Trained"

@@ -39,7 +39,7 @@ def _page() -> None:
     sidebar.settings()
     run = _current_run()
     try:
-        experiment = experiment_of(draft())
+        experiment = service.decided(experiment_of(draft()), st.session_state.get("taken"))
         split = service.windows(experiment.source, experiment.task)
         rows = rows_of(experiment, run)
         split = with_known_filled(split, rows)

@@ -6,18 +6,19 @@ import streamlit as st
 
 from dashboard import figures, service
 from dashboard.components import LOOK_BACKS, complain, told
-from dashboard.results import Row, rows_of_run
-from dashboard.state import take, visitor
-from dashboard.views.header import stop
-from dashboard.words import digits, escaped
+from dashboard.results import Row, fits_of_run
+from dashboard.state import visitor
+from dashboard.views.header import open_run, stop
+from dashboard.words import digits, escaped, part_of
 from forecasting.data import Split
-from forecasting.experiment import Experiment, Fit, Training
-from forecasting.fit import is_instant
+from forecasting.experiment import Experiment, LookBackFit, SeriesFit, Training, WindowFit
 from forecasting.runs.database import Unavailable
 from forecasting.runs.store import further
 from forecasting.runs.views import FitView, RunView
 
 TICK_S = 0.5
+SCORING = ("scoring", "backtesting", "forecasting")
+"""Stages in which a fit makes something of what it has learned."""
 FIRST_EPOCH_WAIT_S = 0.6
 
 
@@ -28,7 +29,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         return
     st.markdown("#### Learning")
     if run is not None and trains(run):
-        st.fragment(_live, run_every=TICK_S)(run.id, _ended(run))
+        growing(run)
         return
     trained = [row for row in fitted if row.model.trained]
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
@@ -37,14 +38,14 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
         if run is not None:
-            _offer_to_continue(run)
+            offer_to_continue(run)
     elif trained:
         st.caption("Press Train: the loss of every network appears here, epoch by epoch.")
     _say_samples([row for row in fitted if row.model.local], split)
     for row in fitted:
         for outcome in row.outcomes:
             if outcome.view is not None and outcome.view.reason and outcome.view.status != "finished":
-                _say_why(outcome.view)
+                say_why(outcome.view)
 
 
 def _say_samples(rows: list[Row], split: Split) -> None:
@@ -67,7 +68,7 @@ def _unlike(rows: list[Row]) -> str:
     return text + (f" {', '.join(iterated)}: both are for the next step alone." if iterated else "")
 
 
-def _offer_to_continue(run: RunView) -> None:
+def offer_to_continue(run: RunView) -> None:
     """A way to train the networks of a run for further epochs, from where they are."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         most = service.settings().max_epochs
@@ -84,9 +85,12 @@ def _offer_to_continue(run: RunView) -> None:
 
 @told
 def _continue(run: RunView, epochs: int) -> None:
-    experiment = further(run, epochs)
-    st.session_state["run_id"] = service.start_run(experiment, visitor())
-    take(experiment)
+    open_run(service.start_run(further(run, epochs), visitor()))
+
+
+def growing(run: RunView) -> None:
+    """The learning curves of a run under way, and how far each fit is."""
+    st.fragment(_live, run_every=TICK_S)(run.id, _ended(run))
 
 
 def _live(run_id: str, ended_before: int) -> None:
@@ -100,7 +104,7 @@ def _live(run_id: str, ended_before: int) -> None:
         st.rerun()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.echarts_chart(figures.live_chart(rows_of_run(run), figures.look()), height=330, key="live-chart")
+        st.echarts_chart(figures.live_chart(fits_of_run(run), figures.look()), height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
             if _waited_for(fit):
@@ -109,7 +113,8 @@ def _live(run_id: str, ended_before: int) -> None:
 
 def trains(run: RunView) -> bool:
     """Whether a run still waits for one of its models; scores at other look-backs are asked for later."""
-    return any(not fit.ended and fit.id not in run.withdrawn for fit in run.fits if fit.fit.look_back is None)
+    fits = (fit for fit in run.fits if not isinstance(fit.fit, LookBackFit))
+    return any(not fit.ended and fit.id not in run.withdrawn for fit in fits)
 
 
 def _ended(run: RunView) -> int:
@@ -119,7 +124,9 @@ def _ended(run: RunView) -> int:
 
 def _waited_for(fit: FitView) -> bool:
     """Whether a worker alone can do a fit."""
-    return fit.fit.look_back is None and not is_instant(fit.fit)
+    if isinstance(fit.fit, LookBackFit):
+        return False
+    return isinstance(fit.fit, SeriesFit) or not service.is_instant(fit.fit)
 
 
 def _read(run_id: str) -> RunView | None:
@@ -134,16 +141,16 @@ def _read(run_id: str) -> RunView | None:
         time.sleep(0.03)
 
 
-def progress(fit: FitView) -> None:
+def progress(fit: FitView, budget_s: float | None = None) -> None:
     """One fit: its state in words, and a bar."""
-    seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
-    st.progress(_share_done(fit), text=f"**{fit.label}**{seed} · {_words(fit)}")
+    part = part_of(fit.fit)
+    st.progress(_share_done(fit), text=f"**{fit.label}**{part and f', {part}'} · {_words(fit, budget_s)}")
 
 
 def _progress(fit: FitView, run: RunView) -> None:
     """One fit, with a way to stop it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        progress(fit)
+        progress(fit, run.experiment.budget_s if isinstance(fit.fit, WindowFit) else None)
         if fit.id in run.withdrawn and not fit.ended:
             st.caption("goes on for another run")
         elif not fit.ended:
@@ -158,30 +165,27 @@ def _progress(fit: FitView, run: RunView) -> None:
 
 
 def _share_done(fit: FitView) -> float:
-    """How much of a fit is done, from 0 to 1: of its epochs, or of its time."""
+    """How much of a fit is done, from 0 to 1."""
     training = fit.fit.training
     if training is None:
         return 1.0 if fit.ended else fit.fraction or 0.0
-    if training.budget_s is not None:
-        return min(1.0, (fit.epochs[-1].elapsed_s if fit.epochs else 0.0) / training.budget_s)
     return min(1.0, (len(fit.epochs) + (fit.fraction or 0.0)) / training.epochs)
 
 
-def _words(fit: FitView) -> str:
+def _words(fit: FitView, budget_s: float | None) -> str:
     if fit.status == "queued":
         return f"waiting, place {fit.queue_place}"
     if fit.status != "running":
         return f"{fit.status}: {escaped(fit.reason)}" if fit.status in ("failed", "lost") and fit.reason else fit.status
-    if fit.fit.plan is not None:
-        return f"{fit.stage or 'starting'}{f', {fit.fraction:.0%}' if fit.fraction else ''}"
-    if not fit.epochs:
-        return f"{fit.fraction:.0%} of its windows" if fit.fraction and not fit.fit.training else fit.stage or "starting"
+    if not fit.epochs or fit.stage in SCORING:
+        things = "series" if isinstance(fit.fit, SeriesFit) else "windows"
+        return f"{fit.fraction:.0%} of its {things}" if fit.fraction and not fit.fit.training else fit.stage or "starting"
     last, training = fit.epochs[-1], fit.fit.training or Training()
     validation = f"validation {digits(last.valid_loss)}"
-    if training.budget_s is not None:
-        return f"epoch {last.epoch} · {validation} · {last.elapsed_s:.0f} of {training.budget_s:g} s"
     left = (training.epochs - last.epoch) * _epoch_seconds(fit)
-    return f"epoch {last.epoch} of {training.epochs} · {validation} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
+    late = f" (more than the {budget_s:g} s: this machine is slower, or busy)" if last.elapsed_s > (budget_s or 1e9) else ""
+    words = f"epoch {last.epoch} of {training.epochs} · {validation} · {last.elapsed_s:.0f} s, about {left:.0f} s left"
+    return words + late
 
 
 def _epoch_seconds(fit: FitView) -> float:
@@ -190,13 +194,14 @@ def _epoch_seconds(fit: FitView) -> float:
     return first.elapsed_s if last is first else (last.elapsed_s - first.elapsed_s) / (last.epoch - first.epoch)
 
 
-def _say_why(fit: FitView) -> None:
-    seed = f", seed {fit.fit.seed}" if fit.fit.seed is not None else ""
-    text = f"{fit.label}{seed}: {escaped(fit.reason or '')}"
+def say_why(fit: FitView) -> None:
+    """Why a fit ended as it did."""
+    part, button = part_of(fit.fit), "Forecast" if isinstance(fit.fit, SeriesFit) else "Train"
+    text = f"{fit.label}{part and f', {part}'}: {escaped(fit.reason or '')}"
     if fit.status in ("failed", "lost"):
-        st.error(f"{text} Press Train to try again.", icon=":material/error:")
+        st.error(f"{text} Press {button} to try again.", icon=":material/error:")
     else:
-        st.info(f"{text} Press Train to go on.", icon=":material/stop_circle:")
+        st.info(f"{text} Press {button} to go on.", icon=":material/stop_circle:")
 
 
 def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> None:
@@ -206,7 +211,7 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
         for row in rows
         if row.model.trained and row.model.open_time
         for outcome in row.outcomes
-        if outcome.status == "finished"
+        if outcome.status == "finished" and isinstance(outcome.fit, WindowFit)
     ]
     if not parents:
         return
@@ -219,18 +224,18 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
         half = max(1, experiment.task.input_size // 2)
         look_back = st.select_slider("Look-back to score at", sorted({*LOOK_BACKS, half}), half, key="other-look-back")
         st.button("Score", key="score-look-back", on_click=_score, args=(run.id, parents, look_back))
-    scored = [fit for fit in run.fits if fit.fit.look_back is not None]
+    scored = [(fit, fit.fit) for fit in run.fits if isinstance(fit.fit, LookBackFit)]
     if not scored:
         return
-    known = service.store().fits([fit.fit.parent.id for fit in scored if fit.fit.parent])
+    known = service.store().fits([asked.parent.id for _, asked in scored])
     lines = []
-    for fit in sorted(scored, key=lambda fit: (fit.label, fit.fit.seed or 0, fit.fit.look_back or 0)):
-        parent = known.get(fit.fit.parent.id) if fit.fit.parent else None
+    for fit, asked in sorted(scored, key=lambda one: (one[0].label, one[1].seed or 0, one[1].look_back)):
+        parent = known.get(asked.parent.id) or run.kept(asked.parent)
         lines.append(
             {
                 "Model": fit.label,
-                "Seed": fit.fit.seed,
-                "Look-back": fit.fit.look_back,
+                "Seed": asked.seed,
+                "Look-back": asked.look_back,
                 "Validation MSE": (fit.result or {}).get("valid_mse"),
                 f"… at {experiment.task.input_size}": (parent.result or {}).get("valid_mse") if parent else None,
                 "State": fit.reason or fit.status,
@@ -254,6 +259,6 @@ def _await_scores(run_id: str) -> None:
 
 
 @told
-def _score(run_id: str, parents: list[Fit], look_back: int) -> None:
-    fits = [parent.model_copy(update={"look_back": look_back}) for parent in parents]
+def _score(run_id: str, parents: list[WindowFit], look_back: int) -> None:
+    fits = [LookBackFit(parent=parent, look_back=look_back) for parent in parents]
     service.add_to_run(run_id, fits, visitor())

@@ -339,19 +339,9 @@ def _training(values: Draft) -> None:
         for recipe, help in RECIPE_HELP.items():
             st.button(spoken(recipe), key=f"recipe-{recipe}", on_click=_follow, args=(recipe,), help=help, width="stretch")
     followed = st.empty()
-    _until(training)
+    _until(values)
     with st.expander("Batch, rate, loss, seeds", key=key("more-training")):
-        training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key("batch_size"))
-        training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key("rate"))
-        training["schedule"] = choice(Training, "schedule", training["schedule"], key("schedule"))
-        if training["schedule"] == "cosine":
-            training["warm_up"] = slider(Training, "warm_up", float(training["warm_up"]), key("warm_up"), 0.05)
-        training["clip_norm"] = optional(Training, "clip_norm", training["clip_norm"], 1.0, key("clip_norm"))
-        training["loss"] = choice(Training, "loss", training["loss"], key("loss"))
-        training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key("optimizer"))
-        training["patience"] = optional(Training, "patience", training["patience"], 5, key("patience"))
-        if training["patience"] is None:
-            training["keep"] = choice(Training, "keep", training["keep"], key("keep"))
+        how(training)
         text = st.text_input(
             "Seeds",
             start(key("seeds"), ", ".join(map(str, values["seeds"]))),
@@ -359,25 +349,41 @@ def _training(values: Draft) -> None:
             help="One number, or several with commas: every trained model is then fitted once per seed.",
         )
         values["seeds"] = numbers(text)
-        devices = sorted({*service.engine().devices, training["device"], start(key("device"), training["device"])})
-        training["device"] = st.selectbox(
-            "Device",
-            devices,
-            devices.index(start(key("device"), training["device"])),
-            key=key("device"),
-            help="Where networks are trained.",
-        )
+        device(training)
     followed.caption(_followed(values))
 
 
-def _until(training: dict[str, Any]) -> None:
-    """For how long networks are trained: so many epochs, or so many seconds."""
-    limits = service.settings()
-    by_time = training["budget_s"] is not None
+def how(training: dict[str, Any], page: str = "lab") -> None:
+    """How networks are trained: batches, rate, loss, the weights that are kept."""
+    training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key(page, "batch_size"))
+    training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key(page, "rate"))
+    training["schedule"] = choice(Training, "schedule", training["schedule"], key(page, "schedule"))
+    if training["schedule"] == "cosine":
+        training["warm_up"] = slider(Training, "warm_up", float(training["warm_up"]), key(page, "warm_up"), 0.05)
+    training["clip_norm"] = optional(Training, "clip_norm", training["clip_norm"], 1.0, key(page, "clip_norm"))
+    training["loss"] = choice(Training, "loss", training["loss"], key(page, "loss"))
+    training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key(page, "optimizer"))
+    training["patience"] = optional(Training, "patience", training["patience"], 5, key(page, "patience"))
+    if training["patience"] is None:
+        training["keep"] = choice(Training, "keep", training["keep"], key(page, "keep"))
+
+
+def device(training: dict[str, Any], page: str = "lab") -> None:
+    """Where networks are trained."""
+    first = start(key(page, "device"), training["device"])
+    devices = sorted({*service.engine().devices, training["device"], first})
+    training["device"] = st.selectbox(
+        "Device", devices, devices.index(first), key=key(page, "device"), help="Where networks are trained."
+    )
+
+
+def _until(values: Draft) -> None:
+    """For how long networks are trained: so many epochs, or as many as a time budget comes to."""
+    limits, training = service.settings(), values["training"]
     ends = st.segmented_control(
         "Train for",
         ["epochs", "seconds"],
-        default=start(key("ends"), "seconds" if by_time else "epochs"),
+        default=start(key("ends"), "epochs" if values["budget_s"] is None else "seconds"),
         key=key("ends"),
         format_func=spoken,
         label_visibility="collapsed",
@@ -385,10 +391,10 @@ def _until(training: dict[str, Any]) -> None:
         required=True,
     )
     if ends == "seconds":
-        budget = float(training["budget_s"] or min(30, limits.max_fit_s))
-        training["budget_s"] = number(Training, "budget_s", budget, key("budget"), 10)
+        budget = float(values["budget_s"] or min(30, limits.max_fit_s))
+        values["budget_s"] = number(Experiment, "budget_s", budget, key("budget"), 10)
     else:
-        training["budget_s"] = None
+        values["budget_s"] = None
         training["epochs"] = slider(Training, "epochs", training["epochs"], key("epochs"), most=limits.max_epochs)
     st.caption(f"This server ends a fit after {limits.max_fit_s:,} s and keeps its best weights.")
 
@@ -397,6 +403,7 @@ def _follow(recipe: str) -> None:
     """Train as a recipe says, and give the networks its parameters."""
     values = draft()
     values["training"], values["seeds"] = RECIPES[recipe].model_dump(), list(Experiment().seeds)
+    values["budget_s"] = None
     for entry in values["models"]:
         if MODELS[entry["name"]].trained:
             entry["params"] = dict(recipes.choice(entry["name"], recipe).params)

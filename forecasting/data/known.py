@@ -48,12 +48,16 @@ class Known:
         """Windows of this panel, with what is known beside their values.
 
         Each step of a look-back shows what is known of h steps later: so the last h of them show that of what is to be
-        forecast, and nothing else has to change.
+        forecast, and nothing else has to change. Where the look-back is shorter than h, each step shows what is known of
+        several steps, side by side, so that together they show all h.
         """
         steps = part.x.shape[1]
-        places = part.ds[:, None] + self._h - steps + np.arange(steps)
-        at = self._first[part.unique_id.astype(int), None] + np.maximum(places, 0)
-        return replace(part, x=np.concatenate([part.x, self._features[at]], axis=2))
+        first = self._first[part.unique_id.astype(int), None]
+        shown = [part.x]
+        for ahead in range(self._h, 0, -steps):
+            places = part.ds[:, None] + ahead - steps + np.arange(steps)
+            shown.append(self._features[first + np.maximum(places, 0)])
+        return replace(part, x=np.concatenate(shown, axis=2))
 
 
 def _as_long(rows: np.ndarray, n: int) -> np.ndarray:

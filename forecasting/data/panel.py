@@ -1,7 +1,7 @@
 """Series of any lengths, seen from moments in their past: what backtests and forecasts work on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,6 @@ class Panel:
     beside: list[np.ndarray] | None = None
     together: int = 1
     by_network: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-    _before: dict[int, list[np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -111,17 +110,16 @@ class Panel:
     def before(self, back: int) -> list[np.ndarray]:
         """What was known `back` steps before the end of each series, missing values filled in from that alone; of one that
         had not yet begun, nothing."""
-        if back not in self._before:
-            self._before[back] = [self._filled(values) for values in self._known(back)]
-        return self._before[back]
+        return [self._filled(values) for values in self.known_before(back)]
 
-    def _known(self, back: int) -> list[np.ndarray]:
+    def known_before(self, back: int) -> list[np.ndarray]:
+        """The same, NaN where values are missing."""
         return [values[: max(0, len(values) - back)] for values in self.y]
 
     def channels_before(self, back: int, with_gaps: bool = False) -> list[tuple[int, np.ndarray]]:
         """The same with what is seen beside each series, `(n, n_channels)` after its place; those that are seen together are
         one, at the place of the first. With gaps, what is missing is NaN."""
-        known = self._known(back) if with_gaps else self.before(back)
+        known = self.known_before(back) if with_gaps else self.before(back)
         if self.together > 1:
             return [(i, np.stack(known[i : i + self.together], axis=1)) for i in range(0, len(known), self.together)]
         if self.beside is None:

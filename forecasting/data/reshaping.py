@@ -6,7 +6,7 @@ import numpy as np
 
 from forecasting.data.panel import Panel
 from forecasting.data.powers import lowered, power_of, raised
-from forecasting.experiment import Plan
+from forecasting.experiment import SeriesTask
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reshaping:
     season: np.ndarray
 
     @classmethod
-    def learn(cls, panel: Panel, plan: Plan, back: int) -> "Reshaping":
+    def learn(cls, panel: Panel, plan: SeriesTask, back: int) -> "Reshaping":
         """Learn from what was known `back` steps before the end.
 
         Raises:

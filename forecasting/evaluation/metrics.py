@@ -12,9 +12,10 @@ METRICS = ("mse", "rmse", "mae", "smape", "mase", "rmsse", "bias")
 
 def scales(history: np.ndarray, season_length: int) -> tuple[float, float]:
     """The mean absolute and the mean squared error of seasonal naive within a history (Hyndman and Koehler, 2006); NaN where
-    it is too short or never changes."""
+    it is too short or never changes. Pairs of which a value is missing, NaN, count nowhere."""
     lag = season_length if len(history) > season_length else 1
     steps = history[lag:] - history[:-lag]
+    steps = steps[np.isfinite(steps)]
     if not len(steps) or not np.abs(steps).max() > 0:
         return np.nan, np.nan
     return float(np.abs(steps).mean()), float(np.square(steps).mean())

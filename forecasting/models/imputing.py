@@ -146,14 +146,18 @@ def _filled(part: Windows, network: Fitted) -> Windows:
 
 
 def _learned(split: Split, task: Task, control: Control) -> Fitted:
-    """The trained network; what it has learned is kept for the next fit of these windows."""
+    """The trained network; what it has learned is kept for the next fit of these windows.
+
+    Raises:
+        Stopped: when it was stopped; then nothing is kept.
+    """
     device = control.training.device
     quiet = Control(training=TRAINING.model_copy(update={"device": device}), should_stop=control.should_stop)
     lessons = replace(split, train=_lesson(split.train, task, 3), valid=_lesson(split.valid, task, 4))
     key = hashlib.sha256(b"".join(part.x.tobytes() for part in (lessons.train, lessons.valid))).hexdigest() + device
     if key not in _kept:
         control.on_stage("learning to fill in")
-        _kept[key] = Imputer().fit(lessons, quiet).fitted.weights
+        _kept[key] = Imputer().fit(lessons, quiet).whole().weights
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return Imputer().load(_kept[key], Shape.of(lessons), quiet)

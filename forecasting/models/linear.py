@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from forecasting.data.windows import Split
+from forecasting.experiment import Training
 from forecasting.models.base import Control, Learned, Learner, NetworkModel, Shape
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ class Linear(Learner):
         """One weight per seen value and one bias, per output."""
         return (shape.input_size * shape.n_features + 1) * shape.n_outputs
 
+    def work(self, shape: Shape, n_windows: int, training: Training) -> float:
+        """The normal equations of all that is seen."""
+        n_seen = shape.input_size * shape.n_features + 1
+        return 0.00025 * n_windows * n_seen**2 + 0.0001 * n_seen**3
+
     def learn(self, split: Split, control: Control) -> Learned:
         """Solve it."""
         return Learned(least_squares(split.train.x, split.train.y))
@@ -125,6 +131,10 @@ class LinearTrained(NetworkModel):
     def count(self, shape: Shape) -> int:
         """As many as the solved one."""
         return Linear().count(shape)
+
+    def uses(self, shape: Shape) -> int:
+        """Once."""
+        return 1
 
     def network(self, shape: Shape) -> "Pair":
         """Flatten, Dense."""

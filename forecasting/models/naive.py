@@ -129,6 +129,7 @@ class WeightedAverage(Baseline):
         "squares; they add up to one."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_{i=0}^{w-1} w_i\, y_{t-i}, \quad \textstyle\sum_i w_i = 1"
+    learns_from_windows: ClassVar[bool] = True
     window: int = Field(5, ge=1, le=2_000, title="Window", description="Values that are weighed, when weights are learned.")
     weights: tuple[Weight, ...] = Field(
         (), max_length=2_000, title="Weights", description="The oldest first, brought to a sum of one; empty: learned."

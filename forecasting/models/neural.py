@@ -140,6 +140,8 @@ def _worded(name: str, value: Any) -> str:
 class DenseOutputStack(RecurrentStack):
     """A stack whose output is a dense layer, with an activation of its own."""
 
+    series_params: ClassVar[Mapping[str, Any]] = {"units": (32, 32)}
+
     output_activation: Activation = Field(
         "linear", title="Output activation", description="Of the dense output; only a linear one is unbounded."
     )

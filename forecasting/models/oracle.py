@@ -9,8 +9,7 @@ import numpy as np
 from forecasting.data import Split
 from forecasting.data.waves import Draws, Formula
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, LocalModel, Shape, sample_field
-from forecasting.models.history import Stopped
+from forecasting.models.base import Control, Learned, LocalModel, Shape, Stopped, sample_field
 
 CANDIDATES = 20_000
 """Random draws that every series is compared with."""

@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from forecasting.data.windows import Windows
 from forecasting.experiment import BadInput, Training
-from forecasting.models.base import Control, Fitted, NetworkModel, Shape
-from forecasting.models.history import Stopped
+from forecasting.models.base import Control, Fitted, NetworkModel, Shape, Stopped
 
 PREDICT_ROWS = 1024
 """Windows per call of the forecasting program; fewer where look-backs are long, so that their states stay small."""
@@ -125,18 +124,20 @@ class Program:
     def _remembered(self) -> list:
         return [*self.optimizer.variables, *_draws(self.network)]
 
-    def steps(self, data: Tensors, batches: tuple[tf.Tensor, ...], first: int, last: int) -> float:
+    def steps(self, data: Tensors, batches: tuple[tf.Tensor, ...], first: int, last: int, seen: float = 0.0) -> float:
         """Take the gradient steps `first` … `last - 1` and return the weighted sum of squared errors that they saw.
 
         Args:
             data: the training part.
             batches: from `Batches.tensors`.
+            first, last: the steps.
+            seen: the sum so far; going on from it gives the same bits wherever an epoch is cut into blocks.
         """
         with tf.device(self.device):
-            bounds = tf.constant(first), tf.constant(last)
+            bounds = tf.constant(first), tf.constant(last), tf.constant(seen)
             return float(self._steps(data.x, data.y, data.path, *batches, *bounds))
 
-    def _take_steps(self, x, y, path, rows, weights, counts, rates, first, last):  # type: ignore[no-untyped-def]  # traced
+    def _take_steps(self, x, y, path, rows, weights, counts, rates, first, last, seen):  # type: ignore[no-untyped-def]  # traced
         def step(i, seen):  # type: ignore[no-untyped-def]
             xb, yb, pb = (tf.gather(part, rows[i]) for part in (x, y, path))
             targets = self.pair.targets(xb, yb, pb, self.shape)
@@ -149,7 +150,7 @@ class Program:
             return i + 1, seen + tf.reduce_sum(weights[i] * _per_window(tf.square(errors)))
 
         # Not over tf.range: XLA would compile its bounds in, and so compile anew for every block.
-        return tf.while_loop(lambda i, _: i < last, step, (first, tf.constant(0.0)))[1]
+        return tf.while_loop(lambda i, _: i < last, step, (first, seen))[1]
 
     def predict(self, x: np.ndarray, control: Control | None = None) -> np.ndarray:
         """Forecast `(n_windows, n_outputs)`, float32, in calls of a size that the look-back decides.

@@ -13,9 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from forecasting.data.windows import Split
-from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, LocalModel, Shape, sample_field
-from forecasting.models.history import Stopped
+from forecasting.experiment import BadInput, Training
+from forecasting.models.base import Control, Learned, LocalModel, Shape, Stopped, sample_field
 
 SEASON = Field(1, ge=1, le=60, title="Season length", description="Steps until the season repeats; 1: there is none.")
 
@@ -38,6 +37,14 @@ class Statistical(LocalModel):
         season = getattr(self, "season_length", 1)
         name += f", season {season}" if season > 1 else ""
         return name + (f", {self.sample:,} windows" if self.sample != type(self).model_fields["sample"].default else "")
+
+    def work(self, shape: Shape, n_windows: int, training: Training) -> float:
+        """As often as there are histories, and what one of their length costs."""
+        return n_windows * shape.n_targets * self.work_of_one(shape.input_size)
+
+    def work_of_one(self, n_values: int) -> float:
+        """What a fit to one history of so many values costs, in units of work."""
+        raise NotImplementedError
 
     def _form(self) -> str:
         form = getattr(self, "form", "automatic")
@@ -86,6 +93,12 @@ class Local:
         return y_hat
 
     def _forecast(self, seen: np.ndarray) -> np.ndarray:
+        """Forecast one series, in multiples of its own level: searches end early or late by absolute tolerances, which the
+        unit of a series must not decide. It is not centred, for multiplicative forms need values above zero."""
+        level = float(np.abs(seen).mean()) or 1.0
+        return level * self._forecast_of(seen / level)
+
+    def _forecast_of(self, seen: np.ndarray) -> np.ndarray:
         why: Exception | str = "its forecast is not finite"
         for one in self.model.of_one_series():
             try:
@@ -124,6 +137,10 @@ class ExponentialSmoothing(Statistical):
     )
     season_length: int = SEASON
 
+    def work_of_one(self, n_values: int) -> float:
+        """Fifteen forms are tried with a season, six without."""
+        return n_values * (900.0 if self.season_length > 1 else 60.0)
+
     def of_one_series(self) -> tuple[Any, ...]:
         """Automatic, or one of the textbook's forms, with additive errors.
 
@@ -159,6 +176,10 @@ class Theta(Statistical):
     )
     season_length: int = SEASON
 
+    def work_of_one(self, n_values: int) -> float:
+        """It grows with the square of the length."""
+        return 150.0 * n_values + 0.3 * n_values**2
+
     def of_one_series(self) -> tuple[Any, ...]:
         """Automatic takes the form with the smallest squared error on the look-back."""
         from statsforecast.models import AutoTheta
@@ -187,6 +208,10 @@ class ARIMA(Statistical):
         (0, 0, 0), title="P, D, Q", description="The same, a season apart; they need a season length above 1."
     )
     season_length: int = SEASON
+
+    def work_of_one(self, n_values: int) -> float:
+        """A search over orders, which seasonal ones make long."""
+        return 300_000.0 + n_values * (15_000.0 if self.season_length > 1 else 250.0)
 
     def _form(self) -> str:
         if self.orders == "automatic":

@@ -1,7 +1,6 @@
 """The training loop. Epochs are cut into blocks of about a quarter of a second, after each of which progress is reported
 and a wish to stop is heard."""
 
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -10,17 +9,13 @@ import numpy as np
 
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import Training
-from forecasting.models.base import Control, Learned, NetworkModel, Progress, Shape
-from forecasting.models.history import BudgetSpent, History, Stopped
+from forecasting.models.base import Control, Learned, NetworkModel, Progress, Shape, Stopped
+from forecasting.models.history import History
 from forecasting.models.program import Batches, Network, Program, Tensors, program_for
 from forecasting.models.schedule import rates
 
-log = logging.getLogger(__name__)
-
 BLOCK_S = 0.25
 """Aim for the length of a block of steps, in seconds."""
-PROBE_S = 0.5
-"""So long it is tried how fast a network is, to plan how many epochs a time budget holds."""
 
 
 class Diverged(ArithmeticError):
@@ -32,8 +27,8 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
 
     Batches are drawn anew for every epoch from `numpy.random.default_rng(seed)`; the last, smaller batch counts with its
     own size. The same settings and seed give the same weights on the same machine, also when the fit goes on from a state
-    that an earlier one of the same trunk has left. A learning rate that changes needs to know when the end comes: so a time
-    budget is turned into a number of epochs first, by trying how fast the network is.
+    that an earlier one of the same trunk has left, and however busy the machine is: blocks differ, and what they add up to
+    does not.
 
     Raises:
         Diverged: when a loss turns NaN or infinite; the message says what to change.
@@ -45,13 +40,10 @@ def train(model: NetworkModel, split: Split, control: Control) -> Learned:
         loop.run()
     except Stopped:
         loop.history.ended_early = "stopped"
-    except BudgetSpent:
-        log.info("the budget was spent in the middle of epoch %d", loop.history.epochs + 1)
     history = loop.history
     return Learned(
         fitted=Network(program, history.kept()),
         epochs=history.epochs,
-        planned=history.most_epochs,
         state=history.state(),
         before_s=history.before_s,
         best_epoch=history.best_epoch,
@@ -75,9 +67,6 @@ class _Loop:
         history, seed = self.history, self.control.seed
         self.program.reset(seed)
         self.control.on_stage("compiling")
-        if history.training.budget_s is not None and history.training.changes_rate:
-            history.plan(self._seconds_of_an_epoch())
-            self.program.reset(seed)
         if history.epochs:
             self.program.go_on(history.last, history.optimizer)
             for _ in range(history.epochs):
@@ -89,13 +78,11 @@ class _Loop:
         """Train and validate one epoch, and tell of it."""
         began, program, history = time.monotonic(), self.program, self.history
         loss = self._train_epoch()
-        trained_at = time.monotonic()
         valid_loss = _mse(program, self.split.valid, self.control)
-        ended_at = time.monotonic()
         progress = Progress(history.epochs + 1, loss, valid_loss, history.elapsed_s)
         self.control.on_epoch(progress)
         _refuse_divergence(progress, history.training)
-        history.add(progress, program.network.get_weights(), program.memory, ended_at - began, ended_at - trained_at)
+        history.add(progress, program.network.get_weights(), program.memory, time.monotonic() - began)
         self.control.on_state(history.state)
 
     def _train_epoch(self) -> float:
@@ -108,9 +95,8 @@ class _Loop:
             for first, last in _blocks(len(batches), to_compile=history.compile_s is None):
                 if self.control.should_stop():
                     raise Stopped
-                history.check_budget()
                 began = time.monotonic()
-                error += self.program.steps(self.data, tensors, first, last)
+                error = self.program.steps(self.data, tensors, first, last, error)
                 done += last - first
                 if history.compile_s is None:
                     history.compile_s = time.monotonic() - began
@@ -139,23 +125,6 @@ class _Loop:
             return [first]
         ones = np.ones((1, n - cut), "float32")
         return [first, Batches(order[None, cut:], ones, np.array([n - cut], "float32"), rate[whole:])]
-
-    def _seconds_of_an_epoch(self) -> float:
-        """Try some steps and a validation, compiled before, with weights that are thrown away."""
-        batches = self._dealt(1)[0]
-        self.rng = np.random.default_rng(self.control.seed)
-        tensors, n = batches.tensors(), 1
-        self.program.steps(self.data, tensors, 0, 1)
-        _mse(self.program, self.split.valid, self.control)
-        began = time.monotonic()
-        _mse(self.program, self.split.valid, self.control)
-        self.program.network.get_weights(), self.program.memory
-        rest_s, tried, began = time.monotonic() - began, 0, time.monotonic()
-        while time.monotonic() - began < PROBE_S and not self.control.should_stop():
-            last = min(len(batches), n)
-            self.program.steps(self.data, tensors, 0, last)
-            tried, n = tried + last, 2 * n
-        return rest_s + (time.monotonic() - began) / max(tried, 1) * len(batches)
 
 
 def _blocks(n_batches: int, to_compile: bool) -> Iterator[tuple[int, int]]:

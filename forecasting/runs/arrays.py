@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecasting.backtest import Outlook
+from forecasting.backtest import SeriesResult
 from forecasting.fit import Result
 
 
@@ -22,13 +22,15 @@ def unpack(content: bytes) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def packed(result: Result | Outlook) -> dict[str, bytes]:
+def packed(result: Result | SeriesResult) -> dict[str, bytes]:
     """The arrays of a result, as they are stored."""
-    if isinstance(result, Outlook):
-        return {"forecasts": pack({"y_hat": result.y_hat, "ahead": result.ahead})}
-    filled = {} if result.filled is None else {"filled": result.filled}
-    arrays = {
-        "forecasts": pack({"valid": result.y_hat_valid, "test": result.y_hat_test, **filled}),
-        "weights": pack({str(i): weight for i, weight in enumerate(result.weights)}),
-    }
-    return arrays | ({"state": pack(result.state)} if result.state else {})
+    if isinstance(result, SeriesResult):
+        learned = result.learned
+        forecasts: dict[str, np.ndarray] = {"y_hat": result.y_hat}
+        weights, state = ([], {}) if learned is None else (learned.fitted.weights, learned.state)
+    else:
+        forecasts = {"valid": result.y_hat_valid, "test": result.y_hat_test}
+        forecasts |= {} if result.filled is None else {"filled": result.filled}
+        weights, state = result.weights, result.state
+    arrays = {"forecasts": pack(forecasts), "weights": pack({str(i): weight for i, weight in enumerate(weights)})}
+    return arrays | ({"state": pack(state)} if state else {})

@@ -1,7 +1,6 @@
-"""One warm child: a worker process, its lines, its memory, its end."""
+"""One warm child: a worker process, its messages, its memory, its end."""
 
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -12,8 +11,9 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import BinaryIO, cast
 
+from forecasting.runs.job import Message
 from forecasting.runs.machine import rss_mb
 from forecasting.runs.programs import usable
 
@@ -59,8 +59,8 @@ class Child:
         self.devices: list[str] = []
         self.programs: deque[str] = deque(maxlen=PROGRAMS)
         """The programs that it has compiled, as `Fit.program` names them."""
-        self._process: subprocess.Popen[str] | None = None
-        self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.Queue[Message] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=20)
 
     @property
@@ -89,20 +89,19 @@ class Child:
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "OPENBLAS_NUM_THREADS": str(self.guard.threads),
         }
-        self._lines, self._errors = queue.Queue(), deque(maxlen=20)
+        self._messages, self._errors = queue.Queue(), deque(maxlen=20)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "forecasting.runs.worker", str(self.guard.threads), usable(self.guard.cache_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             env=environment,
         )
-        threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True).start()
-        threading.Thread(target=_keep, args=(self._process.stderr, self._errors), daemon=True).start()
+        threading.Thread(target=_pump, args=(cast(BinaryIO, self._process.stdout), self._messages), daemon=True).start()
+        threading.Thread(target=_keep, args=(cast(BinaryIO, self._process.stderr), self._errors), daemon=True).start()
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write a line to the child.
+    def send(self, message: Message) -> None:
+        """Write a message to the child.
 
         Raises:
             ChildDied: when nobody reads it.
@@ -111,28 +110,28 @@ class Child:
         if process is None or process.stdin is None:
             raise ChildDied("The worker was not started.")
         try:
-            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.write(message.to_bytes())
             process.stdin.flush()
         except (BrokenPipeError, ValueError):
             raise ChildDied(self._how_it_ended()) from None
 
-    def receive(self, timeout_s: float) -> dict[str, Any] | None:
-        """Return the next line, or None when none came in time.
+    def receive(self, timeout_s: float) -> Message | None:
+        """Return the next message, or None when none came in time.
 
         Raises:
-            ChildDied: when the process ended and all its lines have been read.
+            ChildDied: when the process ended and all its messages have been read.
         """
         try:
-            message = self._lines.get(timeout=timeout_s)
+            message = self._messages.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if message["event"] == "end":
-            self._lines.put(message)  # whoever asks again hears the same
+        if message.header["event"] == "end":
+            self._messages.put(message)  # whoever asks again hears the same
             raise ChildDied(self._how_it_ended())
-        if message["event"] == "ready":
-            self.devices = message["devices"]
-            if message["warning"]:
-                log.warning("worker %s: %s", self.pid, message["warning"])
+        if message.header["event"] == "ready":
+            self.devices = message.header["devices"]
+            if message.header["warning"]:
+                log.warning("worker %s: %s", self.pid, message.header["warning"])
             return None
         return message
 
@@ -158,15 +157,15 @@ class Child:
         return f"The worker process {how}. {last[:200]}".strip()
 
 
-def _pump(stream: IO[str], lines: "queue.Queue[dict[str, Any]]") -> None:
+def _pump(stream: BinaryIO, messages: "queue.Queue[Message]") -> None:
     try:
         with stream:
-            for line in stream:
-                lines.put(json.loads(line))
+            while (message := Message.read(stream)) is not None:
+                messages.put(message)
     finally:
-        lines.put({"event": "end"})
+        messages.put(Message({"event": "end"}))
 
 
-def _keep(stream: IO[str], errors: "deque[str]") -> None:
+def _keep(stream: BinaryIO, errors: "deque[str]") -> None:
     with stream:
-        errors.extend(iter(stream.readline, ""))
+        errors.extend(line.decode(errors="replace") for line in stream)

@@ -71,7 +71,7 @@ class Size:
         shape = Shape.of(split)
         for fit in fits_of(experiment):
             model, training = resolve(fit.model), fit.training
-            if training is not None and training.budget_s is None and training.epochs > self.max_epochs:
+            if training is not None and experiment.budget_s is None and training.epochs > self.max_epochs:
                 raise BadInput(
                     f"{training.epochs} epochs are asked for, and this server allows {self.max_epochs}: take fewer."
                 )

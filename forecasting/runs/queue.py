@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, literal, or_, select, update
 
-from forecasting.experiment import Fit
+from forecasting.experiment import BadInput, Fit, LookBackFit, SeriesFit, WindowFit
+from forecasting.experiment.formats import read_fit
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.blobs import delete_blob, read_blob, write_blob
@@ -58,7 +58,6 @@ class Done:
         summary: `Result.summary()` as JSON.
         arrays: `forecasts`, `weights`, and `state` where there is one.
         epochs: how many epochs the state has behind it.
-        planned: after how many it was to end; a time budget has been turned into them.
         stopped: why the fit ended before it was done; None when it is finished.
         by_wish: whether it ended because somebody asked; it goes on when meanwhile somebody else wants it.
     """
@@ -66,7 +65,6 @@ class Done:
     summary: str
     arrays: Mapping[str, bytes]
     epochs: int | None = None
-    planned: int | None = None
     stopped: str | None = None
     by_wish: bool = False
 
@@ -111,7 +109,7 @@ class Queue:
         fit, training = lease.fit, lease.fit.training
         with self._held(lease) as db:
             db.execute(update(schema.fit).where(FIT.id == fit.id).values(parent_id=None, epochs_before=None))
-            found = None if training is None or training.budget_s is not None else _furthest(db, fit, training.epochs)
+            found = None if isinstance(fit, LookBackFit) or training is None else _furthest(db, fit, training.epochs)
             state = None if found is None else read_blob(db, f"fit/{found.id}/state")
             if found is None or state is None:
                 _forget_epochs(db, fit.id)
@@ -178,8 +176,6 @@ class Queue:
                 write_blob(db, f"fit/{lease.fit.id}/{name}", content)
             if "state" in done.arrays:
                 values["epochs_done"] = done.epochs
-                if done.planned is not None:  # a time budget has become a number of epochs
-                    values["trunk"] = lease.fit.of_epochs(done.planned).trunk
             if done.by_wish and not _stop_wanted(db, lease):
                 db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=done.epochs))
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
@@ -271,12 +267,14 @@ def _copy_curve(db: Connection, parent_id: str, fit_id: str, epochs: int) -> Non
 
 
 def _take(db: Connection, row: Row, holder: str) -> Lease | None:
-    """Lease a waiting fit; None when its settings cannot be read any more."""
+    """Lease a waiting fit; None when it was asked of another version, which would have come to another result."""
     try:
-        fit = Fit.model_validate_json(row.settings)
-    except ValidationError:
-        reason = "These settings were written by another version and cannot be read any more: set them anew."
-        db.execute(update(schema.fit).where(FIT.id == row.id).values(status="failed", reason=reason, **_ended()))
+        fit = read_fit(row.settings)
+    except BadInput:
+        fit = None
+    if fit is None or fit.id != row.id:
+        reason = "This was asked of another version of this program: ask for it anew."
+        db.execute(update(schema.fit).where(FIT.id == row.id).values(status="cancelled", reason=reason, **_ended()))
         return None
     values: dict[str, Any] = {
         "status": "running",
@@ -294,12 +292,12 @@ def _take(db: Connection, row: Row, holder: str) -> Lease | None:
 
 def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
     try:
-        return leave(Fit.model_validate_json(settings))
-    except ValidationError:  # whoever leases it says so
+        return leave(read_fit(settings))
+    except BadInput:  # whoever leases it says so
         return False
 
 
-def _furthest(db: Connection, fit: Fit, epochs: int) -> Row | None:
+def _furthest(db: Connection, fit: WindowFit | SeriesFit, epochs: int) -> Row | None:
     """The fit of the same trunk that has got furthest, within so many epochs."""
     walks = (and_(FIT.trunk == trunk, FIT.epochs_done <= min(end, epochs)) for trunk, end in fit.trunks)
     query = select(FIT.id, FIT.epochs_done).where(or_(*walks))

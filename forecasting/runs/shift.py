@@ -1,20 +1,18 @@
-"""One fit on one child, from its lease to its end: the job, its progress, its limits, and how it ended."""
+"""One fit on one child, from its lease to its end: the job, its progress, its limits, and the outcome."""
 
 import json
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from forecasting.experiment import BadInput, Upload, printable
+from forecasting.experiment import BadInput, LookBackFit, Upload, printable
 from forecasting.models import Progress
 from forecasting.runs.arrays import pack
 from forecasting.runs.child import Child, ChildDied
 from forecasting.runs.database import Unavailable
-from forecasting.runs.machine import disk_trouble
+from forecasting.runs.job import Job, Message, Outcome
 from forecasting.runs.queue import Done, Lease
 from forecasting.runs.store import Store
 
@@ -31,6 +29,8 @@ GRACE_S = 1.6
 """Seconds that a child has to obey a visitor's stop before it is killed."""
 LONG_GRACE_S = 10.0
 """The same, once it has obeyed and scores what it has, or when the server's limit ends the fit and nobody waits."""
+SCORING = ("scoring", "backtesting", "forecasting")
+"""Stages in which a fit makes something of what it has learned."""
 AGAIN_S = 0.5
 """Pause before a write is tried again that the database did not take."""
 
@@ -44,19 +44,14 @@ def see_through(store: Store, lease: Lease, child: Child, closing: threading.Eve
     child.start()
     shift = Shift(store, lease, child, closing)
     try:
-        with tempfile.TemporaryDirectory(prefix="forecasting-") as folder:
-            shift.work(Path(folder))
+        shift.work()
     except BadInput as error:
         shift.patiently(store.give_up, lease, "failed", str(error))
     except ChildDied as error:
         shift.patiently(store.put_back, lease, str(error))
-    except BaseException as error:
-        trouble = disk_trouble(error)
-        if trouble is None or shift.at_work:
-            child.kill()
-        if trouble is None:
-            raise
-        shift.patiently(store.give_up, lease, "failed", trouble)
+    except BaseException:
+        child.kill()
+        raise
 
 
 class Shift:
@@ -73,7 +68,11 @@ class Shift:
         self.store, self.lease, self.child, self.closing = store, lease, child, closing
         self.guard, self.name = child.guard, f"{lease.fit.id}-{lease.attempt}"
         self.began = self.beaten_at = self.heard_at = self.looked_at = self.kept_at = time.monotonic()
-        self.stage, self.kept, self.at_work = "starting", "", False
+        self.stage = "starting"
+        self.state: tuple[int, bytes] | None = None
+        """Where the fit could go on from: the epochs done, and the state after them."""
+        self.kept = 0
+        """The epochs of the state that is in the store."""
         self.told_stop_at: float | None = None
         self.limit = ""
 
@@ -87,20 +86,15 @@ class Shift:
                 if self.closing.wait(AGAIN_S):
                     raise
 
-    def work(self, folder: Path) -> None:
+    def work(self) -> None:
         """Hand over the job and follow it to its end.
-
-        Args:
-            folder: where this process and the child hand each other files.
 
         Raises:
             ChildDied: when it died; what it had reached is kept.
         """
-        self.folder = folder
-        job = self._prepare()
+        job = self._job()
         self.child.programs.append(self.lease.fit.program)
-        self.child.send(job)
-        self.at_work = True
+        self.child.send(job.message)
         try:
             while not self._has_ended():
                 pass
@@ -108,35 +102,24 @@ class Shift:
             self.child.kill()
             self.keep_state()
             raise
-        self.at_work = False
 
     def keep_state(self) -> None:
-        """Put the newest checkpoint into the store, unless it is there."""
-        checkpoints = sorted(self.folder.glob("checkpoint-*"), key=_epochs_of)
-        if checkpoints and checkpoints[-1].name != self.kept:
-            try:
-                content = checkpoints[-1].read_bytes()
-            except FileNotFoundError:  # the child has just put a newer one in its place, which the next look finds
-                return
-            self.patiently(self.store.keep_state, self.lease, content, _epochs_of(checkpoints[-1]))
-            self.kept = checkpoints[-1].name
+        """Put the newest state into the store, unless it is there."""
+        if self.state is not None and self.state[0] != self.kept:
+            epochs, content = self.state
+            self.patiently(self.store.keep_state, self.lease, content, epochs)
+            self.kept = epochs
         self.kept_at = time.monotonic()
 
-    # ----------------------------------------------------------------------------------------------------------- job
-
-    def _prepare(self) -> dict[str, Any]:
-        """Put what the fit needs into its folder."""
-        fit = self.lease.fit
+    def _job(self) -> Job:
+        """The fit with all that it needs."""
+        fit, upload, weights = self.lease.fit, None, None
         if isinstance(fit.source, Upload):
-            content = self.patiently(self.store.read_upload, fit.source.upload_id)
-            (self.folder / f"upload-{fit.source.upload_id}").write_bytes(content)
-        if fit.parent is not None:
-            weights = self.patiently(self.store.weights, fit.parent.id)
-            (self.folder / "parent-weights").write_bytes(pack({str(i): weight for i, weight in enumerate(weights)}))
-        state = self.patiently(self.store.resume, self.lease)
-        if state is not None:
-            (self.folder / "resume").write_bytes(state)
-        return {"job": self.name, "fit": fit.model_dump(mode="json"), "folder": str(self.folder)}
+            upload = self.patiently(self.store.read_upload, fit.source.upload_id)
+        if isinstance(fit, LookBackFit):
+            parent = self.patiently(self.store.weights, fit.parent.id)
+            weights = pack({str(i): weight for i, weight in enumerate(parent)})
+        return Job(self.name, fit, upload, weights, self.patiently(self.store.resume, self.lease))
 
     # --------------------------------------------------------------------------------------------------------- a tick
 
@@ -149,21 +132,20 @@ class Shift:
             return True
         messages = self._drain()
         self._report(messages)
-        ended = [message for message in messages if message["event"] in ("done", "stopped", "failed")]
-        if ended:
-            self._conclude(ended[0])
+        if messages and messages[-1].header["event"] == "outcome":
+            self._conclude(Outcome.of(messages[-1]))
             return True
         self._keep_alive()
         return self._outgrown() or self._silent() or self._disobeys()
 
-    def _drain(self) -> list[dict[str, Any]]:
-        """Wait a moment for a line, and take all that have come with it."""
-        messages: list[dict[str, Any]] = []
+    def _drain(self) -> list[Message]:
+        """Wait a moment for a message, and take all that have come with it; an outcome is the last."""
+        messages: list[Message] = []
         message = self.child.receive(TICK_S)
         while message is not None and len(messages) < 500:
             self.heard_at = time.monotonic()
             messages.append(message)
-            if message["event"] in ("done", "stopped", "failed"):
+            if message.header["event"] == "outcome":
                 break
             try:
                 message = self.child.receive(0.0)
@@ -171,13 +153,16 @@ class Shift:
                 return messages
         return messages
 
-    def _report(self, messages: list[dict[str, Any]]) -> None:
+    def _report(self, messages: list[Message]) -> None:
         fraction, epochs = None, []
         for message in messages:
-            if message["event"] == "epoch":
-                epochs.append(Progress(**{key: message[key] for key in ("epoch", "loss", "valid_loss", "elapsed_s")}))
-            self.stage = message.get("stage", self.stage)
-            fraction = message.get("fraction", fraction)
+            told = message.header
+            if told["event"] == "epoch":
+                epochs.append(Progress(**{key: told[key] for key in ("epoch", "loss", "valid_loss", "elapsed_s")}))
+            elif told["event"] == "state":
+                self.state = told["epochs"], message.parts["state"]
+            self.stage = told.get("stage", self.stage)
+            fraction = told.get("fraction", fraction)
         if messages:
             self.patiently(self.store.report, self.lease, self.stage, fraction, epochs)
             self.beaten_at = time.monotonic()
@@ -222,17 +207,17 @@ class Shift:
             if now - self.began > self.guard.max_fit_s:
                 self.limit = f"The limit of {self.guard.max_fit_s:g} s per fit on this server was reached"
             if self.limit or self._stop_wanted():
-                self.child.send({"stop": self.name})
+                self.child.send(Message({"stop": self.name}))
                 self.told_stop_at = now
             return False
-        if now - self.told_stop_at < (LONG_GRACE_S if self.limit or self.stage == "scoring" else GRACE_S):
+        if now - self.told_stop_at < (LONG_GRACE_S if self.limit or self.stage in SCORING else GRACE_S):
             return False
         self.child.kill()
         self.keep_state()
         if self.limit:
             self.patiently(self.store.give_up, self.lease, "failed", f"{self.limit}, and the worker did not answer in time.")
         else:
-            kept = f"Train goes on after epoch {self.kept.removeprefix('checkpoint-')}" if self.kept else "nothing is kept"
+            kept = f"Train goes on after epoch {self.kept}" if self.kept else "nothing is kept"
             reason = f"Stopped; the worker did not answer in time and was ended: {kept}."
             self.patiently(self.store.give_up, self.lease, "cancelled", reason)
         return True
@@ -245,27 +230,20 @@ class Shift:
 
     # ------------------------------------------------------------------------------------------------------------ end
 
-    def _conclude(self, message: dict[str, Any]) -> None:
-        if message["event"] == "failed":
-            self.patiently(self.store.give_up, self.lease, "failed", printable(message["reason"]))
-        elif message["event"] == "stopped" and self.limit:
+    def _conclude(self, outcome: Outcome) -> None:
+        if outcome.ending == "failed":
+            self.patiently(self.store.give_up, self.lease, "failed", printable(outcome.reason))
+        elif outcome.ending == "cancelled" and self.limit:
             reason = f"{self.limit} before its first epoch had ended: take fewer series, steps or units."
             self.patiently(self.store.give_up, self.lease, "failed", reason)
-        elif message["event"] == "stopped":
+        elif outcome.ending == "cancelled":
             self.patiently(self.store.give_up, self.lease, "cancelled", "Stopped before its first epoch had ended.")
         else:
-            self.patiently(self.store.finish, self.lease, self._done(message["summary"]))
+            self.patiently(self.store.finish, self.lease, self._done(outcome))
 
-    def _done(self, summary: dict[str, Any]) -> Done:
-        names = ("forecasts", "weights", "state")
-        arrays = {name: (self.folder / name).read_bytes() for name in names if (self.folder / name).exists()}
-        why = None
-        if summary["ended_early"]:
+    def _done(self, outcome: Outcome) -> Done:
+        summary, why = outcome.summary, None
+        if outcome.ending == "stopped":
             done = f"{summary['epochs']} epochs were done; the weights of epoch {summary['best_epoch']} are kept."
             why = f"{self.limit or 'Stopped'}: {done}"
-        by_wish = why is not None and not self.limit
-        return Done(json.dumps(summary), arrays, summary["epochs"], summary["planned"], why, by_wish)
-
-
-def _epochs_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("checkpoint-"))
+        return Done(json.dumps(summary), outcome.arrays, summary["epochs"], why, by_wish=why is not None and not self.limit)

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
-from forecasting.experiment import BadInput, Experiment, Fit, Training, Upload, plain
+from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Training, Upload, plain
+from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.fit import fits_of
 from forecasting.models import Progress
 from forecasting.runs import schema
@@ -58,7 +59,7 @@ class Store(Queue):
                 insert(schema.run).values(
                     id=run_id,
                     title=experiment.title,
-                    experiment=experiment.canonical(),
+                    experiment=dumped(experiment),
                     owner=owner,
                     upload_id=_upload_id(experiment.source),
                     created_at=now,
@@ -147,7 +148,7 @@ class Store(Queue):
             fit_ids = list(claims)
             wanted = set(db.scalars(select(CLAIM.fit_id).where(_claims_on(fit_ids))))
             fits = _readable(self._fit_views, db, fit_ids)
-        experiment = _readable(Experiment.model_validate_json, row.experiment)
+        experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids], withdrawn)
 
@@ -290,28 +291,39 @@ def further(run: RunView, epochs: int) -> Experiment:
     done = max((len(fit.epochs) for fit in run.fits), default=0)
     if not done:
         raise BadInput("No fit of this run has finished an epoch: there is nothing to go on from.")
-    settings = run.experiment.training.model_dump() | {"epochs": done + epochs, "budget_s": None}
-    if run.experiment.training.changes_rate:
-        planned = max((fit.result or {}).get("planned") or 0 for fit in run.fits) or run.experiment.training.epochs
-        settings |= {"epochs": planned + epochs, "restarts": (*run.experiment.training.restarts, planned)}
+    experiment, shares = run.experiment, {}
+    settings = experiment.training.model_dump() | {"epochs": done + epochs}
+    if experiment.training.changes_rate:
+        planned = max(fit.fit.training.epochs for fit in run.fits if fit.fit.training)
+        settings |= {"epochs": planned + epochs, "restarts": (*experiment.training.restarts, planned)}
+    if experiment.plan is None:  # there the budget was a number of epochs
+        shares = {"budget_s": None, "allotted": ()}
     try:
         training = Training.model_validate(settings)
     except ValidationError as error:
         raise plain(error) from None
-    return run.experiment.model_copy(update={"training": training})
+    return experiment.model_copy(update={"training": training, **shares})
+
+
+def _of_a_run(experiment: Experiment) -> Experiment:
+    """A run knows what its time budget came to; those of format 1 did not tell, and have tried every model."""
+    if experiment.allotted or (experiment.budget_s is None and experiment.plan is None):
+        return experiment
+    return experiment.model_copy(update={"allotted": tuple(Allotment() for _ in experiment.models)})
 
 
 def _readable(read: Callable[..., T], *args: Any) -> T:
     try:
         return read(*args)
-    except ValidationError:
+    except BadInput:
         raise BadInput("This run was written by another version and cannot be read any more: set it anew.") from None
 
 
 def _new_fit(fit: Fit, place: int) -> dict:
     return {
         "id": fit.id,
-        "settings": fit.canonical(),
+        "settings": dumped(fit),
+        "numerics": NUMERICS,
         "status": "queued",
         "upload_id": _upload_id(fit.source),
         "trunk": fit.trunk,

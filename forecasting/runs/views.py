@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from forecasting.experiment import Experiment, Fit
+from forecasting.experiment import NUMERICS, Experiment, Fit, WindowFit
+from forecasting.experiment.formats import read_fit
 from forecasting.models import Progress, resolve
 
 ENDED = ("finished", "stopped", "cancelled", "failed", "lost")
@@ -38,6 +39,8 @@ class FitView:
     ended_at: float | None
     parent_id: str | None = None
     epochs_before: int = 0
+    earlier: bool = False
+    """Whether an earlier version of this program has computed it, which may have come to another result."""
 
     @property
     def label(self) -> str:
@@ -63,6 +66,16 @@ class RunView:
     """Ids of fits that this run does not want any more and another run still wants: they go on without it."""
 
     @property
+    def earlier(self) -> bool:
+        """Whether an earlier version of this program has computed some of it."""
+        return any(fit.earlier for fit in self.fits)
+
+    def kept(self, fit: WindowFit) -> FitView | None:
+        """What an earlier version has computed of a fit, which has another id now: of the same model and seed."""
+        alike = (view for view in self.fits if view.earlier and isinstance(view.fit, WindowFit))
+        return next((view for view in alike if (view.fit.model, view.fit.seed) == (fit.model, fit.seed)), None)
+
+    @property
     def ended(self) -> bool:
         """Whether this run waits for nothing any more."""
         return all(fit.ended or fit.id in self.withdrawn for fit in self.fits)
@@ -80,18 +93,20 @@ class UploadView:
 
 def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitView:
     """Make the view from a database row."""
+    result = json.loads(row.result) if row.result else None
     return FitView(
         id=row.id,
-        fit=Fit.model_validate_json(row.settings),
+        fit=read_fit(row.settings, len(epochs) or None),
         status=row.status,
         reason=row.reason,
         stage=row.stage,
         fraction=row.fraction,
         queue_place=queue_place,
-        result=json.loads(row.result) if row.result else None,
+        result=result,
         epochs=epochs,
         started_at=row.started_at,
         ended_at=row.ended_at,
         parent_id=row.parent_id,
         epochs_before=row.epochs_before or 0,
+        earlier=row.numerics != NUMERICS,
     )

@@ -11,10 +11,14 @@ from dashboard import service
 from dashboard.outlook import outlook_of, scores_of
 from dashboard.state import encode
 from dashboard.views.look import LOOKS
-from forecasting import Experiment, ModelChoice, Sample, fits_of
+from dashboard.words import part_of
+from forecasting import Experiment, ModelChoice, Sample
 from forecasting.backtest import backtest, default_plan, forecast
 from forecasting.data import read_panel
-from forecasting.experiment import BadInput, Fit, Plan, Upload, Waves
+from forecasting.experiment import BadInput, Plan, Upload, Waves
+from forecasting.models import MODELS
+from forecasting.runs.views import FitView
+from tests.whole_series import asked
 
 RULES = ("naive", "seasonal_naive", "drift")
 PLAN = Plan(h=2, season_length=4, n_windows=2)
@@ -65,9 +69,10 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 steps" in texts(page)
     assert "The series itself proposes a season of 12 steps; 12 are set." in texts(page)
     assert "These are rules of thumb. Press *Forecast*" in texts(page)
-    made = backtest(read_panel(Sample(name="elnino")), default_plan(read_panel(Sample(name="elnino")), 12), RULES)
+    panel = read_panel(Sample(name="elnino"))
+    made = backtest(panel, asked(default_plan(panel, 12), RULES))
     assert page.metric[0].value == "Seasonal naive"
-    assert float(page.metric[1].value) == pytest.approx(made.scores()["seasonal_naive"]["mase"], abs=5e-4)
+    assert float(page.metric[1].value) == pytest.approx(made.headline("seasonal_naive")["mase"], abs=5e-3)
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
     assert not other.exception and "the next 4 steps" in texts(other)
 
@@ -86,22 +91,19 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
     next(button for button in page.button if button.key == "forecast").click().run()
     run_id = str(np.atleast_1d(page.query_params["run"])[0])
     run = eventually(lambda: (run := service.store().run(run_id)) and run.ended and run, 120)
-    assert {fit.fit.model.name: fit.status for fit in run.fits} == {
-        "naive": "finished",
-        "seasonal_naive": "finished",
-        "linear": "finished",
-        "theta": "finished",
-        "gru": "failed",
-    }
+    models = ("naive", "seasonal_naive", "linear", "theta")
+    expected = [(name, part, "finished") for name in models for part in ("backtest", "forecast")]
+    assert [(fit.fit.model.name, part_of(fit.fit), fit.status) for fit in run.fits] == expected
     shared = open_page(run=run_id)
     assert "GRU was left out: " in texts(shared) and "are too few for a network to learn from" in texts(shared)
-    alone = forecast(read_panel(SMALL.source), PLAN, ("naive", "seasonal_naive", "linear", "theta", "ensemble"))
-    made = outlook_of(SMALL).forecast
+    names = (*models, "ensemble")
+    alone = forecast(read_panel(SMALL.source), asked(PLAN, names))
+    made = outlook_of(run.experiment).forecast
     assert made is not None and made.chosen == alone.chosen
     names = {name: name for name in alone.ahead}
     pd.testing.assert_frame_equal(made.frame(names, (80, 95)), alone.frame(names, (80, 95)))
-    table = scores_of(outlook_of(SMALL)).set_index("Model")
-    assert table.index[0] == shared.metric[0].value
+    table = scores_of(outlook_of(run.experiment)).set_index("Model")
+    assert shared.metric[0].value == MODELS[alone.chosen].title
     assert table.loc["Theta", "MASE"] == pytest.approx(alone.tested.scores()["theta"]["mase"])
     assert "lowest error" in texts(shared) and "chance" in texts(shared)
 
@@ -109,22 +111,30 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
 def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually):
     slow = Experiment(
         source=Sample(name="hourly"),
-        plan=Plan(h=24, season_length=24, n_windows=2, seconds=600),
+        plan=Plan(h=24, season_length=24, n_windows=2),
         models=tuple(ModelChoice(name=name) for name in ("naive", "linear", "gru")),
     )
     page = open_page(e=encode(slow))
     next(button for button in page.button if button.key == "forecast").click().run()
     run_id = str(np.atleast_1d(page.query_params["run"])[0])
-    statuses = lambda: {fit.fit.model.name: fit.status for fit in service.store().run(run_id).fits}  # noqa: E731
-    eventually(lambda: statuses()["linear"] == "finished" and statuses()["gru"] == "running", 90)
+
+    def fits() -> dict[tuple[str, str], FitView]:
+        return {(fit.fit.model.name, part_of(fit.fit)): fit for fit in service.store().run(run_id).fits}
+
+    backtest_of_gru = ("gru", "backtest")
+    eventually(lambda: len(fits()[backtest_of_gru].epochs) >= 2, 120)
     page.run()
+    assert next(button for button in page.button if button.key == f"stop-{fits()[backtest_of_gru].id}")
     next(button for button in page.button if button.key == "stop-all").click().run()
-    eventually(lambda: statuses()["gru"] == "cancelled", 30)
+    eventually(lambda: service.store().run(run_id).ended, 60)
+    stopped = fits()[backtest_of_gru]
+    assert stopped.status == "stopped" and 2 <= len(stopped.epochs) < 30, stopped.reason
+    assert fits()["gru", "forecast"].status == "cancelled" and fits()["linear", "forecast"].status == "finished"
     page.run()
-    assert "GRU was left out: Stopped" in texts(page) and page.metric[0].value == "Linear, least squares"
+    assert "GRU, backtest: Stopped" in texts(page) and page.metric[0].value == "Linear, least squares"
+    assert any(chart for chart in page.get("plotly_chart") if "training" in chart.proto.spec), "its learning curve"
     again = next(button for button in page.button if button.key == "forecast")
-    assert not again.disabled
-    assert again.help.startswith("1 of 3 models to do")
+    assert not again.disabled and again.help.startswith("2 of 6 fits to do")
 
 
 @pytest.mark.parametrize(
@@ -148,13 +158,7 @@ def test_a_baseline_that_cannot_forecast_the_series_is_left_out_and_keeps_nobody
     assert not next(button for button in page.button if button.key == "forecast").disabled
 
 
-def test_settings_with_a_plan_have_fits_of_their_own():
-    fits = fits_of(SMALL)
-    assert [fit.model.name for fit in fits] == ["naive", "seasonal_naive", "linear", "theta", "gru"]
-    assert all(fit.plan == PLAN and fit.training is None and fit.seed is None for fit in fits)
-    assert Fit.model_validate_json(fits[0].canonical()).id == fits[0].id
-    assert fits[0].id != fits_of(SMALL.model_copy(update={"plan": Plan(h=3)}))[0].id
-    assert {fit.id for fit in fits_of(SMALL.model_copy(update={"plan": None}))}.isdisjoint(fit.id for fit in fits)
+def test_only_series_with_a_calendar_are_forecast():
     with pytest.raises(BadInput, match="choose a sample or upload a file"):
         read_panel(Waves())
     assert np.isfinite(read_panel(SMALL.source).y[0]).all()

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from forecasting import ModelChoice, Sample, Task, Upload
-from forecasting.backtest import forecast, outlook
+from forecasting.backtest import forecast
 from forecasting.data import load, read_panel, read_series
 from forecasting.data.samples import read_sample
 from forecasting.experiment import BadInput, Experiment, Plan, Source
 from forecasting.fit import fits_of, run_fit
 from forecasting.models import Control, Shape, resolve
 from forecasting.models.imputing import filling
+from tests.whole_series import asked, made_by
 
 N, LEAD = 600, 4
 RNG = np.random.default_rng(11)
@@ -68,10 +69,10 @@ def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
 
 @pytest.mark.parametrize(("source", "name"), [(BESIDE, "linear"), (TOGETHER, "linear"), (TOGETHER, "gru")])
 def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, name: str):
-    plan = Plan(h=LEAD, n_windows=6, input_size=10, seconds=30)
-    alone = outlook(read_panel(ALONE, lambda _: content()), plan, ModelChoice(name=name))
+    plan = Plan(h=LEAD, n_windows=6, input_size=10)
+    alone = made_by(read_panel(ALONE, lambda _: content()), plan, name)
     panel = read_panel(source, lambda _: content())
-    made = outlook(panel, plan, ModelChoice(name=name))
+    made = made_by(panel, plan, name)
     assert made.y_hat.shape == (6, len(panel.ids), LEAD)
     truth = np.stack([FOLLOWER[N - back : N - back + LEAD] for back in plan.backs()])
     error, blind = (np.abs(some.y_hat[:, 0] - truth).mean() for some in (made, alone))
@@ -82,7 +83,7 @@ def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, 
 def test_columns_seen_together_are_all_forecast_in_their_places():
     panel = read_panel(TOGETHER, lambda _: content())
     assert panel.ids == ["follower", "leader"] and panel.together == 2
-    made = forecast(panel, Plan(h=LEAD, n_windows=3, input_size=10), ("naive", "linear"))
+    made = forecast(panel, asked(Plan(h=LEAD, n_windows=3, input_size=10), ("naive", "linear")))
     means = {
         unique_id: rows["linear"].mean() for unique_id, rows in made.frame({"linear": "linear"}, ()).groupby("unique_id")
     }
@@ -95,7 +96,7 @@ def test_nothing_that_comes_later_is_seen_in_a_column_beside():
     assert panel.beside is not None
     spiked = panel.beside[0].copy()
     spiked[-plan.backs()[0] :] += 1_000
-    one, other = (outlook(some, plan, ModelChoice(name="linear")) for some in (panel, replace(panel, beside=[spiked])))
+    one, other = (made_by(some, plan, "linear") for some in (panel, replace(panel, beside=[spiked])))
     np.testing.assert_array_equal(one.y_hat[0], other.y_hat[0])
     assert not np.allclose(one.y_hat[1], other.y_hat[1])
 
@@ -110,7 +111,7 @@ def test_a_hole_in_one_channel_costs_the_windows_that_hold_it_or_is_filled_in(so
     filled = load(source.model_copy(update={"repair": "interpolation"}), task, lambda _: content(holed=100))
     assert filled.left_out == 0
     panel = read_panel(source, lambda _: content(holed=N - 20))
-    assert np.isfinite(outlook(panel, Plan(h=2, n_windows=2), ModelChoice(name="linear")).ahead).all()
+    assert np.isfinite(made_by(panel, Plan(h=2, n_windows=2), "linear").ahead).all()
 
 
 def test_the_series_of_a_sample_are_channels_of_one_where_that_is_wished():
@@ -122,7 +123,7 @@ def test_the_series_of_a_sample_are_channels_of_one_where_that_is_wished():
         np.testing.assert_array_equal(series.frame[name], apart.loc[apart["unique_id"] == name, "y"])
     panel = read_panel(source)
     assert panel.ids == list(series.values) == read_panel(Sample(name="economy")).ids
-    assert np.isfinite(outlook(panel, Plan(h=4, season_length=4, n_windows=2), ModelChoice(name="linear")).ahead).all()
+    assert np.isfinite(made_by(panel, Plan(h=4, season_length=4, n_windows=2), "linear").ahead).all()
     with pytest.raises(BadInput, match="cannot be seen together"):
         read_series(Sample(name="fertility", together=True))
 

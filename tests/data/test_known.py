@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import backtest, outlook
+from forecasting.backtest import backtest
 from forecasting.data import read_panel
 from forecasting.data.known import Known, features
 from forecasting.data.panel import Panel
-from forecasting.experiment import ModelChoice, Plan, Task, Upload
+from forecasting.experiment import Plan, Task, Upload
+from tests.whole_series import asked, made_by
 
 
 def panel(*values: np.ndarray) -> Panel:
@@ -53,11 +54,10 @@ def test_a_network_that_sees_the_calendar_knows_the_weekday_where_nothing_else_t
     days = pd.date_range("2024-01-01", periods=500, freq="D")
     rng = np.random.default_rng(6)
     values = [10 + 5.0 * (days.dayofweek == 4) + rng.normal(0, 0.2, 500) for _ in range(4)]
-    plan = Plan(h=3, input_size=5, n_windows=3, seconds=30)
-    scores = {
-        calendar: backtest(panel(*values), plan.model_copy(update={"calendar": calendar}), ("gru",)).scores()["gru"]["mae"]
-        for calendar in (False, True)
-    }
+    plan = Plan(h=3, input_size=5, n_windows=3)
+    plans = {calendar: plan.model_copy(update={"calendar": calendar}) for calendar in (False, True)}
+    tested = {calendar: backtest(panel(*values), asked(one, ("gru",))) for calendar, one in plans.items()}
+    scores = {calendar: one.scores()["gru"]["mae"] for calendar, one in tested.items()}
     assert scores[True] < 0.7 * scores[False]
 
 
@@ -71,9 +71,9 @@ def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else
     upload = Upload(upload_id="a" * 20, value=("sales",), known=("offer",))
     series = read_panel(upload, lambda _: content)
     assert len(series.y[0]) == 415 and series.known is not None and series.known[0].shape == (420, 1)
-    plan = Plan(h=5, input_size=8, n_windows=3, seconds=30)
-    made = outlook(series, plan, ModelChoice(name="gru"))
-    blind = outlook(replace(series, known=None), plan, ModelChoice(name="gru"))
+    plan = Plan(h=5, input_size=8, n_windows=3)
+    made = made_by(series, plan, "gru")
+    blind = made_by(replace(series, known=None), plan, "gru")
     truth = np.stack([series.after(back, 5) for back in plan.backs()])
     assert np.abs(made.y_hat - truth).mean() < 0.5 * np.abs(blind.y_hat - truth).mean()
     assert np.abs(made.ahead[0] - sales[415:]).mean() < 2

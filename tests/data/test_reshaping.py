@@ -9,6 +9,7 @@ from forecasting.backtest import backtest
 from forecasting.data.panel import Panel
 from forecasting.data.reshaping import Reshaping
 from forecasting.experiment import BadInput, Plan
+from tests.whole_series import asked
 
 RNG = np.random.default_rng(4)
 T = np.arange(140)
@@ -63,7 +64,7 @@ def test_logarithm_and_trend_help_where_series_grow_by_a_share_and_baselines_sta
     plain = Plan(h=14, season_length=7, n_windows=2)
     reshaped = plain.model_copy(update={"power": "log", "take_out": "trend"})
     names = ("seasonal_naive", "linear", "ets", "theta")
-    before, after = (backtest(series, plan, names).scores() for plan in (plain, reshaped))
+    before, after = (backtest(series, asked(plan, names)).scores() for plan in (plain, reshaped))
     for name in names[1:]:
         assert after[name]["mase"] < 0.95 * before[name]["mase"], name
     assert after["seasonal_naive"] == before["seasonal_naive"]

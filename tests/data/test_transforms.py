@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecasting import BadInput, Experiment, ModelChoice, Task, Training, Waves, fits_of, run_fit, score_at
+from forecasting import BadInput, Experiment, LookBackFit, ModelChoice, Task, Training, Waves, fits_of, run_fit, score_at
 from forecasting.data import load
 from forecasting.data.transforms import Differences
 
@@ -82,10 +82,10 @@ def test_a_network_learns_differences_and_can_be_scored_at_another_look_back():
     experiment = Experiment(source=SERIES, task=task("both"), models=(model,), training=Training(epochs=1))
     fit = fits_of(experiment)[-1]
     done = run_fit(fit)
-    same, longer = (score_at(fit.model_copy(update={"look_back": n}), done.weights) for n in (12, 20))
+    same, longer = (score_at(LookBackFit(parent=fit, look_back=n), done.weights) for n in (12, 20))
     assert same.valid == done.valid and longer.valid != done.valid
     with pytest.raises(BadInput, match="Differencing takes 5 values, and the look-back has 5"):
-        score_at(fit.model_copy(update={"look_back": 5}), done.weights)
+        score_at(LookBackFit(parent=fit, look_back=5), done.weights)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting import Experiment, ModelChoice, Task, Upload, Waves, fits_of, run_fit, score_at
-from forecasting.backtest import outlook
+from forecasting import Experiment, LookBackFit, ModelChoice, Task, Upload, Waves, fits_of, run_fit, score_at
 from forecasting.data import load
 from forecasting.data.holes import fill_mse
 from forecasting.data.panel import Panel
@@ -16,6 +15,7 @@ from forecasting.fit import is_instant
 from forecasting.models import Control, Shape, imputing
 from forecasting.models.history import Stopped
 from forecasting.models.imputing import Imputer, fill_in, filling
+from tests.whole_series import made_by
 
 SOURCE = Waves(n_series=1_000)
 TASK = Task(input_size=30, hide=0.3, holes="gaps", gap_length=8, fill="network")
@@ -86,7 +86,7 @@ def test_fits_forecast_from_what_it_filled_in_at_any_look_back():
     assert naive.valid.fill_mse == linear.valid.fill_mse == fill_mse(filled, filled.x)
     by_line = run_fit(fits_of(Experiment(source=SOURCE, task=TASK.model_copy(update={"fill": "interpolation"})))[1])
     assert by_line.filled is None and linear.valid.mse < by_line.valid.mse
-    same, shorter = (score_at(fits[2].model_copy(update={"look_back": n}), network.weights) for n in (30, 20))
+    same, shorter = (score_at(LookBackFit(parent=fits[2], look_back=n), network.weights) for n in (30, 20))
     assert same.valid.mse == pytest.approx(network.valid.mse) and shorter.valid.mse != network.valid.mse
 
 
@@ -124,7 +124,7 @@ def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
 def test_whole_series_are_forecast_over_their_gaps():
     panel, whole = holed()
     alone = replace(panel.some(np.arange(1)), y=[panel.y[0][:200]], ds=[panel.ds[0][:200]])
-    made = outlook(alone, Plan(h=12, season_length=24, n_windows=3), ModelChoice(name="linear"))
+    made = made_by(alone, Plan(h=12, season_length=24, n_windows=3), "linear")
     truth = np.stack([whole[0][200 - back :][:12] for back in (36, 24, 12)])
     assert np.abs(made.y_hat[:, 0] - truth).mean() < 1.5
     tiny = replace(panel, ds=[ds[:20] for ds in panel.ds], y=[np.where(np.arange(20) == 5, np.nan, y[:20]) for y in whole])
@@ -153,7 +153,7 @@ def test_what_a_file_lacks_is_filled_in_by_the_network_that_fills_in_what_is_hid
     assert errors["network"] < 0.7 * errors["line"]
 
     fit = fits_of(Experiment(source=source, task=task, models=(ModelChoice(name="linear"),)))[1]
-    assert fit.asks_network and not is_instant(fit)
+    assert fit.asks_network and not is_instant(fit, split)
     result = run_fit(fit, read_upload=lambda _: file())
     np.testing.assert_array_equal(result.filled, filled.valid.x[filled.valid.missing])
     assert result.valid.mse < 0.5 and result.valid.fill_mse is None

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares as by_scipy
 
 from forecasting.data import load
-from forecasting.experiment import BadInput, Fit, ModelChoice, Sample, Task, Waves
+from forecasting.experiment import BadInput, ModelChoice, Sample, Task, Waves, WindowFit
 from forecasting.fit import run_fit
 from forecasting.models import Control, resolve
 from forecasting.models.history import Stopped
@@ -17,7 +17,7 @@ MOVING = {"level": 1, "trend": "exponential", "season": "multiplicative", "n_ser
 
 
 def result(task=TASK, **waves):
-    return run_fit(Fit(source=Waves(**{"n_series": 1_000, **waves}), task=task, model=ORACLE))
+    return run_fit(WindowFit(source=Waves(**{"n_series": 1_000, **waves}), task=task, model=ORACLE))
 
 
 def chapter(p, t):
@@ -59,14 +59,14 @@ def test_a_look_back_that_it_cannot_read_is_no_trouble():
 @pytest.mark.parametrize("source", [Sample(name="sunspots"), Waves(n_series=100, n_channels=2)])
 def test_what_has_no_formula_or_several_channels_is_refused_in_words(source):
     with pytest.raises(BadInput, match="^The Oracle knows the formula of waves with one channel"):
-        run_fit(Fit(source=source, task=Task(input_size=20), model=ORACLE))
+        run_fit(WindowFit(source=source, task=Task(input_size=20), model=ORACLE))
 
 
 def test_it_stops_between_groups_of_windows_and_tells_how_far_it_is():
     seen = []
     control = Control(on_fraction=lambda _, share: seen.append(share), should_stop=lambda: len(seen) == 2)
     with pytest.raises(Stopped):
-        run_fit(Fit(source=Waves(n_series=2_000), task=TASK, model=ORACLE), control)
+        run_fit(WindowFit(source=Waves(n_series=2_000), task=TASK, model=ORACLE), control)
     assert seen == sorted(seen) and 0 < seen[0] < seen[1] < 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forecasting.data import load
-from forecasting.experiment import BadInput, Fit, ModelChoice, Task, Waves
+from forecasting.experiment import BadInput, ModelChoice, Task, Waves, WindowFit
 from forecasting.fit import run_fit
 from forecasting.models import Control, resolve
 from forecasting.models.history import Stopped
@@ -71,7 +71,7 @@ def test_automatic_arima_finds_orders_that_beat_naive():
 
 
 def fit(name, **params):
-    return Fit(source=Waves(n_series=200), task=TASK, model=ModelChoice(name=name, params=params))
+    return WindowFit(source=Waves(n_series=200), task=TASK, model=ModelChoice(name=name, params=params))
 
 
 def test_a_sample_is_forecast_and_scored_and_naive_on_the_same_windows():
@@ -122,7 +122,7 @@ def test_a_look_back_that_is_too_short_is_refused_in_words(name, params):
 @pytest.mark.parametrize("name", ["ets", "theta", "arima"])
 def test_a_series_that_does_not_move_is_forecast_to_stay(name):
     still = Waves(n_series=20, amplitude_1=0, amplitude_2=0, noise_width=0, level=3)
-    result = run_fit(Fit(source=still, task=TASK, model=ModelChoice(name=name, params={"sample": 2})))
+    result = run_fit(WindowFit(source=still, task=TASK, model=ModelChoice(name=name, params={"sample": 2})))
     assert result.valid.mse == pytest.approx(0)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import count
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,11 +9,12 @@ import pytest
 
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
-from forecasting.models import Control, Shape, history, program, resolve, training
+from forecasting.models import Control, Shape, program, resolve, training
 from forecasting.models.training import Diverged, Stopped
 
 LINEAR = resolve(ModelChoice(name="linear_sgd"))
 DEEP = resolve(ModelChoice(name="deep_rnn", params={"units": [4, 3]}))
+BATCH_NORMALISED = resolve(ModelChoice(name="deep_rnn_dense", params={"units": [4], "normalisation": "batch"}))
 SIMPLEST = resolve(ModelChoice(name="simple_rnn"))
 SPLIT = load(Waves(n_series=60), Task(input_size=8, target="all_h", h=2))  # 42 windows to train on
 
@@ -24,7 +24,7 @@ def valid_loss(fitted):
     return float(np.mean((fitted.predict(SPLIT.valid.x).astype("float64") - SPLIT.valid.y) ** 2))
 
 
-def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch=None, state=None, started=0.0, **settings):
+def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch=None, state=None, **settings):
     """Train; return what was learned and the progress of every epoch. `should_stop` is asked with that progress."""
     curve = []
 
@@ -32,7 +32,6 @@ def fit(model=LINEAR, seed=1, split=SPLIT, should_stop=lambda _: False, on_epoch
         Training(**{"epochs": 2, "batch_size": 16, **settings}),
         seed=seed,
         state=state,
-        started=started,
         on_epoch=on_epoch or curve.append,
         should_stop=lambda: should_stop(curve),
     )
@@ -196,75 +195,14 @@ def test_early_stopping_waits_so_many_epochs_and_keeps_the_best_weights():
     assert [progress.valid_loss for progress in patient] == losses
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """The clock of the training loop, which stands still unless it is told to go on."""
-    now = SimpleNamespace(at=1_000.0, monotonic=lambda: now.at)
-    monkeypatch.setattr(training, "time", now)
-    monkeypatch.setattr(history, "time", now)
-    return now
-
-
-def spend(clock, budget_s, check_s):
-    """Fit for a while; every look at whether it should stop takes so many seconds. Return the fit and the seconds."""
-
-    def check(_):
-        clock.at += check_s
-        return False
-
-    began = clock.at
-    learned, curve = fit(budget_s=budget_s, should_stop=check, started=began)
-    return learned, curve, clock.at - began
-
-
-@pytest.mark.parametrize("check_s", [0.05, 0.3, 1.0])
-def test_a_time_budget_is_held_and_gives_what_as_many_epochs_would_have_given(clock, check_s):
-    learned, curve, took = spend(clock, 60, check_s)
-    assert abs(took - 60) <= 6
-    assert learned.ended_early is None and learned.epochs == len(curve) > 10
-    by_epochs, same = fit(epochs=learned.epochs)
-    assert [progress.valid_loss for progress in same] == [progress.valid_loss for progress in curve]
-    assert valid_loss(by_epochs.fitted) == valid_loss(learned.fitted)
-
-
-@pytest.mark.parametrize("step_s", [0.05, 0.3, 2.0])
-def test_a_budget_with_a_cosine_is_a_number_of_epochs_planned_beforehand(clock, monkeypatch, step_s):
-    cosine, began, take_steps = {"schedule": "cosine", "learning_rate": 0.01}, clock.at, program.Program.steps
-
-    def take_time(self, data, batches, first, last):
-        clock.at += step_s * (last - first)
-        return take_steps(self, data, batches, first, last)
-
-    monkeypatch.setattr(program.Program, "steps", take_time)
-    learned, curve = fit(budget_s=60, started=began, **cosine)
-    assert 1 < learned.epochs == len(curve) == learned.planned
-    assert 50 <= clock.at - began <= 60
-    by_epochs, same = fit(epochs=learned.epochs, **cosine)
-    assert [progress.valid_loss for progress in same] == [progress.valid_loss for progress in curve]
-    assert valid_loss(by_epochs.fitted) == valid_loss(learned.fitted)
-
-
-def test_an_epoch_for_which_a_budget_has_no_time_is_not_begun(clock):
-    learned, _, took = spend(clock, 60, 6.0)
-    assert took <= 66 and 1 <= learned.epochs <= 6
-
-
-def test_an_epoch_that_is_too_slow_for_its_budget_is_broken_off_and_does_not_count(clock):
-    checks = []
-
-    def check(done):
-        checks.append(0)
-        clock.at += 100.0 if len(done) == 3 else 0.01
-        return False
-
-    learned, curve = fit(budget_s=60, batch_size=1, should_stop=check, started=clock.at)
-    assert learned.epochs == len(curve) == learned.state["epoch"] == 3
-    assert learned.ended_early is None
-
-
-def test_a_budget_that_ends_before_the_first_epoch_is_refused_in_words(clock):
-    with pytest.raises(BadInput, match="budget of 60 s was spent before the first epoch"):
-        spend(clock, 60, 70.0)
+@pytest.mark.parametrize("model", [LINEAR, BATCH_NORMALISED], ids=["linear", "with a smaller group at the end"])
+def test_a_busy_machine_cuts_epochs_into_other_blocks_and_comes_to_the_same_bits(model, monkeypatch):
+    curves = []
+    for seconds in (1e-9, 1e9):
+        monkeypatch.setattr(training, "BLOCK_S", seconds)
+        learned, curve = fit(model, epochs=3, batch_size=8)
+        curves.append([(point.loss, point.valid_loss) for point in curve] + [w.tobytes() for w in learned.fitted.weights])
+    assert curves[0] == curves[1]
 
 
 @pytest.mark.parametrize("settings", [{}, {"keep": "best"}, {"patience": 3, "learning_rate": 0.3}, {"optimizer": "sgd"}])

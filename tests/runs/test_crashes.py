@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +25,11 @@ from forecasting.runs.child import Guard
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.queue import LEASE_S
+from forecasting.runs.shift import Shift
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView
 from tests.conftest import Lab
-from tests.runs.test_engine import ROOT, by_hand, csv, of_upload
+from tests.runs.test_engine import ROOT, by_hand
 
 LONG_S = 140.0
 """Room for a fit of some seconds, on a machine where everything takes ten times as long."""
@@ -140,28 +140,34 @@ def test_a_worker_killed_outside_of_training_is_replaced_and_its_fit_finishes(la
 
 
 @pytest.fixture
-def checkpoints(tmp_path, monkeypatch) -> Callable[[], list[Path]]:
-    """The states that workers have kept in their folders."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return lambda: list(tmp_path.glob("forecasting-*/checkpoint-*"))
+def states(monkeypatch) -> list[int]:
+    """Of the states that workers tell their supervisors, the epochs."""
+    told, report = [], Shift._report
+
+    def listening(self: Shift, messages: list) -> None:
+        report(self, messages)
+        told.extend(message.header["epochs"] for message in messages if message.header["event"] == "state")
+
+    monkeypatch.setattr(Shift, "_report", listening)
+    return told
 
 
-def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_an_undisturbed_one(lab, small, checkpoints):
+def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_an_undisturbed_one(lab, small, states):
     experiment = small("simple_rnn", **SECONDS)
     run_id = lab.start(experiment)
-    kept = lab.eventually(checkpoints, LONG_S)[0]
+    lab.eventually(lambda: states, LONG_S)
     kill(lab)
     expected = by_hand(experiment)[-1]
     fit = finished(lab, run_id)
-    assert fit.epochs_before >= int(kept.name.removeprefix("checkpoint-")) > 0
+    assert fit.epochs_before >= states[0] > 0
     for key in ("valid_mse", "test_mse"):
         assert fit.result[key] == pytest.approx(expected[key], rel=1e-9)
 
 
-def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_tried_again(lab, small, checkpoints):
+def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_tried_again(lab, small, states):
     experiment = small("simple_rnn", **SECONDS)
     run_id = lab.start(experiment)
-    lab.eventually(checkpoints, LONG_S)
+    lab.eventually(lambda: states, LONG_S)
     pid = kill(lab)
     lab.eventually(lambda: lab.last(run_id).epochs_before and lab.engine.pids not in ([], [pid]), LONG_S)
     kill(lab)
@@ -230,6 +236,7 @@ SERVE = """
 import sys, threading
 from forecasting.runs import shift
 from forecasting.runs.engine import Engine
+from forecasting.runs.shift import Shift
 from forecasting.runs.store import Store
 shift.KEEP_S = 0.2
 engine = Engine(Store(sys.argv[1]), slots=1)
@@ -377,19 +384,3 @@ def test_a_fit_outlives_a_database_that_cannot_be_written_for_a_while(request, s
     assert finished(lab, run_id).ended_at > until
     assert lab.engine.pids == pids
     assert len({write(i, store) for i in range(10) for store in (visited, not_visited)}) == 10
-
-
-@pytest.mark.parametrize("source", ["waves", "upload"])
-def test_a_fit_without_room_for_its_files_fails_in_plain_words(lab, small, small_disk, monkeypatch, source):
-    finished(lab, lab.start(small("naive")))
-    pids = lab.engine.pids
-    experiment = small("naive")
-    if source == "upload":
-        experiment = of_upload(lab.store.add_upload("crashes", "waves.csv", csv()), "naive")
-    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
-    with filled(small_disk):
-        fit = lab.ended(lab.start(experiment), LONG_S).fits[0]
-    assert fit.status == "failed"
-    assert "cannot keep" in fit.reason and "at the moment (No space left on device): try again later." in fit.reason
-    assert finished(lab, lab.start(experiment))
-    assert lab.engine.pids == pids

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from forecasting import BadInput, Experiment, ModelChoice, Task, Training, Waves, logs
+from forecasting.budget import allotted
 from forecasting.data import load
 from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.runs.limits import Size
@@ -109,8 +110,11 @@ def test_too_many_epochs_are_refused_with_both_numbers():
 
 
 def test_a_time_budget_has_no_epochs_to_be_refused_for():
-    assert refusal(Size(max_epochs=1, max_work=500), of("simple_rnn", training=Training(budget_s=3_600))) == ""
-    assert "units" in refusal(Size(max_epochs=1, max_work=1), of("lstm", training=Training(budget_s=3_600)))
+    def budget(name: str) -> Experiment:
+        return allotted(of(name).model_copy(update={"budget_s": 3_600}))
+
+    assert refusal(Size(max_epochs=1, max_work=500), budget("simple_rnn")) == ""
+    assert "units" in refusal(Size(max_epochs=1, max_work=1), budget("lstm"))
 
 
 # ------------------------------------------------------------------------------------------------------------ settings
@@ -119,6 +123,7 @@ NUMBERS = (
     "SLOTS",
     "WORKER_THREADS",
     "WORKER_MB",
+    "READER_MB",
     "MAX_FIT_S",
     "NO_PROGRESS_S",
     "MAX_EPOCHS",

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from typing import Any
 
 import pytest
 
 from forecasting.runs.child import Child, Guard
+from forecasting.runs.job import Message
 from forecasting.runs.queue import Done
 from forecasting.runs.shift import GRACE_S, see_through
 
@@ -20,17 +20,17 @@ class LateChild(Child):
         super().__init__(Guard())
         self.silent_from, self.silent_until = silent_from, 0.0
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: Message) -> None:
         super().send(message)
-        if "stop" in message and self.silent_from == "training":
+        if "stop" in message.header and self.silent_from == "training":
             self.silent_until = time.monotonic() + LATE_S
 
-    def receive(self, timeout_s: float) -> dict[str, Any] | None:
+    def receive(self, timeout_s: float) -> Message | None:
         if time.monotonic() < self.silent_until:
             time.sleep(timeout_s)
             return None
         message = super().receive(timeout_s)
-        if message is not None and message.get("stage") == "scoring":
+        if message is not None and message.header.get("stage") == "scoring":
             self.silent_until = time.monotonic() + LATE_S
         return message
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from forecasting import BadInput, Experiment, Training
+from forecasting import BadInput, Experiment
+from forecasting.budget import allotted
+from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.models import Progress
 from forecasting.runs import schema
@@ -211,66 +213,6 @@ def test_a_state_survives_another_process_and_is_replaced_by_the_next_one(store,
     assert store.resume(lease_of(store, run_id)) == bigger
 
 
-def test_a_time_budget_starts_from_nothing(store, small):
-    _, other = start(store, small("simple_rnn", seed=8, epochs=2))
-    train(store, other, 2, b"state of 2")
-    _, lease = start(store, small("simple_rnn", seed=8, budget_s=60))
-    assert store.resume(lease) is None
-    fit = view_of(store, lease)
-    assert (fit.epochs, fit.parent_id, fit.epochs_before) == ([], None, 0)
-
-
-@pytest.mark.parametrize("go_away", [put_back, release, expire])
-def test_a_time_budget_whose_holder_went_away_starts_again_from_nothing_and_can_finish(store, small, let_expire, go_away):
-    """Its checkpoints are kept as those of any fit; they must not leave epochs behind that it will do and report again."""
-    run_id, lease = start(store, small("simple_rnn", budget_s=60))
-    store.report(lease, "training", None, curve(5))
-    store.keep_state(lease, b"state of 3", 3)
-    go_away(store, lease, let_expire)
-    again = lease_of(store, run_id)
-    assert store.resume(again) is None
-    train(store, again, 4, b"state of 4", seed=1)
-    fit = view_of(store, again)
-    assert (fit.status, fit.epochs) == ("finished", curve(4, seed=1))
-
-
-def test_a_time_budget_that_was_stopped_can_be_tried_again(store, small):
-    experiment = small("simple_rnn", budget_s=60)
-    _, lease = start(store, experiment)
-    train(store, lease, 3, b"state of 3", stopped="Stopped: 3 epochs were done.")
-    _, again = start(store, experiment)
-    assert store.resume(again) is None
-    train(store, again, 5, b"state of 5", seed=1)
-    assert view_of(store, again).epochs == curve(5, seed=1)
-
-
-def test_a_time_budget_that_starts_again_lends_no_state_without_the_curve_that_belongs_to_it(store, small):
-    run_id, budget = start(store, small("simple_rnn", seed=12, budget_s=60))
-    store.report(budget, "training", None, curve(5))
-    store.keep_state(budget, b"state of 3", 3)
-    store.put_back(budget, "The worker died.")
-    again = lease_of(store, run_id)
-    store.resume(again)
-    store.report(again, "training", None, curve(1, seed=1))
-    _, lease = start(store, small("simple_rnn", seed=12, epochs=6))
-    state, fit = store.resume(lease), view_of(store, lease)
-    assert [point.epoch for point in fit.epochs] == list(range(1, fit.epochs_before + 1))
-    assert (state is None) == (fit.epochs_before == 0)
-    store.keep_state(again, b"new state of 1", 1)
-    _, longer = start(store, small("simple_rnn", seed=12, epochs=7))
-    assert store.resume(longer) == b"new state of 1"
-    assert view_of(store, longer).epochs == curve(1, seed=1)
-
-
-def test_epochs_that_a_time_budget_allowed_are_a_way_to_go_on(store, small):
-    _, budget = start(store, small("simple_rnn", seed=9, budget_s=60))
-    train(store, budget, 4, b"state of 4")
-    for epochs, before in ((3, 0), (4, 4), (7, 4)):
-        _, lease = start(store, small("simple_rnn", seed=9, epochs=epochs))
-        assert store.resume(lease) == (b"state of 4" if before else None)
-        assert (len(view_of(store, lease).epochs), view_of(store, lease).epochs_before) == (before, before)
-
-
 def test_the_state_of_a_failed_fit_is_trusted_by_nobody(store, small):
     experiment = small("simple_rnn", seed=10, epochs=6)
     _, lease = start(store, experiment)
@@ -408,14 +350,14 @@ def test_who_has_lost_the_lease_neither_keeps_a_state_nor_goes_on_from_one(store
 
 
 def test_a_run_that_goes_on_has_the_further_epochs_and_all_else_as_it_was(store, small):
-    training = {"learning_rate": 0.02, "batch_size": 8, "patience": 7, "budget_s": 60}
+    training = {"learning_rate": 0.02, "batch_size": 8, "patience": 7}
     experiment = small("linear", "simple_rnn", "gru", **training)
     experiment = experiment.model_copy(update={"title": "Zwölf Wellen", "seeds": (3, 1)})
     run_id = store.start_run(experiment, "ann")
     for epochs in (4, 6, 5, 2):
         train(store, lease_of(store, run_id), epochs, b"state")
     further = store.run(store.continue_run(run_id, 10, "ben"))
-    assert further.experiment.training == experiment.training.model_copy(update={"epochs": 6 + 10, "budget_s": None})
+    assert further.experiment.training == experiment.training.model_copy(update={"epochs": 6 + 10})
     assert further.experiment.model_copy(update={"training": experiment.training}) == experiment
     assert further.title == "Zwölf Wellen"
     assert [run_id for run_id, *_ in store.recent_runs("ben")] == [further.id]
@@ -462,7 +404,7 @@ def test_a_run_that_is_not_there_cannot_go_on_whatever_it_is_called(store, small
 
 @pytest.mark.parametrize("title", ["'; DROP TABLE run; --", "<script>", "\u202eback", "\x1b[31m", "a\nb", "\x00"])
 def test_a_strange_title_is_kept_on_one_line_and_does_nothing(store, small, title):
-    experiment = Experiment.read(small("naive").model_copy(update={"title": title}).canonical())
+    experiment = read_experiment(dumped(small("naive").model_copy(update={"title": title})))
     run_id = store.start_run(experiment, "ann")
     kept = "".join(c if c.isprintable() else " " for c in title)
     assert store.run(run_id).title == kept
@@ -473,8 +415,9 @@ def test_a_strange_title_is_kept_on_one_line_and_does_nothing(store, small, titl
 
 RUN_FITS = """
 import json, sys
-from forecasting import Experiment, fits_of, run_fit
-fits = fits_of(Experiment.read(sys.stdin.read()))
+from forecasting import fits_of, run_fit
+from forecasting.experiment.formats import read_experiment
+fits = fits_of(read_experiment(sys.stdin.read()))
 print(json.dumps([run_fit(fit).summary() for fit in fits]))
 """
 
@@ -482,7 +425,7 @@ print(json.dumps([run_fit(fit).summary() for fit in fits]))
 def by_hand(experiment: Experiment) -> list[dict]:
     """What `forecasting.run_fit` gives in a process of its own."""
     command = [sys.executable, "-c", RUN_FITS]
-    given = {"input": experiment.canonical(), "cwd": ROOT, "timeout": 120}
+    given = {"input": dumped(experiment), "cwd": ROOT, "timeout": 120}
     done = subprocess.run(command, capture_output=True, text=True, check=False, **given)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -515,25 +458,12 @@ def test_a_run_that_goes_on_trains_the_further_epochs_alone_and_ends_where_one_l
     assert [lab.store.fits([fit.id])[fit.id] for fit in first.fits] == first.fits, "the first run keeps its results"
 
 
-@pytest.mark.parametrize("shape", [{}, COSINE], ids=["constant", "cosine"])
-def test_as_many_epochs_as_a_time_budget_allowed_are_there_at_once(lab, small, shape):
-    sizes = {"waves": {"n_series": 10_000}, "batch_size": 8, **shape}
-    lab.ended(lab.start(small("simple_rnn", epochs=1, **sizes)))  # so that the budget need not pay for compiling
-    experiment = small("simple_rnn", budget_s=2, **sizes)
+def test_a_time_budget_is_a_number_of_epochs_before_anything_is_trained(lab, small):
+    experiment = allotted(small("simple_rnn").model_copy(update={"budget_s": 1.0}))
+    (epochs,) = {share.epochs for share in experiment.allotted} - {None} or {0}
+    assert epochs > 1
     fit = lab.ended(lab.start(experiment)).fits[-1]
-    assert (fit.status, fit.reason) == ("finished", None)
-    done = len(fit.epochs)
-    assert 1 <= done <= 500
-    assert fit.result["epochs"] == done
-    assert fit.result["ended_early"] is None
-    assert (fit.parent_id, fit.epochs_before) == (None, 0)
-    planned = fit.result["planned"] if shape else done
-    training = Training.model_validate(experiment.training.model_dump() | {"epochs": planned, "budget_s": None})
-    again = lab.ended(lab.start(experiment.model_copy(update={"training": training}))).fits[-1]
-    assert again.id != fit.id
-    assert again.status == "finished"
-    assert (again.parent_id, again.epochs_before, again.result["epochs"]) == (fit.id, done, planned)
-    assert again.epochs[:done] == fit.epochs
-    if planned == done:  # where the machine became slower meanwhile, the last epochs were broken off
-        for figure in ("valid_mse", "test_mse", "best_epoch"):
-            assert again.result[figure] == pytest.approx(fit.result[figure], rel=1e-6)
+    assert (fit.status, fit.fit.training.epochs, fit.result["epochs"]) == ("finished", epochs, epochs)
+    by_epochs = experiment.training.model_copy(update={"epochs": epochs})
+    same = experiment.model_copy(update={"training": by_epochs, "budget_s": None, "allotted": ()})
+    assert lab.ended(lab.start(same)).fits[-1].id == fit.id

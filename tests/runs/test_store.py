@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from forecasting import BadInput, Experiment, ModelChoice, Task, Upload
+from forecasting import BadInput, Experiment, LookBackFit, ModelChoice, Task, Upload
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.arrays import pack, unpack
@@ -127,10 +127,10 @@ def test_adding_a_model_trains_that_model_alone(store, small):
 def test_fits_can_be_added_to_a_run_and_come_last(store, small):
     run_id = store.start_run(small("naive", "simple_rnn"), "one")
     parent = store.run(run_id).fits[-1].fit
-    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (5, 6)], "one")
-    store.add_to_run(run_id, [parent.model_copy(update={"look_back": steps}) for steps in (6, 7)], "one")
-    assert [fit.fit.look_back for fit in store.run(run_id).fits] == [None, None, 5, 6, 7]
-    assert [lease.fit.look_back for lease in lease_all(store)] == [None, None, 5, 6, 7]
+    store.add_to_run(run_id, [LookBackFit(parent=parent, look_back=steps) for steps in (5, 6)], "one")
+    store.add_to_run(run_id, [LookBackFit(parent=parent, look_back=steps) for steps in (6, 7)], "one")
+    assert [getattr(fit.fit, "look_back", None) for fit in store.run(run_id).fits] == [None, None, 5, 6, 7]
+    assert [getattr(lease.fit, "look_back", None) for lease in lease_all(store)] == [None, None, 5, 6, 7]
 
 
 def test_stop_of_queued_fits_gives_cancelled_with_a_reason(store, small):

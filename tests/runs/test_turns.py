@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecasting import BadInput, Experiment, ModelChoice, Task, Upload, fits_of
+from forecasting import BadInput, Experiment, LookBackFit, ModelChoice, Task, Upload, fits_of
 from forecasting.models import Progress
 from forecasting.runs.arrays import pack
 from forecasting.runs.blobs import stored_bytes
@@ -128,7 +128,7 @@ def test_further_fits_of_a_run_take_the_turns_behind_those_that_its_owner_has(st
     run_id = store.start_run(mine, "ann")
     store.start_run(theirs, "ben")
     parent = fits_of(mine)[-1]
-    store.add_to_run(run_id, [parent.model_copy(update={"look_back": 5})], "ann")
+    store.add_to_run(run_id, [LookBackFit(parent=parent, look_back=5)], "ann")
     added = store.run(run_id).fits[-1]
     assert added.queue_place == 8
     assert leased_ids(store).index(added.id) == 7, "the fourth of both, and asked for last"
@@ -367,7 +367,7 @@ def test_further_fits_of_a_run_count_too(store, many):
     experiment = many(2)
     run_id = store.start_run(experiment, "ann", quota)
     parent = fits_of(experiment)[-1]
-    further = [parent.model_copy(update={"look_back": steps}) for steps in (5, 6)]
+    further = [LookBackFit(parent=parent, look_back=steps) for steps in (5, 6)]
     before = store.run(run_id)
     with pytest.raises(BadInput, match="4 of your fits would wait") as refused:
         store.add_to_run(run_id, further, "ann", quota)
@@ -412,7 +412,7 @@ def test_a_full_store_takes_no_further_fits_of_a_run(store, many, full):
     run_id = store.start_run(many(2), "ann")
     parent = store.run(run_id).fits[-1].fit
     with pytest.raises(BadInput, match="are full"):
-        store.add_to_run(run_id, [parent.model_copy(update={"look_back": 5})], "ann", full)
+        store.add_to_run(run_id, [LookBackFit(parent=parent, look_back=5)], "ann", full)
     assert len(store.run(run_id).fits) == 2
 
 

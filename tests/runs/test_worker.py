@@ -17,54 +17,63 @@ import numpy as np
 import psutil
 import pytest
 
-from forecasting import Experiment, Fit, fits_of
+from forecasting import Experiment, Fit, Upload, fits_of
 from forecasting.runs.child import Child, Guard
+from forecasting.runs.job import Job, Message, Outcome
 from forecasting.runs.store import unpack
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "forecasting.runs.worker", "1", ""]
-ENDS = ("done", "stopped", "failed")
 
 
 @dataclass
 class Worker:
-    """A worker process and all lines that it has written to standard output."""
+    """A worker process and all messages that it has written to standard output."""
 
     process: subprocess.Popen
-    folder: Path
-    lines: list[str] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    rest: bytes = b""
     _new: queue.Queue = field(default_factory=queue.Queue)
 
     def listen(self) -> None:
-        """Collect its lines until standard output ends."""
-        for line in self.process.stdout:
-            self.lines.append(line)
-            self._new.put(line)
+        """Collect its messages until standard output ends."""
+        while (message := Message.read(self.process.stdout)) is not None:
+            self.messages.append(message)
+            self._new.put(message)
+        self.rest = self.process.stdout.read()
 
-    def send(self, message: dict[str, Any]) -> None:
-        """Write a line to it."""
-        self.process.stdin.write(json.dumps(message) + "\n")
+    def send(self, content: bytes) -> None:
+        """Write bytes to it."""
+        self.process.stdin.write(content)
         self.process.stdin.flush()
 
-    def do(self, name: str, fit: Fit | dict, folder: Path | None = None) -> None:
+    def do(self, name: str, fit: Fit) -> None:
         """Hand it a job."""
-        settings = fit.model_dump(mode="json") if isinstance(fit, Fit) else fit
-        self.send({"job": name, "fit": settings, "folder": str(folder or self.folder)})
+        self.send(Job(name, fit).to_bytes())
 
-    def hear(self, *events: str, within_s: float = 60.0) -> list[dict[str, Any]]:
-        """Return its messages up to the next one of these events."""
+    def stop(self, name: str) -> None:
+        """Ask it to end a job."""
+        self.send(Message({"stop": name}).to_bytes())
+
+    def hear(self, event: str, within_s: float = 60.0) -> list[dict[str, Any]]:
+        """Return the headers of its messages up to the next one of this event."""
         heard: list[dict[str, Any]] = []
-        while not heard or heard[-1]["event"] not in events:
-            heard.append(json.loads(self._new.get(timeout=within_s)))
+        while not heard or heard[-1]["event"] != event:
+            heard.append(self._new.get(timeout=within_s).header)
         return heard
+
+    def outcome(self) -> Outcome:
+        """Wait for the next outcome."""
+        self.hear("outcome")
+        return Outcome.of(next(message for message in reversed(self.messages) if message.header["event"] == "outcome"))
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory):
+def worker():
     """One worker for all tests of this module, warmed up."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(COMMAND, cwd=ROOT, text=True, **pipes) as process:
-        one = Worker(process, tmp_path_factory.mktemp("job"))
+    with subprocess.Popen(COMMAND, cwd=ROOT, **pipes) as process:
+        one = Worker(process)
         listener = threading.Thread(target=one.listen)
         listener.start()
         try:
@@ -80,30 +89,32 @@ def fit_of(experiment: Experiment) -> Fit:
 
 
 def test_a_worker_says_which_devices_it_has_before_anything_else(worker):
-    first = json.loads(worker.lines[0])
+    first = worker.messages[0].header
     assert first["event"] == "ready"
     assert first["devices"][0] == "CPU"
 
 
-def test_a_job_is_told_from_its_stages_over_its_epochs_to_its_end_and_leaves_arrays(worker, small):
+def test_a_job_is_told_from_its_stages_over_its_epochs_to_its_outcome(worker, small):
     worker.do("one", fit_of(small("simple_rnn", epochs=4)))
-    heard = worker.hear(*ENDS)
-    assert {message["job"] for message in heard} == {"one"}
-    assert [message["stage"] for message in heard if message["event"] == "stage"] == [
-        "preparing",
-        "compiling",
-        "training",
-        "scoring",
-    ]
-    epochs = [message for message in heard if message["event"] == "epoch"]
-    assert [message["epoch"] for message in epochs] == [1, 2, 3, 4]
-    assert heard[-1]["event"] == "done"
-    assert heard[-1]["summary"]["epochs"] == 4
-    forecasts = unpack((worker.folder / "forecasts").read_bytes())
-    weights = unpack((worker.folder / "weights").read_bytes())
+    heard = worker.hear("outcome")
+    stages = [message["stage"] for message in heard if message["event"] == "stage"]
+    assert stages == ["preparing", "compiling", "training", "scoring"]
+    assert [message["epoch"] for message in heard if message["event"] == "epoch"] == [1, 2, 3, 4]
+    outcome = Outcome.of(worker.messages[-1])
+    assert (outcome.ending, outcome.summary["epochs"]) == ("finished", 4)
+    forecasts, weights = unpack(outcome.arrays["forecasts"]), unpack(outcome.arrays["weights"])
     assert {name: array.shape for name, array in forecasts.items()} == {"valid": (12, 1), "test": (6, 1)}
-    assert sum(array.size for array in weights.values()) == heard[-1]["summary"]["parameters"] == 3
+    assert sum(array.size for array in weights.values()) == outcome.summary["parameters"] == 3
     assert all(np.isfinite(array).all() for array in weights.values())
+
+
+def test_jobs_and_outcomes_travel_as_bytes(small):
+    job = Job("a", fit_of(small("simple_rnn")), upload=b"\n{}\n" * 1_000, state=b"")
+    assert Job.from_bytes(job.to_bytes()) == job
+    outcome = Outcome("stopped", {"epochs": 3}, {"forecasts": bytes(range(256)), "weights": b""}, "Stopped.")
+    assert Outcome.from_bytes(outcome.to_bytes()) == outcome
+    with pytest.raises(ValueError, match="ends before"):
+        Outcome.from_bytes(outcome.to_bytes()[:-1])
 
 
 def test_the_same_fit_gives_the_same_numbers_in_a_worker_that_has_done_others(worker, small):
@@ -111,40 +122,38 @@ def test_the_same_fit_gives_the_same_numbers_in_a_worker_that_has_done_others(wo
     results = []
     for name, one in (("a", fit), ("between", fit_of(small("simple_rnn"))), ("b", fit)):
         worker.do(name, one)
-        results.append(worker.hear(*ENDS)[-1]["summary"])
+        results.append(worker.outcome().summary)
     assert results[0]["valid_mse"] == results[2]["valid_mse"] != results[1]["valid_mse"]
 
 
-def test_a_job_that_fails_says_why_and_the_worker_takes_the_next_one(worker, small, tmp_path):
-    worker.do("unreadable", {"source": {"kind": "moon"}})
-    heard = worker.hear(*ENDS)
-    assert (heard[-1]["event"], heard[-1]["job"]) == ("failed", "unreadable")
-    assert heard[-1]["reason"]
-    worker.do("no folder", fit_of(small("naive")), folder=tmp_path / "not there")
-    heard = worker.hear(*ENDS)
-    assert (heard[-1]["event"], heard[-1]["job"]) == ("failed", "no folder")
-    assert "not there" in heard[-1]["reason"]
+def test_a_job_that_fails_says_why_and_the_worker_takes_the_next_one(worker, small):
+    worker.send(Message({"job": "unreadable", "fit": '{"source": {"kind": "moon"}}'}).to_bytes())
+    unreadable = worker.outcome()
+    assert unreadable.ending == "failed" and "source" in unreadable.reason
+    upload = Upload(upload_id="x" * 16)
+    worker.do("no file", fit_of(small("naive").model_copy(update={"source": upload})))
+    lacking = worker.outcome()
+    assert lacking.ending == "failed" and "did not come along" in lacking.reason
     worker.do("good", fit_of(small("naive")))
-    assert worker.hear(*ENDS)[-1]["event"] == "done"
+    assert worker.outcome().ending == "finished"
 
 
 def test_a_stop_for_a_job_that_is_over_does_not_touch_the_next_one(worker, small):
     worker.do("over", fit_of(small("naive")))
-    worker.hear(*ENDS)
-    worker.send({"stop": "over"})
+    worker.outcome()
+    worker.stop("over")
     worker.do("next", fit_of(small("simple_rnn")))
-    heard = worker.hear(*ENDS)
-    assert (heard[-1]["event"], heard[-1]["job"]) == ("done", "next")
-    assert heard[-1]["summary"]["ended_early"] is None
+    outcome = worker.outcome()
+    assert outcome.ending == "finished" and outcome.summary["ended_early"] is None
 
 
 def test_a_stop_is_heard_in_mid_fit(worker, small):
     worker.do("long", fit_of(small("simple_rnn", waves={"n_series": 10_000}, batch_size=2, epochs=300)))
     worker.hear("epoch")
-    worker.send({"stop": "long"})
-    summary = worker.hear(*ENDS)[-1]["summary"]
-    assert summary["ended_early"] == "stopped"
-    assert 1 <= summary["epochs"] < 300
+    worker.stop("long")
+    outcome = worker.outcome()
+    assert (outcome.ending, outcome.summary["ended_early"]) == ("stopped", "stopped")
+    assert 1 <= outcome.summary["epochs"] < 300
 
 
 def test_workers_are_polite_to_everything_else_on_the_machine(worker):
@@ -155,9 +164,9 @@ def test_the_interruption_of_a_terminal_is_left_to_the_supervisor(worker, small)
     worker.do("interrupted", fit_of(small("simple_rnn")))
     worker.hear("epoch")
     worker.process.send_signal(signal.SIGINT)
-    assert worker.hear(*ENDS)[-1]["event"] == "done"
+    assert worker.outcome().ending == "finished"
     worker.do("after it", fit_of(small("naive")))
-    assert worker.hear(*ENDS)[-1]["event"] == "done"
+    assert worker.outcome().ending == "finished"
 
 
 def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and_the_log_says_so(
@@ -178,16 +187,16 @@ def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and
     assert "the kernel may end the dashboard before this worker" in caplog.text
 
 
-def test_a_worker_whose_standard_input_ends_is_gone_at_once_and_has_written_nothing_but_json(worker, small):
+def test_a_worker_whose_standard_input_ends_is_gone_at_once_and_has_written_nothing_but_messages(worker, small):
     """It stands in mid-fit; the other tests of this module have gone before and their lines are looked at too."""
     worker.do("long", fit_of(small("simple_rnn", waves={"n_series": 10_000}, batch_size=2, epochs=300)))
     worker.hear("epoch")
     worker.process.stdin.close()
     assert worker.process.wait(timeout=5) == 0
-    messages = [json.loads(line) for line in worker.lines]
-    assert len(messages) > 5
-    known = {"ready", "stage", "fraction", "epoch", *ENDS}
-    assert {message["event"] for message in messages} <= known
+    assert len(worker.messages) > 5
+    known = {"ready", "stage", "fraction", "epoch", "state", "outcome"}
+    assert {message.header["event"] for message in worker.messages} <= known
+    assert worker.rest == b""
 
 
 def is_gone(pid: int) -> bool:

@@ -1,0 +1,127 @@
+"""Doing a job, wherever: this imports TensorFlow, so only a worker calls it."""
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from forecasting.data import read_panel
+from forecasting.experiment import BadInput, LookBackFit, SeriesFit
+from forecasting.runs.job import Job, Message, Outcome
+
+Tell = Callable[[Message], None]
+"""Hears what a job is at: `stage`, `epoch`, `fraction`, `alive`, and `state`, from which it could go on."""
+
+STATE_S = 2.0
+"""How often a fit tells a state from which it could go on."""
+ALIVE_S = 2.0
+"""How often a fit that has nothing else to say says that it is alive."""
+FRACTION_S = 0.4
+
+
+def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Callable[[Exception], bool]) -> Outcome:
+    """Do a job to its end.
+
+    Here alone is decided what is partial: once a fit has heard the wish to stop, whatever it brings back is `stopped` and
+    never `finished`, whether it says so itself or not.
+
+    Args:
+        job: what to do.
+        tell: hears of progress.
+        stop_wanted: whether somebody asked it to end.
+        fatal: which errors are no fault of the fit's, and raised.
+    """
+    from forecasting.models.base import Stopped
+    from forecasting.models.training import Diverged
+    from forecasting.runs.arrays import packed
+
+    told = _Told(tell, stop_wanted)
+    try:
+        result = _result(job, told)
+    except Stopped:
+        return Outcome("cancelled")
+    except (BadInput, Diverged) as error:
+        return Outcome("failed", reason=str(error))
+    except Exception as error:  # a fit that fails must not take the worker along; the reason reaches the visitor
+        if fatal(error):
+            raise
+        traceback.print_exc()
+        return Outcome("failed", reason=_reason(error))
+    summary = result.summary()
+    partial = told.stop_heard or summary["ended_early"] is not None
+    return Outcome("stopped" if partial else "finished", summary, packed(result))
+
+
+class _Told:
+    """The callbacks of a job: what it is at goes to whoever waits for it, not too often."""
+
+    def __init__(self, tell: Tell, stop_wanted: Callable[[], bool]) -> None:
+        self._tell, self._stop_wanted = tell, stop_wanted
+        self.stop_heard = False
+        self._told_at = self._state_at = time.monotonic()
+
+    def event(self, event: str, **content: Any) -> None:
+        """Tell of something."""
+        self._told_at = time.monotonic()
+        self._tell(Message({"event": event, **content}))
+
+    def should_stop(self) -> bool:
+        """Whether the fit is to end; once it has heard so, it hears nothing else."""
+        if time.monotonic() - self._told_at > ALIVE_S:
+            self.event("alive")
+        self.stop_heard = self.stop_heard or self._stop_wanted()
+        return self.stop_heard
+
+    def on_fraction(self, epoch: int, fraction: float) -> None:
+        """Tell how much of an epoch is done."""
+        if time.monotonic() - self._told_at > FRACTION_S:
+            self.event("fraction", epoch=epoch, fraction=fraction)
+
+    def on_state(self, state: Callable[[], Any]) -> None:
+        """Tell from where the fit could go on."""
+        from forecasting.runs.arrays import pack
+
+        if time.monotonic() - self._state_at > STATE_S:
+            arrays = state()
+            self._tell(Message({"event": "state", "epochs": int(arrays["epoch"])}, {"state": pack(arrays)}))
+            self._state_at = time.monotonic()
+
+
+def _result(job: Job, told: _Told) -> Any:
+    from forecasting.backtest import run_series_fit
+    from forecasting.fit import run_fit, score_at
+    from forecasting.models import Control
+    from forecasting.runs.arrays import unpack
+
+    control = Control(
+        state=None if job.state is None else unpack(job.state),
+        on_stage=lambda stage: told.event("stage", stage=stage),
+        on_epoch=lambda progress: told.event("epoch", **vars(progress)),
+        on_fraction=told.on_fraction,
+        on_state=told.on_state,
+        should_stop=told.should_stop,
+    )
+
+    def read_upload(upload_id: str) -> bytes:
+        if job.upload is None:
+            raise BadInput(f"The upload {upload_id} did not come along with its fit.")
+        return job.upload
+
+    fit = job.fit
+    if isinstance(fit, SeriesFit):
+        return run_series_fit(fit, read_panel(fit.source, read_upload), control)
+    if isinstance(fit, LookBackFit):
+        weights = unpack(job.weights or b"")
+        return score_at(fit, [weights[str(i)] for i in range(len(weights))], control, read_upload)
+    return run_fit(fit, control, read_upload)
+
+
+def _reason(error: Exception) -> str:
+    """Why a fit failed, in words."""
+    from tensorflow.errors import ResourceExhaustedError
+
+    from forecasting.runs.machine import disk_trouble
+
+    if isinstance(error, MemoryError | ResourceExhaustedError):
+        return "The worker ran out of memory: use fewer series, steps or units."
+    return disk_trouble(error) or f"{type(error).__name__}: {error}"[:500]
