@@ -1,10 +1,12 @@
 """Backtests know nothing of the future, choose by earlier cutoffs, and their forecasts go on where the series end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.backtest import DEFAULT, Forecast, backtest, default_plan, forecast, judged
+from forecasting.backtest import DEFAULT, Forecast, backtest, default_plan, forecast, judged, with_mean
 from forecasting.data.panel import Panel
 from forecasting.experiment import BadInput, Plan, Task
 from forecasting.forecasters import task_of
@@ -214,3 +216,57 @@ def test_what_was_filled_in_is_no_value_to_be_forecast():
 def test_a_model_that_makes_no_forecasts_of_a_file_is_named():
     tested = backtest(panel(weekly(1)), asked(PLAN, ("naive", "oracle")))
     assert "cannot forecast" in tested.left_out["oracle"]
+
+
+def test_there_is_no_season_where_less_than_one_is_known():
+    nine_months = panel([np.arange(9.0) ** 2])
+    plan = Plan(h=2, season_length=12, n_windows=1)
+    np.testing.assert_array_equal(made_by(nine_months, plan, "seasonal_naive").ahead[0], [64, 64])
+
+
+def test_gaps_do_not_change_what_errors_are_measured_by(values):
+    holed = [np.where(np.random.default_rng(i).random(140) < 0.5, np.nan, y) for i, y in enumerate(values)]
+    for y, whole in zip(holed, values, strict=True):
+        y[0], y[-21:] = whole[0], whole[-21:]
+    some, all_ = (backtest(panel(each), asked(PLAN, ("naive",))) for each in (holed, values))
+    np.testing.assert_allclose(some.scale[0, :, 0], all_.scale[0, :, 0], rtol=0.35)
+
+
+def test_what_is_known_at_a_cutoff_is_not_kept_for_good():
+    y = np.random.default_rng(1).normal(size=20_000)
+    y[100] = np.nan
+    gapped = panel([y])
+    for back in range(1, 25):
+        gapped.before(back)
+    assert sum(value.nbytes for value in vars(gapped).values() if isinstance(value, np.ndarray)) == 0
+    assert all(isinstance(value, list | str | int | type(None)) for value in vars(gapped).values()), "nothing but its series"
+
+
+def test_the_last_cutoff_chooses_nothing_and_gives_the_headline(values):
+    made = forecast(panel(values), asked(PLAN, ("naive", "seasonal_naive", "linear", "theta")))
+    tested, name = made.tested, made.chosen
+    earlier = tested.scores(slice(2))
+    assert name == min(earlier, key=lambda model: earlier[model]["mase"]) and tested.keeps_one
+    assert tested.headline(name)["mase"] == pytest.approx(tested.scores(slice(2, 3))[name]["mase"])
+    worse = {model: y_hat.copy() for model, y_hat in tested.y_hat.items()}
+    worse[name][-1] += 1_000
+    assert judged(panel(values), PLAN, worse).best() == name, "however badly it does on the last cutoff"
+    assert f"{tested.headline(name)['mase']:.3f}" in made.why and "chose nothing" in made.why
+    alone = forecast(panel(values), asked(PLAN.model_copy(update={"n_windows": 1}), ("naive", "linear")))
+    assert not alone.tested.keeps_one and "may well be worse" in alone.why
+    overlapping = backtest(panel(values), asked(PLAN.model_copy(update={"step_size": 1}), ("naive", "linear")))
+    assert overlapping.overlap == 6 and not overlapping.keeps_one, "all cutoffs forecast values of the last one"
+
+
+def test_the_reason_names_the_baseline_that_was_run(values):
+    assert "seasonal naive has" not in forecast(panel(values), asked(PLAN, ("naive", "linear"))).why
+    assert "seasonal naive has" in forecast(panel(values), asked(PLAN, ("naive", "seasonal_naive", "linear"))).why
+
+
+def test_a_model_that_was_stopped_is_judged_and_not_chosen(tested):
+    best = tested.best()
+    assert replace(tested, partial=frozenset([best])).best() != best
+    assert best in replace(tested, partial=frozenset([best])).scores()
+    members = [tested.y_hat[name] for name in ("linear", "theta")]
+    mixed = with_mean({name: tested.y_hat[name] for name in ("linear", "ets", "theta")}, partial=("ets",))
+    np.testing.assert_allclose(mixed["ensemble"], np.mean(members, axis=0))

@@ -18,6 +18,7 @@ from forecasting import (
 )
 from forecasting.data import load
 from forecasting.data.samples import read_sample
+from forecasting.fit import is_instant, window_fits
 
 SMALL = Waves(n_series=80)
 
@@ -154,3 +155,13 @@ def test_an_upload_is_read_by_whoever_holds_it_and_refused_without_a_reader():
     assert result.valid.mse == result.test.mse == 1.0
     with pytest.raises(BadInput, match="is not here"):
         run_fit(fits_of(experiment)[0])
+
+
+def test_the_page_computes_naive_and_small_linear_models_and_leaves_large_ones_to_a_worker():
+    for source, task, instant in (
+        (Waves(n_series=11_000), Task(input_size=50), [True, True]),
+        (Waves(n_series=3_000), Task(input_size=2_000), [True, False]),
+    ):
+        experiment = Experiment(source=source, task=task, models=(ModelChoice(name="linear"),))
+        split = load(source, task)
+        assert [is_instant(fit, split) for fit in window_fits(experiment)] == instant

@@ -11,11 +11,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import service
+from dashboard.figures import Look, live_chart
+from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
+from forecasting.budget import allotted
 from forecasting.data import load
 from forecasting.data.holes import fill_mse
-from forecasting.fit import combine, ensembles_of
+from forecasting.fit import combine, ensembles_of, window_fits
+from forecasting.models import resolve
 from forecasting.recipes import RECIPES, choice
 from forecasting.runs.views import RunView
 
@@ -454,3 +458,10 @@ def test_examples_and_the_chapters_settings_are_one_click():
     assert metric(page, "Best so far") == "Linear, least squares"
     button(page, "chapter").click().run()
     assert metric(page, "Validation MSE") == "0.00298"
+
+
+def test_the_axis_of_a_live_chart_ends_with_the_epochs_that_a_time_budget_came_to():
+    experiment = allotted(Experiment(source=Waves(n_series=100), models=(ModelChoice(name="simple_rnn"),), budget_s=10))
+    fit, colours = window_fits(experiment)[-1], Look("", "", "", "", ("#888888", "#0000ff"))
+    chart = live_chart([Fits(resolve(fit.model), [Outcome(fit, None, None)])], colours)
+    assert chart["xAxis"]["max"] == experiment.allotted[0].epochs > 20

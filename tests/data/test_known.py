@@ -79,3 +79,14 @@ def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else
     assert np.abs(made.ahead[0] - sales[415:]).mean() < 2
     with pytest.raises(ValueError, match="go with one column"):
         Upload(upload_id="a" * 20, every_value=True, known=("offer",))
+
+
+@pytest.mark.parametrize("input_size", [2, 5, 8, 24, 30])
+def test_all_steps_to_be_forecast_are_shown_however_short_the_look_back_is(input_size):
+    h, n = 24, 60
+    ahead = np.arange(n + h, dtype=float)
+    series = replace(panel(np.arange(float(n))), known=[ahead[:, None]])
+    task = Task(input_size=input_size, target="all_h", h=h)
+    shown = Known(series, h, calendar=False).windows(series.ends(task, 0)).x[0, :, 1:]
+    expected = (ahead[-h:] - ahead.mean()) / ahead.std()
+    assert (np.abs(shown.ravel()[:, None] - expected).min(axis=0) < 1e-4).all()

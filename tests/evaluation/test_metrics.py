@@ -49,3 +49,12 @@ def test_a_score_that_is_not_defined_is_nan_and_never_zero():
 def test_zeros_forecast_as_zeros_have_no_relative_error():
     zeros = np.zeros((1, 1, 3))
     assert score(zeros, zeros, np.ones((1, 1, 2)))["smape"] == 0
+
+
+def test_scales_are_those_of_the_pairs_that_are_known():
+    history = np.random.default_rng(2).normal(20, 3, 4_000)
+    holed = np.where(np.random.default_rng(3).random(4_000) < 0.5, np.nan, history)
+    steps = [holed[i] - holed[i - SEASON] for i in range(SEASON, 4_000) if np.isfinite(holed[i] - holed[i - SEASON])]
+    assert scales(holed, SEASON) == pytest.approx((np.abs(steps).mean(), np.square(steps).mean()))
+    assert scales(holed, SEASON) == pytest.approx(scales(history, SEASON), rel=0.1)
+    assert np.isnan(scales(np.array([1.0, np.nan, 3.0, np.nan]), 1)).all()

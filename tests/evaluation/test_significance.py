@@ -34,3 +34,21 @@ def test_what_cannot_be_told_is_undefined_and_missing_truths_count_nowhere():
     holed = np.ones((4, 1, 3))
     holed[1] = np.nan
     assert difference(holed, holed + np.arange(4.0)[:, None, None]).mean == pytest.approx((0 + 2 + 3) / 3)
+
+
+@pytest.mark.parametrize(("h", "step", "n_cutoffs"), [(24, 6, 8), (24, 12, 20), (12, 1, 30)])
+def test_equal_models_are_told_apart_as_seldom_as_is_promised_also_where_cutoffs_overlap(h, step, n_cutoffs):
+    """One series, whose gains by step are independent; cutoffs that overlap share steps, and so gains."""
+    rng, overlap = np.random.default_rng(7), -(-h // step) - 1
+    found = 0
+    for _ in range(400):
+        gained = rng.normal(size=step * (n_cutoffs - 1) + h)
+        losses = np.stack([gained[k * step : k * step + h] for k in range(n_cutoffs)])[:, None]
+        found += difference(np.zeros_like(losses), losses, overlap).means_something
+    assert 0.02 < found / 400 < 0.08
+
+
+def test_where_all_cutoffs_overlap_there_is_no_verdict():
+    losses = np.ones((8, 1, 24)) + np.random.default_rng(1).normal(0, 0.01, (8, 1, 24))
+    found = difference(np.zeros_like(losses), losses, overlap=23)
+    assert np.isnan(found.low) and not found.means_something and "overlaps" in found.how

@@ -6,7 +6,7 @@ import pytest
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Waves, WindowFit
 from forecasting.fit import run_fit
-from forecasting.models import Control, resolve
+from forecasting.models import Control, Shape, resolve
 from forecasting.models.history import Stopped
 
 TASK = Task(input_size=40, target="all_h", h=5)
@@ -136,3 +136,13 @@ def test_labels_name_form_orders_season_and_sample():
     ]
     for name, params, label in cases:
         assert resolve(ModelChoice(name=name, params=params)).label == label
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+@pytest.mark.parametrize("name", ["ets", "theta", "arima"])
+def test_the_unit_of_a_series_changes_its_forecast_by_the_unit_alone(name, unit):
+    rng, t = np.random.default_rng(4), np.arange(60)
+    y = 30 + 0.2 * t + 4 * np.sin(2 * np.pi * t / 4) + rng.normal(0, 1, 60)
+    one = resolve(ModelChoice(name=name, params={"season_length": 4})).load([], Shape(60, 1, 6), Control())
+    plain, scaled = (one.predict(values[None, :, None]) for values in (y, unit * y))
+    np.testing.assert_allclose(scaled / unit, plain, rtol=1e-6)
