@@ -14,13 +14,11 @@ from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.significance import Difference, difference
 from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
 from forecasting.fit import fits_of, for_fit
-from forecasting.forecasters import forecaster_of
+from forecasting.forecasters import FEWEST_KNOWN, forecaster_of, places_at
 from forecasting.models import MODELS, Arrays, Control, Learned
 
 DEFAULT = ("naive", "seasonal_naive", "drift", "linear", "ets", "theta", "gru", "ensemble")
 """Models that are tried where none are named."""
-FEWEST_KNOWN = 3
-"""Values of a series that are known at the first cutoff, at least."""
 Say = Callable[[str], None]
 """Is told of each model as it is done."""
 
@@ -218,10 +216,7 @@ def run_series_fit(fit: SeriesFit, panel: Panel, control: Control | None = None)
     """
     control, began = for_fit(fit, control), time.monotonic()
     control.on_stage("preparing")
-    lengths = np.array([len(y) for y in panel.y])
-    places = np.flatnonzero(lengths >= fit.backs[0] + FEWEST_KNOWN) if fit.backs[0] else np.arange(len(lengths))
-    if not len(places):
-        raise BadInput(f"No series has {fit.backs[0] + FEWEST_KNOWN} values: take a shorter horizon or fewer cutoffs.")
+    places = places_at(panel, fit.backs[0])
     model = forecaster_of(fit.model, panel.some(places), fit.task, fit.backs, control, fit.max_windows)
     control.on_stage("forecasting" if fit.forecasts_the_future else "backtesting")
     y_hat = np.full((len(fit.backs), len(panel.ids), fit.task.h), np.nan)

@@ -12,7 +12,7 @@ import numpy as np
 from forecasting.data import ReadUpload, Split, load, no_uploads, read_panel
 from forecasting.data.panel import VALID, Panel
 from forecasting.experiment import MOST_EPOCHS, Allotment, BadInput, Experiment, Plan, Task, Training
-from forecasting.forecasters import ENOUGH_WINDOWS, HISTORY, model_of, shape_of, task_of, too_few
+from forecasting.forecasters import ENOUGH_WINDOWS, HISTORY, model_of, places_at, shape_of, task_of, too_few
 from forecasting.models import Model, Shape, resolve
 
 WORK_PER_S = 1_000_000
@@ -112,11 +112,12 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         return [_Asked(place, model, work)]
     work, most = 0.0, 0
     for backs in plan.fits():
-        windows = task_of(panel, plan, backs[0])
-        n = n_windows(panel, windows, backs[0])
+        some = panel.some(places_at(panel, backs[0]))
+        windows = task_of(some, plan, backs[0])
+        n = n_windows(some, windows, backs[0])
         if model.trained and n < ENOUGH_WINDOWS:
             raise BadInput(too_few(n))
-        work += model.work(shape_of(model, panel, plan, windows), n, training)
+        work += model.work(shape_of(model, some, plan, windows), n, training)
         most = max(most, n)
     return [_Asked(place, model, work, most)]
 

@@ -22,6 +22,8 @@ ENOUGH_WINDOWS = 300
 """Windows below which networks are not offered: they cannot learn from so little."""
 HISTORY = 1_000
 """Values at the end of a history that a statistical model is fitted to."""
+FEWEST_KNOWN = 3
+"""Values of a series that are known at a cutoff from which it is judged, at least."""
 LONGEST_LOOK_BACK = 2_000
 """Steps that models see at most."""
 LONG = 60
@@ -40,6 +42,19 @@ class Forecaster:
     forecast: Forecast
     learned: Learned | None = None
     parameters: int = 0
+
+
+def places_at(panel: Panel, back: int) -> np.ndarray:
+    """The places of the series that are long enough to be judged from a cutoff; from the end (0) all are forecast.
+
+    Raises:
+        BadInput: when there are none.
+    """
+    lengths = np.array([len(y) for y in panel.y])
+    places = np.flatnonzero(lengths >= back + FEWEST_KNOWN) if back else np.arange(len(lengths))
+    if not len(places):
+        raise BadInput(f"No series has {back + FEWEST_KNOWN} values: take a shorter horizon or fewer cutoffs.")
+    return places
 
 
 def model_of(choice: ModelChoice, task: SeriesTask) -> Model:

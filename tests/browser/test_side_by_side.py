@@ -30,7 +30,7 @@ EPOCH = re.compile(r"epoch \d+ of 300")
 
 @pytest.fixture
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, Dashboard]]:
-    """Two servers, each with one slot, over one database."""
+    """Two servers, each with one slot, over one database; the test starts them."""
     folder = tmp_path_factory.mktemp("two")
     servers = []
     for name in ("one", "other"):
@@ -38,7 +38,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, D
         server = Dashboard(folder / name)
         server.database = f"sqlite:///{folder / 'lab.db'}"
         server.environment["FORECASTING_SLOTS"] = "1"
-        server.start()
         servers.append(server)
     yield servers[0], servers[1]
     for server in servers:
@@ -67,10 +66,12 @@ def test_two_browsers_on_two_dashboards_see_one_run_live_while_a_command_line_wo
     two: tuple[Dashboard, Dashboard], browser: Browser, tmp_path: Path, eventually: Callable
 ):
     one, other = two
+    one.start()
     first = open_page(browser, f"{one.url}/?e={encode(LONG)}")
     button(first, "Train").click()
     expect(first.get_by_text(EPOCH)).to_be_visible(timeout=60_000)
     name = run_id(first)
+    other.start()  # only now: slots work as soon as their server runs, and the fit is to be the first server's
     second = open_page(browser, f"{other.url}/?run={name}")
     expect(second.get_by_text(EPOCH)).to_be_visible(timeout=60_000)
     before = second.get_by_text(EPOCH).text_content() or ""
