@@ -313,7 +313,7 @@ def test_work_does_what_is_queued_and_gives_back_what_it_is_at_when_it_is_ended(
             process.terminate()
         else:  # a terminal sends it to the workers too
             os.killpg(process.pid, ending)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         process.wait()
