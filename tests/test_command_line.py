@@ -303,7 +303,14 @@ def test_work_does_what_is_queued_and_gives_back_what_it_is_at_when_it_is_ended(
     store = Store(database)
     command = [sys.executable, "-m", "forecasting", "work", "--slots", "1", "--database", database]
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stderr=log,
+            stdout=log,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background has it ignored
+        )
     try:
         done = store.start_run(small("naive", "simple_rnn"), "a visitor")
         eventually(lambda: store.run(done).ended)
