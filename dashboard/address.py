@@ -1,7 +1,7 @@
 """The address of a page: what it shows, as a link. Each page writes it as settings change, and reads what others wrote.
 
-While settings change quickly the browser still sends addresses that the page wrote a moment ago; those are echoes. A page
-that one comes back to by the navigation has a plain address, and shows what it has shown.
+Addresses that this page wrote within the last seconds are ignored: while settings change quickly, the browser may send them
+again. A page that one comes back to by the navigation has a plain address, and shows what it has shown.
 """
 
 import time

@@ -117,7 +117,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def told(action: Callable[P, None]) -> Callable[P, None]:
+def show_errors(action: Callable[P, None]) -> Callable[P, None]:
     """Let what a button does fail in words: they stand at the head of the page that is drawn next."""
 
     @wraps(action)
@@ -130,7 +130,7 @@ def told(action: Callable[P, None]) -> Callable[P, None]:
     return attempt
 
 
-def complain(error: Exception) -> None:
+def show_error(error: Exception) -> None:
     """Show why something cannot be used, letter by letter: the text may hold what a stranger wrote."""
     st.error(escaped(str(error)), icon=":material/report:")
 

@@ -1,6 +1,7 @@
 """Drawings of models as SVG: inputs at the bottom, time from left to right, what is forecast in the accent colour."""
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dashboard.figures import Look
@@ -76,31 +77,7 @@ def drawing(model: Model, colours: Look) -> str:
     is shown. Of layers, dilations and steps no more are drawn than can be told apart.
     """
     sketch = Sketch(f"Drawing: {model.label}", colours.ink, colours.accent)
-    if model.group == "baselines":
-        _rule(sketch, model)
-    elif model.name == "vector_to_sequence":
-        _vector_to_sequence(sketch, model)
-    elif model.name == "encoder_decoder":
-        _encoder_decoder(sketch, model)
-    elif model.name == "wavenet":
-        _wavenet(sketch, model)
-    elif model.name == "conv_gru":
-        _conv_gru(sketch, model)
-    elif model.name == "theta":
-        _theta(sketch)
-    elif model.name == "ets":
-        states = _row(sketch, _inputs(sketch), "ℓ b s", RISE)
-        sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
-    elif model.name == "arima":
-        _weighted_sum(sketch, "Σ φ·y + Σ θ·ε")
-    elif model.combines:
-        _ensemble(sketch)
-    elif model.reference:
-        _weighted_sum(sketch, "fit ω, φ")
-    elif model.group == "recurrent":
-        _recurrent(sketch, model)
-    else:
-        _weighted_sum(sketch)
+    PICTURES[model.drawing.picture](sketch, model)
     if getattr(model, "strategy", "direct") == "iterated":
         out = sketch.out
         fed_back = sketch.node((max(out[0], _x(SEEN)) + 36, 0), f"ŷ{_lower(1)}", strong=True, plain=True)
@@ -127,24 +104,28 @@ def _lower(offset: int) -> str:
 def _rule(sketch: Sketch, model: Model) -> None:
     """Which of the values seen a baseline uses."""
     seen = _inputs(sketch)
-    window = {"naive": 1, "moving_average": 3, "weighted_average": 5}.get(model.name, 0)
-    used = {"seasonal_naive": seen[:1], "drift": [seen[0], seen[-1]]}.get(model.name, seen[-window:])
-    word = {"naive": "copy", "seasonal_naive": "copy", "drift": "line"}.get(model.name, "mean")
-    rule = sketch.node((_x(SEEN - 1), RISE), word)
-    for value in used:
-        sketch.arrow(value, rule)
+    rule = sketch.node((_x(SEEN - 1), RISE), model.drawing.word)
+    for place in model.drawing.used:
+        sketch.arrow(seen[place], rule)
     out = sketch.node((_x(SEEN), 2 * RISE), "ŷ", strong=True)
     sketch.arrow(rule, out, strong=True)
 
 
-def _weighted_sum(sketch: Sketch, word: str = "Σ w·y + b") -> None:
-    total = sketch.node((_x(2), RISE), word)
+def _sum(sketch: Sketch, model: Model) -> None:
+    """All values seen, in one formula."""
+    total = sketch.node((_x(2), RISE), model.drawing.word)
     for value in _inputs(sketch):
         sketch.arrow(value, total)
     sketch.arrow(total, sketch.node((_x(2), 2 * RISE), "ŷ", strong=True), strong=True)
 
 
-def _theta(sketch: Sketch) -> None:
+def _states(sketch: Sketch, model: Model) -> None:
+    """States that are carried from step to step; the last gives the forecast."""
+    states = _row(sketch, _inputs(sketch), model.drawing.word, RISE)
+    sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
+
+
+def _theta(sketch: Sketch, _: Model) -> None:
     """The series as a straight line and as one with its curvature doubled, and the mean of their forecasts."""
     seen, mean = _inputs(sketch), (_x(2), 2 * RISE)
     for x, word in ((_x(0.8), "θ = 0: line"), (_x(3.2), "θ = 2: smoothed")):
@@ -155,7 +136,7 @@ def _theta(sketch: Sketch) -> None:
     sketch.arrow(sketch.node(mean, "mean"), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
 
 
-def _ensemble(sketch: Sketch) -> None:
+def _mean(sketch: Sketch, model: Model) -> None:
     """Several models, and the mean of their forecasts."""
     seen, mean = _inputs(sketch), (_x(2), 2 * RISE)
     for x, word in ((_x(0), "model 1"), (_x(2), "model 2"), (_x(4), "model 3")):
@@ -163,7 +144,7 @@ def _ensemble(sketch: Sketch) -> None:
         for value in seen:
             sketch.arrow(value, member, faint=True)
         sketch.arrow(member, mean)
-    sketch.arrow(sketch.node(mean, "Σ w·ŷ"), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
+    sketch.arrow(sketch.node(mean, model.drawing.word), sketch.node((_x(2), 3 * RISE), "ŷ", strong=True), strong=True)
 
 
 def _row(sketch: Sketch, below: list[Point], word: str, y: float) -> list[Point]:
@@ -176,7 +157,7 @@ def _row(sketch: Sketch, below: list[Point], word: str, y: float) -> list[Point]
     return cells
 
 
-def _recurrent(sketch: Sketch, model: Model) -> None:
+def _layers(sketch: Sketch, model: Model) -> None:
     word = CELLS[getattr(model, "cell", "simple")]
     states = _inputs(sketch)
     layers = min(3, len(getattr(model, "units", ())))
@@ -189,7 +170,7 @@ def _recurrent(sketch: Sketch, model: Model) -> None:
     recurrent_output = getattr(model, "output", "recurrent") == "recurrent"
     if recurrent_output:
         states = _row(sketch, states, word, (layers + 1) * RISE)
-    every = model.every_step
+    every = model.return_sequences
     counted = getattr(model, "loss_last", 0) or len(states)
     y = states[0][1] + RISE
     for i, state in enumerate(states):
@@ -234,7 +215,7 @@ def _encoder_decoder(sketch: Sketch, model: Model) -> None:
             sketch.arrow(outs[i - 1], cell, strong=True, faint=True)
 
 
-def _wavenet(sketch: Sketch, model: Model) -> None:
+def _dilated(sketch: Sketch, model: Model) -> None:
     """Each layer reaches back twice as far; the paths that lead to the forecast are drawn dark."""
     n = 9
     dilations = [2**i for i in range(min(3, getattr(model, "layers_per_block", 3)))]
@@ -256,7 +237,7 @@ def _wavenet(sketch: Sketch, model: Model) -> None:
     sketch.arrow(below[-1], sketch.node((below[-1][0], below[-1][1] + RISE), "ŷ", strong=True), strong=True)
 
 
-def _conv_gru(sketch: Sketch, model: Model) -> None:
+def _patterns(sketch: Sketch, model: Model) -> None:
     """Patterns of at most four steps, at most two steps apart."""
     width, stride = min(4, getattr(model, "kernel_size", 4)), min(2, getattr(model, "stride", 2))
     n = width + 2 * stride
@@ -267,6 +248,21 @@ def _conv_gru(sketch: Sketch, model: Model) -> None:
         patterns.append(sketch.node(((under[0][0] + under[-1][0]) / 2, RISE), "Conv"))
         for value in under:
             sketch.arrow(value, patterns[-1])
-    cells = _row(sketch, patterns, "GRU", 2 * RISE)
+    cells = _row(sketch, patterns, model.drawing.word, 2 * RISE)
     for x, y in cells:
         sketch.arrow((x, y), sketch.node((x, y + RISE), "Dense", strong=True), strong=True)
+
+
+PICTURES: dict[str, Callable[[Sketch, Model], None]] = {
+    "rule": _rule,
+    "sum": _sum,
+    "row": _states,
+    "theta": _theta,
+    "mean": _mean,
+    "layers": _layers,
+    "vector_to_sequence": _vector_to_sequence,
+    "encoder_decoder": _encoder_decoder,
+    "dilated": _dilated,
+    "patterns": _patterns,
+}
+"""A function for each picture that a model can have (`Drawing.picture`)."""

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.results import Fits, Row
-from dashboard.words import digits, moment, part_of, shortened
+from dashboard.words import digits, moment, shortened
 from forecasting.data import Split, Windows
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
@@ -159,8 +159,8 @@ def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colour
         return []
     filled, traces = np.where(missing, part.seen(channel)[index], np.nan), []
     ring = {"color": colours.accent, "symbol": "circle-open", "size": 4}
-    if part.whole is not None:
-        whole = replace(part, x=part.whole).seen(channel)[index]
+    if part.complete is not None:
+        whole = replace(part, x=part.complete).seen(channel)[index]
         near = missing | np.roll(missing, 1) | np.roll(missing, -1)
         line = {"color": colours.palette[0], "width": 1, "dash": "dot"}
         traces.append(go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="hidden", mode="lines", line=line, **place))
@@ -225,38 +225,6 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
         figure.add_annotation(x=np.log10(floor), y=1, yref="paper", yanchor="bottom", text="noise floor", showarrow=False)
     figure.update_layout(showlegend=False, hovermode="closest", margin={"t": 24})
     figure.update_yaxes(showgrid=False, showticklabels=False, range=[-0.4, max(len(scored), 2) - 0.3])
-    return figure
-
-
-def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go.Figure:
-    """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
-    colours = look()
-    figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
-    for row in rows:
-        colour, dash, _ = style_of(rows, row, colours)
-        for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):
-            points = outcome.view.epochs if outcome.view else []
-            epochs = [point.epoch for point in points]
-            seed = f", {part_of(outcome.fit)}" if len(row.outcomes) > 1 else ""
-            for values, width, what in (
-                ([point.loss for point in points], 1, "training"),
-                ([point.valid_loss for point in points], 2.5, "validation"),
-            ):
-                figure.add_trace(
-                    go.Scatter(
-                        x=epochs,
-                        y=values,
-                        name=row.label,
-                        legendgroup=row.label,
-                        showlegend=what == "validation" and i == 0,
-                        mode="lines+markers" if len(points) == 1 else "lines",
-                        line={"color": colour, "width": width, "dash": dash},
-                        hovertemplate=f"{row.label}{seed}, {what}: %{{y:.3g}}<extra></extra>",
-                    )
-                )
-    if floor and not scaled:
-        _floor_line(figure, floor, colours)
-    figure.update_yaxes(type="log", exponentformat="power")
     return figure
 
 
@@ -350,37 +318,3 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
         )
     figure.update_yaxes(tickformat=".1~%", rangemode="tozero")
     return figure
-
-
-def live_chart(rows: Sequence[Fits], colours: Look) -> dict:
-    """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
-    series = []
-    for row in rows:
-        colour, dash, _ = style_of(rows, row, colours)
-        dashes = {"solid": "solid", "dash": "dashed"}.get(dash, "dotted")
-        for outcome in row.outcomes:
-            points = outcome.view.epochs if outcome.view else []
-            for width, values in (
-                (1, [[point.epoch, point.loss] for point in points]),
-                (2.5, [[point.epoch, point.valid_loss] for point in points]),
-            ):
-                series.append(
-                    {
-                        "name": row.label,
-                        "type": "line",
-                        "data": [point for point in values if np.isfinite(point[1])],
-                        "showSymbol": len(points) == 1,
-                        "color": colour,
-                        "lineStyle": {"width": width, "type": dashes},
-                        "animation": False,
-                    }
-                )
-    most = max((outcome.fit.training.epochs for row in rows for outcome in row.outcomes if outcome.fit.training), default=1)
-    return {
-        "grid": {"left": 12, "right": 12, "top": 12, "bottom": 48, "containLabel": True},
-        "legend": {"bottom": 0, "type": "scroll", "data": [row.label for row in rows if row.model.trained]},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 24, "min": 0, "max": most},
-        "yAxis": {"type": "log", "name": "loss: MSE", "nameLocation": "middle", "nameGap": 44},
-        "series": series,
-    }

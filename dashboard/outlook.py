@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from dashboard import service
-from forecasting.backtest import Forecast, series_fits
 from forecasting.experiment import BadInput, Experiment, SeriesFit
 from forecasting.models import MODELS
+from forecasting.models.naive import Baseline
+from forecasting.panels.fits import series_fits
+from forecasting.panels.forecast import Forecast
 from forecasting.runs.views import FitView, RunView
 
 JUDGED_AT = 95.0
@@ -42,7 +44,7 @@ class Outlook:
     @property
     def only_baselines(self) -> bool:
         """Whether no model that learns has forecast yet."""
-        return self.forecast is not None and all(MODELS[name].group == "baselines" for name in self.forecast.tested.y_hat)
+        return self.forecast is not None and all(issubclass(MODELS[name], Baseline) for name in self.forecast.tested.y_hat)
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -75,7 +77,7 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     if not done and not instant:
         return Outlook(wanted, fits)
     stored = tuple(
-        (name, view.fit.backs, view.id, view.ended_at or 0.0)
+        (name, view.fit.cutoff_offsets, view.id, view.ended_at or 0.0)
         for name, views in done.items()
         for view in views
         if isinstance(view.fit, SeriesFit)
@@ -96,7 +98,7 @@ def _instant(experiment: Experiment, wanted: list[SeriesFit], done: Collection[s
     if n_histories > MOST_AT_ONCE:
         return ()
     models = {fit.model.name: MODELS[fit.model.name] for fit in wanted if fit.model.name not in done}
-    return tuple(name for name, model in models.items() if model.group == "baselines" and not model.learns_from_windows)
+    return tuple(name for name, model in models.items() if issubclass(model, Baseline) and not model.learns_from_windows)
 
 
 def scores_of(outlook: Outlook) -> pd.DataFrame:
@@ -140,7 +142,7 @@ def verdict(forecast: Forecast) -> str:
     tested, best = forecast.tested, forecast.chosen
     table = tested.scores(tested.choosing)
     n_cutoffs, n_series, h = tested.y.shape
-    n_chosen = len(tested.backs[tested.choosing])
+    n_chosen = len(tested.cutoff_offsets[tested.choosing])
     mase = table[best]["mase"]
     text = f"**{MODELS[best].title}** has the lowest error over {_counted(n_chosen, 'cutoff', 'cutoffs')} of {h} steps"
     text += f", MASE **{mase:.3g}**" if np.isfinite(mase) else " (MASE is not defined: the series repeat themselves)"

@@ -7,9 +7,9 @@ from tsdownsample import MinMaxLTTBDownsampler
 
 from dashboard.figures import MARKERS, Look, blank, look
 from dashboard.results import place_of
-from forecasting.backtest import Forecast
 from forecasting.data.look import Decomposition
 from forecasting.models import MODELS
+from forecasting.panels.forecast import Forecast
 
 MOST_POINTS = 3_000
 """Points of a line that are drawn; of longer ones those that keep its shape."""
@@ -121,7 +121,7 @@ def _past(forecast: Forecast, i: int, name: str, colours: Look) -> list[go.Scatt
             mode="lines",
             line={"color": colour, "width": 1.3, "dash": "dot"},
         )
-        for k, back in enumerate(tested.backs)
+        for k, back in enumerate(tested.cutoff_offsets)
     ]
 
 
@@ -136,7 +136,7 @@ def mase_figure(forecast: Forecast, by: str) -> go.Figure:
     if by == "step":
         places: list = list(range(1, tested.y.shape[2] + 1))
     else:
-        places = [forecast.panel.cutoff(0, back) for back in tested.backs]
+        places = [forecast.panel.cutoff(0, back) for back in tested.cutoff_offsets]
     figure = blank(300, "step ahead" if by == "step" else "cutoff", "MASE")
     for place, name in enumerate(tested.y_hat):
         colour, dash = colour_of(name, colours)

@@ -11,25 +11,19 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from forecasting import logs
-from forecasting.backtest import (
-    ByModel,
-    Forecast,
-    assembled,
-    by_cutoff,
-    long_enough,
-    plan_of,
-    run_series_fit,
-    series_fits,
-)
-from forecasting.budget import allotted
-from forecasting.data import Split, load, read_file, read_panel
-from forecasting.data.panel import Panel
+from forecasting.data import Split, load, read_file
 from forecasting.data.reading import NO_CHOICES, Choices, Reading
 from forecasting.data.reading.wire import Refusal
+from forecasting.evaluation.fits import is_instant as is_quick
+from forecasting.evaluation.windows import Result, combine, run_fit
 from forecasting.experiment import BadInput, Experiment, Fit, Source, Task, Upload, WindowFit
-from forecasting.fit import Result, combine, run_fit
-from forecasting.fit import is_instant as is_quick
 from forecasting.models import resolve
+from forecasting.panels import read_panel
+from forecasting.panels.backtest import long_enough
+from forecasting.panels.fits import ByModel, by_cutoff, plan_of, run_series_fit, series_fits
+from forecasting.panels.forecast import Forecast, assembled
+from forecasting.panels.panel import Panel
+from forecasting.runs.budget import allotted
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.readers import Readers
@@ -207,8 +201,8 @@ def whole_forecast(
     wanted = Experiment.model_validate_json(experiment)
     panel = panel_of(wanted.source)
     made: ByModel = {}
-    for name, backs, fit_id, ended_at in stored:
-        made.setdefault(name, {}).update(by_cutoff(backs, stored_forecasts(fit_id, ended_at)))
+    for name, offsets, fit_id, ended_at in stored:
+        made.setdefault(name, {}).update(by_cutoff(offsets, stored_forecasts(fit_id, ended_at)))
     long_enough(panel, plan_of(wanted))
     left_out = {}
     for fit in series_fits(wanted):
@@ -218,7 +212,7 @@ def whole_forecast(
             except BadInput as error:
                 left_out[fit.model.name] = str(error)
                 continue
-            made.setdefault(fit.model.name, {}).update(by_cutoff(fit.backs, {"y_hat": y_hat}))
+            made.setdefault(fit.model.name, {}).update(by_cutoff(fit.cutoff_offsets, {"y_hat": y_hat}))
     return assembled(panel, wanted, made, left_out, partial)
 
 
@@ -254,7 +248,14 @@ def reading_of(source: Upload) -> Reading:
     Raises:
         BadInput: when it cannot be read so.
     """
-    plain = {"repair": "leave", "frequency": "", "aggregate": "mean", "together": False, "beside": (), "known": ()}
+    plain = {
+        "repair": "leave",
+        "frequency": "",
+        "aggregate": "mean",
+        "multivariate": False,
+        "past_covariates": (),
+        "future_covariates": (),
+    }
     return _reading_of(source.model_copy(update=plain).canonical())
 
 

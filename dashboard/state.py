@@ -14,10 +14,10 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from forecasting import recipes
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
 from forecasting.experiment.formats import MAX_TEXT, dumped, read_experiment
 from forecasting.models import resolve
+from forecasting.studies import recipes
 
 MAX_ADDRESS = 20_000
 

@@ -117,4 +117,4 @@ def part_of(fit: Fit) -> str:
         return "" if fit.seed is None else f"seed {fit.seed}"
     if fit.forecasts_the_future:
         return "forecast"
-    return "backtest" if len(fit.backs) > 1 else f"backtest, {fit.backs[0]} steps before the end"
+    return "backtest" if len(fit.cutoff_offsets) > 1 else f"backtest, {fit.cutoff_offsets[0]} steps before the end"

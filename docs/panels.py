@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecasting.backtest import judged, run_series_fit, series_fits, with_mean
-from forecasting.budget import allotted
-from forecasting.data.panel import Panel
 from forecasting.data.samples import hourly
 from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
-from forecasting.recipes import RECIPES
+from forecasting.panels.backtest import judged, with_mean
+from forecasting.panels.fits import run_series_fit, series_fits
+from forecasting.panels.panel import Panel
+from forecasting.runs.budget import allotted
+from forecasting.studies.recipes import RECIPES
 
 LOCAL = ("ets", "theta")
 QUICK = ("naive", "seasonal_naive", "linear", "gru")

@@ -8,9 +8,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecasting.experiment import BadInput
 from forecasting.experiment.training import MOST_EPOCHS
-from forecasting.runs.child import Guard
 from forecasting.runs.limits import Quota, Size
 from forecasting.runs.machine import cores, memory_mb
+from forecasting.runs.worker_process import Guard
 
 SERVER_MB = 400
 """What the dashboard itself takes, with room for many visitors."""

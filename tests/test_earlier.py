@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 
 from dashboard.state import decode, encode
-from forecasting.backtest import assembled, by_cutoff
-from forecasting.data import read_panel
 from forecasting.experiment import NUMERICS, BadInput, LookBackFit, SeriesFit
 from forecasting.experiment.formats import FORMAT, dumped, read_experiment
-from forecasting.recipes import RECIPES
+from forecasting.panels import read_panel
+from forecasting.panels.fits import by_cutoff
+from forecasting.panels.forecast import assembled
 from forecasting.runs.store import Store
+from forecasting.studies.recipes import RECIPES
 
 FOLDER = Path(__file__).parent / "data" / "earlier"
 LINKS = json.loads((FOLDER / "links.json").read_text("utf-8"))
 RUNS = json.loads((FOLDER / "expected.json").read_text("utf-8"))["runs"]
+NEW_NAMES = {
+    **{"together": "multivariate", "beside": "past_covariates", "known": "future_covariates"},
+    **{"hide": "masked", "holes": "masking", "power": "transform"},
+}
+TAKEN_OUT = {"nothing": (False, False), "trend": (True, False), "season": (False, True), "both": (True, True)}
 UNTOUCHED = ("batch_size", "learning_rate", "schedule", "clip_norm", "loss", "optimizer", "keep", "patience", "device")
 
 
@@ -29,22 +35,28 @@ def store(tmp_path_factory):
     return Store(f"sqlite:///{path}")
 
 
+def renamed(settings):
+    """A part of the settings under the names of today."""
+    return {NEW_NAMES.get(name, name): value for name, value in settings.items()}
+
+
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link["what"])
 def test_a_link_means_what_it_meant_with_the_names_and_defaults_of_its_time(link):
     then, now = link["experiment"], decode(link["e"])
     assert now == read_experiment(json.dumps(then)), "what a link leaves out is at the defaults of its time"
-    for part in ("source", "models"):
-        assert now.model_dump(mode="json")[part] == then[part]
+    assert now.model_dump(mode="json")["source"] == renamed(then["source"])
+    assert now.model_dump(mode="json")["models"] == then["models"]
     plan, budget_s = then["plan"], then["training"]["budget_s"]
     if plan is None:
-        assert now.task.model_dump(mode="json") == then["task"]
+        assert now.task.model_dump(mode="json") == renamed(then["task"])
         assert {name: getattr(now.training, name) for name in UNTOUCHED} == {
             name: then["training"][name] for name in UNTOUCHED
         }
         assert now.budget_s == budget_s and list(now.seeds) == then["seeds"]
         assert budget_s is not None or now.training.epochs == then["training"]["epochs"]
     else:
-        kept = {name: value for name, value in plan.items() if name not in ("seconds", "seed")}
+        kept = renamed({name: value for name, value in plan.items() if name not in ("seconds", "seed", "take_out")})
+        kept |= dict(zip(("detrend", "deseasonalize"), TAKEN_OUT[plan["take_out"]], strict=True))
         assert now.plan.model_dump(mode="json") == kept
         assert (now.budget_s, now.seeds, now.training) == (plan["seconds"], (plan["seed"],), RECIPES["tuned"])
     assert decode(encode(now)) == now, "and it is written down in today's format"
@@ -81,7 +93,7 @@ def test_a_stored_forecast_of_whole_series_has_the_scores_that_it_had(store, run
     for fit in now.fits:
         assert isinstance(fit.fit, SeriesFit)
         if fit.status == "finished":
-            made[fit.fit.model.name] = by_cutoff(fit.fit.backs, store.arrays(fit.id, "forecasts"))
+            made[fit.fit.model.name] = by_cutoff(fit.fit.cutoff_offsets, store.arrays(fit.id, "forecasts"))
     forecast = assembled(read_panel(now.experiment.source, store.read_upload), now.experiment, made)
     scores = forecast.tested.scores()
     for name, then in run["mase"].items():

@@ -257,16 +257,16 @@ def test_a_constant_rate_has_neither_a_warm_up_nor_restarts():
 
 
 def test_fits_share_a_trunk_as_long_as_they_walk_the_same_way():
-    def trunks(epochs, **training):
-        return only_fit(training={"epochs": epochs, **training}).trunks
+    def lineages(epochs, **training):
+        return only_fit(training={"epochs": epochs, **training}).lineages
 
     cosine = {"schedule": "cosine"}
-    assert trunks(20)[0][0] == trunks(40)[0][0] and [end for _, end in trunks(40)] == [40]
-    assert trunks(20, **cosine)[0][0] not in (trunks(40, **cosine)[0][0], trunks(20)[0][0])
-    continued = trunks(40, restarts=[20], **cosine)
-    assert continued[1] == trunks(20, **cosine)[0] and continued[0][1] == 40
-    assert continued[0][0] != trunks(40, **cosine)[0][0]
-    again = trunks(60, restarts=[20, 40], **cosine)
+    assert lineages(20)[0][0] == lineages(40)[0][0] and [end for _, end in lineages(40)] == [40]
+    assert lineages(20, **cosine)[0][0] not in (lineages(40, **cosine)[0][0], lineages(20)[0][0])
+    continued = lineages(40, restarts=[20], **cosine)
+    assert continued[1] == lineages(20, **cosine)[0] and continued[0][1] == 40
+    assert continued[0][0] != lineages(40, **cosine)[0][0]
+    again = lineages(60, restarts=[20, 40], **cosine)
     assert again[1:] == continued
 
 
@@ -371,11 +371,11 @@ def test_a_model_on_whole_series_is_a_fit_for_its_backtest_and_one_for_what_come
     plan = Plan(h=6, season_length=12, n_windows=3)
     experiment = Experiment(source=Sample(name="elnino"), plan=plan, models=(ModelChoice(name="gru"),))
     past, future = fits_of(experiment)[2:]
-    assert (past.backs, future.backs) == ((18, 12, 6), (0,)) and past.training == experiment.training
+    assert (past.cutoff_offsets, future.cutoff_offsets) == ((18, 12, 6), (0,)) and past.training == experiment.training
     further = fits_of(experiment.model_copy(update={"plan": plan.model_copy(update={"n_windows": 4})}))
     assert further[3].id == future.id and further[2].id != past.id, "how it is judged does not decide what comes"
     anew = experiment.model_copy(update={"plan": plan.model_copy(update={"refit": True})})
-    assert [fit.backs for fit in fits_of(anew)[4:]] == [(18,), (12,), (6,), (0,)]
+    assert [fit.cutoff_offsets for fit in fits_of(anew)[4:]] == [(18,), (12,), (6,), (0,)]
 
 
 def test_a_time_budget_that_nobody_has_looked_at_has_no_fits():

@@ -11,19 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecasting"
 FILES = sorted(PACKAGE.rglob("*.py"))
-IN_MODELS = ("cells", "networks", "program", "recurrent", "recurrent_cells", "training")
-NETWORK_FILES = {f"models/{name}.py" for name in IN_MODELS}
-LIGHT_FILES = [file for file in FILES if str(file.relative_to(PACKAGE)) not in NETWORK_FILES]
+NETWORKS = PACKAGE / "models" / "networks"
+LIGHT_FILES = [file for file in FILES if NETWORKS not in file.parents]
+ORDER = ("cli", "studies", "runs", "panels", "evaluation", "models", "data", "experiment")
+"""The rooms: each may import those after it."""
 HEAVY = ("tensorflow", "keras", "statsmodels", "statsforecast", "streamlit")
-
-
-def room(name: str) -> list[Path]:
-    """The files of `forecasting/name/`, or `forecasting/name.py`."""
-    path = PACKAGE / name
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-    assert all(file.exists() for file in files)
-    assert files
-    return files
 
 
 def modules(node: ast.stmt, file: Path) -> Iterator[str]:
@@ -42,6 +34,19 @@ def modules(node: ast.stmt, file: Path) -> Iterator[str]:
 def imported(file: Path) -> set[str]:
     """Everything that a file imports, wherever in it the import stands."""
     return {name for node in ast.walk(ast.parse(file.read_text("utf-8"))) for name in modules(node, file)}
+
+
+def imported_when_run(file: Path) -> set[str]:
+    """The same without what is imported for type checkers alone."""
+    tree = ast.parse(file.read_text("utf-8"))
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    unseen = {id(inner) for node in typing for inner in ast.walk(node)}
+    return {name for node in ast.walk(tree) if id(node) not in unseen for name in modules(node, file)}
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imported_at_once(file: Path) -> set[str]:
@@ -67,7 +72,7 @@ def within(names: set[str], *roots: str) -> set[str]:
     return {name for name in names if any(name == root or name.startswith(f"{root}.") for root in roots)}
 
 
-@pytest.mark.parametrize("module", ["forecasting", "forecasting.runs.engine", "forecasting.__main__"])
+@pytest.mark.parametrize("module", ["forecasting.frames", "forecasting.runs.engine", "forecasting.__main__"])
 def test_importing_it_loads_no_heavy_library(module):
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -90,12 +95,16 @@ def test_the_dashboard_loads_neither_tensorflow_nor_keras_nor_a_statistical_libr
 def test_the_readers_of_imports_see_what_there_is():
     """Guards the tests below against looking at nothing."""
     assert len(FILES) > 20
-    assert "forecasting.models" in imported(PACKAGE / "fit.py")
-    assert "forecasting.fit" in imported(PACKAGE / "runs" / "worker.py")
-    assert "forecasting.fit" not in imported_at_once(PACKAGE / "runs" / "worker.py")
-    assert "forecasting.models.networks" in imported(PACKAGE / "models" / "neural.py")
-    assert "forecasting.models.networks" not in imported_at_once(PACKAGE / "models" / "neural.py")
-    assert {"keras", "tensorflow"} <= imported_at_once(PACKAGE / "models" / "program.py")
+    windows, worker, neural = (
+        "forecasting.evaluation.windows",
+        PACKAGE / "runs" / "worker.py",
+        PACKAGE / "models" / "neural.py",
+    )
+    assert "forecasting.models" in imported(PACKAGE / "evaluation" / "windows.py")
+    assert windows in imported_when_run(worker) and windows not in imported_at_once(worker)
+    assert "forecasting.models.networks.build" in imported_when_run(neural)
+    assert "forecasting.models.networks.build" not in imported_at_once(neural)
+    assert {"keras", "tensorflow"} <= imported_at_once(NETWORKS / "program.py")
     assert within({"kerasy", "keras.layers", "keras"}, "keras") == {"keras.layers", "keras"}
 
 
@@ -104,23 +113,29 @@ def test_nothing_in_the_package_imports_streamlit_or_the_dashboard(file):
     assert within(imported(file), "streamlit", "dashboard") == set()
 
 
-@pytest.mark.parametrize(
-    ("name", "forbidden"),
-    [
-        ("experiment", ("data", "models", "evaluation", "fit", "runs")),
-        ("data", ("models", "evaluation", "fit", "runs")),
-        ("models", ("evaluation", "fit", "runs")),
-        ("evaluation", ("models", "fit", "runs")),
-        ("fit", ("runs",)),
-    ],
-)
-def test_the_rooms_import_each_other_one_way(name, forbidden):
-    roots = [f"forecasting.{other}" for other in (*forbidden, "settings", "__main__")]
-    for file in room(name):
-        assert within(imported(file), *roots) == set(), file
+@pytest.mark.parametrize("name", ORDER)
+def test_the_rooms_import_each_other_one_way(name):
+    above = [f"forecasting.{other}" for other in (*ORDER[: ORDER.index(name)], "__main__")]
+    above += [] if name in ("cli", "studies", "runs") else ["forecasting.settings", "forecasting.doctor"]
+    files = sorted((PACKAGE / name).rglob("*.py"))
+    assert len(files) > 2
+    for file in files:
+        assert within(imported(file), *above) == set(), file
+
+
+def test_no_files_import_each_other_in_a_circle():
+    files = {module_of(file): file for folder in (PACKAGE, ROOT / "dashboard") for file in folder.rglob("*.py")}
+    imports: dict[str, set[str]] = {}
+    for name, file in files.items():
+        found = imported_when_run(file) & files.keys()
+        packages = {one.rpartition(".")[0] for one in found}  # `from package import module` asks the module alone
+        imports[name] = {one for one in found if not (one in packages and name.startswith(f"{one}."))} - {name}
+    assert any(imports.values())
+    while leaves := [name for name, own in imports.items() if not own]:
+        imports = {name: own - set(leaves) for name, own in imports.items() if own}
+    assert imports == {}
 
 
 @pytest.mark.parametrize("file", LIGHT_FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_only_the_network_files_import_keras_or_tensorflow_or_each_other_before_they_are_called(file):
-    roots = [f"forecasting.{name.removesuffix('.py').replace('/', '.')}" for name in NETWORK_FILES]
-    assert within(imported_at_once(file), "keras", "tensorflow", *roots) == set()
+    assert within(imported_at_once(file), "keras", "tensorflow", "forecasting.models.networks") == set()

@@ -10,7 +10,7 @@ WORKER_MB = 960
 """A worker holds some 640 MB once it is warm, and grows by 10 to 20 MB a shape: beyond two thirds of this it is replaced."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_neither_the_dashboard_nor_its_workers_grow_with_fits_of_ever_new_shapes(tmp_path):
     with serving(tmp_path, FORECASTING_SLOTS="1", FORECASTING_WORKER_MB=str(WORKER_MB)) as server:
         samples = list(islice(soak(server, seconds=250), 12))

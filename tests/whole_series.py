@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from forecasting.backtest import run_series_fit, series_fits
-from forecasting.data.panel import Panel
 from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
-from forecasting.recipes import RECIPES
+from forecasting.panels.fits import run_series_fit, series_fits
+from forecasting.panels.panel import Panel
+from forecasting.studies.recipes import RECIPES
 
 
 def asked(plan: Plan, names: Sequence[str], **more: Any) -> Experiment:

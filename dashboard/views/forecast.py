@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from dashboard import address, series_figures, service
-from dashboard.components import complain, told
-from dashboard.figures import curves_figure, show
+from dashboard.components import show_error, show_errors
+from dashboard.curves import curves_figure
+from dashboard.figures import show
 from dashboard.outlook import JUDGED_AT, Outlook, outlook_of, scores_of, verdict
 from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
@@ -15,12 +16,13 @@ from dashboard.views import forecast_settings, live
 from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.views.look import how_far_back, look, series_chosen
 from dashboard.words import digits, escaped
-from forecasting.backtest import DEFAULT, Forecast, default_plan
 from forecasting.data import SAMPLES, describe
+from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
-from forecasting.export import WRITERS
-from forecasting.fit import fits_of
 from forecasting.models import MODELS
+from forecasting.panels.backtest import DEFAULT, default_plan
+from forecasting.panels.export import WRITERS
+from forecasting.panels.forecast import Forecast
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
@@ -46,16 +48,16 @@ def page() -> None:
     except NothingChosen as nothing:
         st.info(str(nothing), icon=":material/upload_file:")
     except BadInput as error:
-        complain(error)
+        show_error(error)
     except Unavailable as error:
-        complain(error)
+        show_error(error)
         st.button("Try again", key="again", icon=":material/refresh:")
 
 
 def _page() -> None:
     _adopt()
     if "complaint" in st.session_state:
-        complain(st.session_state.pop("complaint"))
+        show_error(st.session_state.pop("complaint"))
     experiment = forecast_settings.settings()
     run = _current_run(experiment)
     address.write("forecast", run.id if run else None, experiment, opening())
@@ -102,7 +104,7 @@ def _current_run(experiment: Experiment) -> RunView | None:
     return run
 
 
-@told
+@show_errors
 def _start(experiment: Experiment) -> None:
     title = describe(experiment.source, experiment.task, experiment.plan)
     titled = experiment.model_copy(update={"title": title})
@@ -137,7 +139,7 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
     if outlook.forecast is not None:
         st.markdown(verdict(outlook.forecast))
     elif outlook.refused is not None:
-        complain(outlook.refused)
+        show_error(outlook.refused)
     else:
         st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
     say_earlier(run)

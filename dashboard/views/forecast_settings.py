@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from dashboard import service
 from dashboard.components import choice, number, optional, parameter, slider, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
-from dashboard.views import sidebar
+from dashboard.views import sidebar, training_form
 from dashboard.views.upload import upload
 from dashboard.words import escaped, spoken
-from forecasting.backtest import DEFAULT, default_plan
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Training, Upload, plain
-from forecasting.forecasters import task_of
 from forecasting.models import MODELS
-from forecasting.recipes import RECIPES
+from forecasting.panels.backtest import DEFAULT, default_plan
+from forecasting.panels.forecasters import task_of
+from forecasting.studies.recipes import RECIPES
 
 Chosen = dict[str, Any]
 """`kind` of the source, `plan`, `models` by name, `training`, `seed`, `budget_s`, the source that the plan was `fitted` to,
@@ -84,7 +84,7 @@ def settings() -> Experiment:
 def _seen(source: Sample | Upload, plan: Plan) -> str:
     """What models that learn from windows see, in a sentence."""
     try:
-        task = task_of(service.panel_of(source), plan, plan.backs()[0])
+        task = task_of(service.panel_of(source), plan, plan.cutoff_offsets()[0])
     except BadInput as error:
         return escaped(str(error))
     changes = {
@@ -139,9 +139,10 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
     with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
-        for name in ("power", "take_out", "differencing"):
+        for name in ("transform", "differencing"):
             plan[name] = choice(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
-        plan["calendar"] = parameter(Plan, "calendar", plan["calendar"], key("plan-calendar", str(fits)))
+        for name in ("detrend", "deseasonalize", "calendar"):
+            plan[name] = parameter(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
     with st.expander("More", key=key("plan-more", str(fits))):
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
@@ -172,7 +173,7 @@ def _training(values: Chosen) -> None:
     values["budget_s"] = optional(Experiment, "budget_s", values["budget_s"], 120.0, key("forecast", "budget"))
     training["epochs"] = slider(Training, "epochs", training["epochs"], key("forecast", "epochs"), most=limits.max_epochs)
     with st.expander("Batch, rate, loss, seed", key=key("forecast", "more-training")):
-        sidebar.how(training, "forecast")
+        training_form.how(training, "forecast")
         values["seed"] = int(
             st.number_input(
                 "Seed",
@@ -183,4 +184,4 @@ def _training(values: Chosen) -> None:
                 help="Of the networks: first weights, and the order of the windows.",
             )
         )
-        sidebar.device(training, "forecast")
+        training_form.device(training, "forecast")

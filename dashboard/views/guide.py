@@ -6,20 +6,20 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import service
-from dashboard.components import complain, told
+from dashboard.components import show_error, show_errors
 from dashboard.drawings import drawing
 from dashboard.figures import look
 from dashboard.state import encode, visitor
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
 from dashboard.views.live import progress
 from dashboard.words import digits
-from forecasting.chapter import ROWS, Row
 from forecasting.data import floor_of
+from forecasting.evaluation.fits import window_fits
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.fit import window_fits
 from forecasting.models import resolve
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import FitView
+from forecasting.studies.chapter import ROWS, Row
 
 SEEDS = (1, 2, 3)
 QUICK = {"n_series": 200, "epochs": 2}
@@ -36,7 +36,7 @@ def page() -> None:
         _keep_guesses()
         _page(_step_number())
     except (BadInput, Unavailable) as error:  # a wrong setting of the server, or a database that is away
-        complain(error)
+        show_error(error)
 
 
 def _step_number() -> int:
@@ -65,7 +65,7 @@ def _keep_guesses() -> None:
 def _page(number: int) -> None:
     complaint = st.session_state.pop("complaint", None)
     if complaint:
-        complain(complaint)
+        show_error(complaint)
     if _quick():
         st.caption(
             f"A quick walk to try the page: {QUICK['n_series']} series, {QUICK['epochs']} epochs, one seed. Its figures "
@@ -152,7 +152,7 @@ def _run_button(number: int, guess: float) -> None:
     st.button("Run it", key="run-it", type="primary", icon=play, on_click=_run, args=(number, guess))
 
 
-@told
+@show_errors
 def _run(number: int, guess: float) -> None:
     """Take the guess, and start what is not known yet."""
     st.session_state["guesses"][number] = guess
@@ -161,7 +161,7 @@ def _run(number: int, guess: float) -> None:
             service.start_run(_experiment(LINES[key]), visitor())
 
 
-@told
+@show_errors
 def _stop(fit_ids: list[str]) -> None:
     """Stop the visitor's own runs of these fits."""
     store = service.store()
@@ -183,7 +183,7 @@ def _live(ids: list[str]) -> None:
     try:
         views = service.store().fits(ids)
     except Unavailable as error:  # the next tick asks again
-        complain(error)
+        show_error(error)
         return
     if all(view.ended for view in views.values()):
         st.rerun()

@@ -5,9 +5,10 @@ import time
 import streamlit as st
 
 from dashboard import address, service
-from dashboard.components import complain, told
-from dashboard.results import Row, verdict
+from dashboard.components import show_error, show_errors
+from dashboard.results import Row
 from dashboard.state import take, visitor
+from dashboard.verdict import verdict
 from dashboard.words import escaped
 from forecasting.data import describe
 from forecasting.experiment import BadInput, Experiment, LookBackFit
@@ -18,7 +19,7 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: 
     """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence."""
     complaint = st.session_state.pop("complaint", None)
     if complaint:
-        complain(complaint)
+        show_error(complaint)
     small_enough = _within_limits(experiment)
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
@@ -79,7 +80,7 @@ def _ago(seconds: float) -> str:
     return "just now"
 
 
-@told
+@show_errors
 def open_run(run_id: str) -> None:
     """Show a run with its settings."""
     run = service.store().run(run_id)
@@ -102,7 +103,7 @@ def _within_limits(experiment: Experiment) -> bool:
     try:
         service.refuse_too_large(experiment)
     except BadInput as error:
-        complain(error)
+        show_error(error)
         return False
     return True
 
@@ -134,13 +135,13 @@ def stop_button(run: RunView) -> None:
     st.button("Stop", key="stop-all", icon=":material/stop:", on_click=stop, args=(run.id,))
 
 
-@told
+@show_errors
 def stop(run_id: str, fit_id: str | None = None) -> None:
     """Withdraw a run's claim on one fit or on all."""
     service.store().stop(run_id, fit_id)
 
 
-@told
+@show_errors
 def _train(experiment: Experiment) -> None:
     """Start a run; fits that are known or under way are shared, not repeated."""
     titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})

@@ -3,15 +3,15 @@
 import streamlit as st
 
 from dashboard import address, figures, service
-from dashboard.components import complain
+from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
 from dashboard.views import live, scores, sidebar
 from dashboard.views.header import header, open_run, stop_button
 from dashboard.words import escaped
 from forecasting.data import Split
+from forecasting.evaluation.fits import ensembles_of, fits_of
 from forecasting.experiment import BadInput, Experiment
-from forecasting.fit import ensembles_of, fits_of
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
@@ -23,7 +23,7 @@ def page() -> None:
     try:
         _page()
     except Unavailable as error:
-        complain(error)
+        show_error(error)
         st.button("Try again", key="again", icon=":material/refresh:")
 
 
@@ -34,7 +34,7 @@ def _page() -> None:
     try:
         service.engine()
     except BadInput as error:  # a wrong setting of the server, or a database that cannot be opened: nothing works without
-        complain(error)
+        show_error(error)
         return
     sidebar.settings()
     run = _current_run()
@@ -48,7 +48,7 @@ def _page() -> None:
         st.info(str(nothing), icon=":material/upload_file:")
         return
     except BadInput as error:
-        complain(error)
+        show_error(error)
         _offer_ways_out()
         if run is not None:
             _offer_way_back(run)
@@ -129,7 +129,7 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     if not experiment.task.lags:  # outputs are bounded, and sums of differences are not
         scores.warnings(rows, split)
     scores.scores(experiment, rows, split, unit)
-    if experiment.task.hide:
+    if experiment.task.masked:
         scores.fillings(experiment, split)
     live.learning(rows, run, split, experiment)
     if "opened" not in st.session_state:

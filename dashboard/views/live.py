@@ -4,8 +4,8 @@ import time
 
 import streamlit as st
 
-from dashboard import figures, service
-from dashboard.components import LOOK_BACKS, complain, told
+from dashboard import curves, figures, service
+from dashboard.components import LOOK_BACKS, show_error, show_errors
 from dashboard.results import Row, fits_of_run
 from dashboard.state import visitor
 from dashboard.views.header import open_run, stop
@@ -35,7 +35,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
         scaled = experiment.task.scaling != "none" or bool(experiment.task.lags)
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
-        figures.show(figures.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
+        figures.show(curves.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
         if run is not None:
             offer_to_continue(run)
@@ -63,7 +63,7 @@ def _say_samples(rows: list[Row], split: Split) -> None:
 def _unlike(rows: list[Row]) -> str:
     """Which losses do not measure what is scored."""
     iterated = [row.label for row in rows if getattr(row.model, "strategy", "direct") == "iterated"]
-    sequence = [row.label for row in rows if row.label not in iterated and row.model.every_step]
+    sequence = [row.label for row in rows if row.label not in iterated and row.model.return_sequences]
     text = f" {', '.join(sequence)}: the training loss counts every step of the look-back." if sequence else ""
     return text + (f" {', '.join(iterated)}: both are for the next step alone." if iterated else "")
 
@@ -83,7 +83,7 @@ def offer_to_continue(run: RunView) -> None:
         )
 
 
-@told
+@show_errors
 def _continue(run: RunView, epochs: int) -> None:
     open_run(service.start_run(further(run, epochs), visitor()))
 
@@ -98,13 +98,13 @@ def _live(run_id: str, ended_before: int) -> None:
     try:
         run = _read(run_id)
     except Unavailable as error:  # the next tick asks again
-        complain(error)
+        show_error(error)
         return
     if run is None or not trains(run) or _ended(run) != ended_before:
         st.rerun()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.echarts_chart(figures.live_chart(fits_of_run(run), figures.look()), height=330, key="live-chart")
+        st.echarts_chart(curves.live_chart(fits_of_run(run), figures.look()), height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
             if _waited_for(fit):
@@ -209,7 +209,7 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
     parents = [
         outcome.fit
         for row in rows
-        if row.model.trained and row.model.open_time
+        if row.model.trained and row.model.variable_length
         for outcome in row.outcomes
         if outcome.status == "finished" and isinstance(outcome.fit, WindowFit)
     ]
@@ -252,13 +252,13 @@ def _await_scores(run_id: str) -> None:
     try:
         run = service.store().run(run_id)
     except Unavailable as error:  # the next tick asks again
-        complain(error)
+        show_error(error)
         return
     if run is None or run.ended:
         st.rerun()
 
 
-@told
+@show_errors
 def _score(run_id: str, parents: list[WindowFit], look_back: int) -> None:
     fits = [LookBackFit(parent=parent, look_back=look_back) for parent in parents]
     service.add_to_run(run_id, fits, visitor())

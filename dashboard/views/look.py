@@ -11,8 +11,8 @@ from dashboard.figures import show
 from dashboard.state import key
 from dashboard.words import escaped
 from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum
-from forecasting.data.panel import Panel
 from forecasting.experiment import Experiment
+from forecasting.panels.panel import Panel
 
 RECENT = 5_000
 """Values at the end of a series that are taken apart, so that the page does not wait for a long one."""

@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import figures, results
-from dashboard.results import Row, best_of, table_of
+from dashboard.results import Row
+from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
 from forecasting.data import SAMPLES, Split
 from forecasting.experiment import Experiment, Sample
@@ -80,7 +81,7 @@ def warnings(rows: list[Row], split: Split) -> None:
     lowest, highest = min(float(y.min()) for y in parts), max(float(y.max()) for y in parts)
     after = " after scaling" if float(split.train.scale.max()) != 1.0 else ""
     for row in rows:
-        low, high = row.model.reaches()
+        low, high = row.model.output_range()
         if lowest < low or highest > high:
             reach = f"stays within [{low:g}, {high:g}]" if high < math.inf else f"never falls below {low:g}"
             st.warning(

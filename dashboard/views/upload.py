@@ -6,10 +6,11 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import service
-from dashboard.components import choice, complain, numbers, parameter, start
+from dashboard.components import choice, numbers, parameter, show_error, start
 from dashboard.state import Draft, fresh_widgets, key, visitor
 from dashboard.words import escaped
 from forecasting.data.reading import Reading
+from forecasting.data.reading.frequency import in_words
 from forecasting.data.reading.times import DayOrMonth
 from forecasting.experiment import BadInput, Upload, plain
 from forecasting.runs.database import Unavailable
@@ -31,7 +32,7 @@ def upload(values: Draft) -> None:
         try:
             _take_file(values, file)
         except (BadInput, Unavailable) as error:
-            complain(error)
+            show_error(error)
             return
     source = values["sources"].get("upload")
     if source is None:
@@ -82,7 +83,7 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
             fresh_widgets()
             st.rerun()
     except BadInput as error:
-        complain(error)
+        show_error(error)
     if known.owner != visitor():
         st.caption("Shared with you by its link.")
         return
@@ -105,10 +106,10 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
         source["every_value"] = parameter(Upload, "every_value", source.get("every_value", False), key("upload", "every"))
         for name, none in (
             ("value", "The first"),
-            ("beside", "None"),
-            ("known", "None"),
-            ("time", "Found out"),
-            ("id", "Found out"),
+            ("past_covariates", "None"),
+            ("future_covariates", "None"),
+            ("time", "Detected"),
+            ("id", "Detected"),
         ):
             field = Upload.model_fields[name]
             first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
@@ -121,11 +122,13 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
                 placeholder=none,
                 disabled=name == "value" and source["every_value"],
             )
-        together = False
+        multivariate = False
         if len(source["value"]) > 1 and not source["every_value"]:
-            together = parameter(Upload, "together", source.get("together", False), key("upload", "together"))
-        source["together"] = together
-        ways: dict[str, bool | None] = {"Found out": None, "Day first": True, "Month first": False}
+            multivariate = parameter(
+                Upload, "multivariate", source.get("multivariate", False), key("upload", "multivariate")
+            )
+        source["multivariate"] = multivariate
+        ways: dict[str, bool | None] = {"Detected": None, "Day first": True, "Month first": False}
         way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
         chosen = st.segmented_control(
             "Dates like 03/04/2024", list(ways), default=way, key=key("upload", "day_first"), required=True
@@ -154,10 +157,16 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     return reading
 
 
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
+NAMES = {"csv": "CSV", "xlsx": "Excel", "xls": "Excel (.xls)", "parquet": "Parquet"}
+
+
 def _found(reading: Reading) -> str:
     """What was found in a file, in a line."""
     summary = reading.summary()
-    how = " · ".join(filter(None, (summary["encoding"], f"`{summary['delimiter']}`" if summary["delimiter"] else None)))
+    delimiter = DELIMITERS.get(summary["delimiter"], summary["delimiter"])
+    kind, encoding = NAMES.get(summary["format"], summary["format"]), (summary["encoding"] or "").upper()
+    how = ", ".join(filter(None, (kind, encoding, delimiter)))
     times = ", ".join(reading.time_columns) or "the names of the columns"
     n = summary["series"]
     lacking = ", ".join(
@@ -168,8 +177,8 @@ def _found(reading: Reading) -> str:
     parts = (
         f"{summary['rows']:,} rows, {n:,} series" if n > 1 else f"{summary['rows']:,} rows",
         f"times: {escaped(times)}",
-        f"every {summary['frequency']}" if summary["frequency"] else "no frequency",
+        in_words(summary["frequency"]),
         f"{summary['first'][0]} to {summary['last'][0]}",
         lacking or "nothing missing",
     )
-    return f"{summary['format']} {how} — {'; '.join(parts)}."
+    return f"{how} — {'; '.join(parts)}."

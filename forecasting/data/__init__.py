@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from forecasting.data import waves as synthetic
-from forecasting.data.holes import hide
-from forecasting.data.panel import Panel
+from forecasting.data.masking import mask
 from forecasting.data.reading import read
 from forecasting.data.samples import SAMPLES
 from forecasting.data.series import (
@@ -17,7 +16,8 @@ from forecasting.data.series import (
     series_of,
     series_of_file,
 )
-from forecasting.data.windows import Split, Windows, split_by_series, split_by_time
+from forecasting.data.splitting import split_by_series, split_by_time
+from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, Plan, Sample, Source, Task, Waves
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "n_features",
     "no_uploads",
     "read_file",
-    "read_panel",
     "read_series",
     "series_of",
     "series_of_file",
@@ -56,17 +55,6 @@ def grid_length(waves: Waves, task: Task) -> int:
             f"{need}: lengthen the grid or shorten them."
         )
     return waves.n_steps or need
-
-
-def read_panel(source: Source, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Panel:
-    """Return a real source as whole series.
-
-    Raises:
-        BadInput: when it is none, or cannot be read surely.
-    """
-    if isinstance(source, Waves):
-        raise BadInput("The waves have no calendar to be forecast on: choose a sample or upload a file.")
-    return read_series(source, read_upload, reader).panel()
 
 
 def _title_of(source: Source) -> str:
@@ -99,9 +87,9 @@ def load(
     """
     if not isinstance(source, Waves):
         series = read_series(source, read_upload, reader)
-        if task.hide and series.fill == "network" and task.fill != "network":
+        if task.masked and series.fill == "network" and task.fill != "network":
             raise BadInput("A network fills in what the file lacks, so it fills in what is hidden, too: choose it for both.")
-        return hide(
+        return mask(
             split_by_time(series.channels, task, look_back, series.fill, series.season_length, len(series.values)), task
         )
     n_steps = grid_length(source, task)
@@ -117,12 +105,12 @@ def load(
     split = split_by_series(values, task, earlier + task.input_size, look_back or task.input_size)
     if source.train_n_steps is not None and source.train_n_steps != n_steps:
         split = replace(split, train=_on_other_grid(source, source.train_n_steps, task))
-    return replace(hide(split, task), noise_floor=synthetic.noise_floor(source), formula=synthetic.Formula(source, n_steps))
+    return replace(mask(split, task), noise_floor=synthetic.noise_floor(source), formula=synthetic.Formula(source, n_steps))
 
 
 def _on_other_grid(source: Waves, n_steps: int, task: Task) -> Windows:
     """The training part on a grid of its own, as far ahead as it goes."""
-    if task.power != "none":
+    if task.transform != "none":
         raise BadInput("Another grid for training goes with no transform: switch one of them off.")
     if n_steps <= task.input_size:
         raise BadInput(
@@ -145,6 +133,10 @@ def n_features(source: Source) -> int:
 def describe(source: Source, task: Task, plan: Plan | None = None) -> str:
     """A short title: what the series are and what is asked of them."""
     if plan is not None:
-        return f"{_title_of(source)}: the next {plan.h} steps"
-    asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": f"next {task.h} steps"}
+        return f"{_title_of(source)}: the {_next(plan.h)}"
+    asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": _next(task.h)}
     return f"{_title_of(source)}, {asked[task.target]}"
+
+
+def _next(h: int) -> str:
+    return "next step" if h == 1 else f"next {h} steps"

@@ -6,7 +6,6 @@ from functools import cache
 
 import pandas as pd
 
-from forecasting.data.panel import Panel
 from forecasting.data.reading import Choices, Reading, read
 from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
@@ -45,19 +44,13 @@ class Series:
     frequency: str | None
     fill: Repair = "leave"
     season_length: int = 1
-    beside: Sequence[str] = ()
-    known: Sequence[str] = ()
+    past_covariates: Sequence[str] = ()
+    future_covariates: Sequence[str] = ()
 
     @property
     def channels(self) -> pd.DataFrame:
         """The columns that windows are cut from, those to be forecast first."""
-        return self.frame[["unique_id", "ds", *self.values, *self.beside]]
-
-    def panel(self) -> Panel:
-        """The same as whole series."""
-        return Panel.of(
-            self.frame, self.frequency, self.fill, self.season_length, self.values, beside=self.beside, known=self.known
-        )
+        return self.frame[["unique_id", "ds", *self.values, *self.past_covariates]]
 
 
 def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Series:
@@ -70,10 +63,10 @@ def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, r
         content = read_upload(source.upload_id)
         return series_of_file(source, content, reader)
     frame, sample = read_sample(source.name), SAMPLES[source.name]
-    names = list(frame["unique_id"].unique()) if source.together else ["y"]
+    names = list(frame["unique_id"].unique()) if source.multivariate else ["y"]
     if len(names) > MOST_CHANNELS:
-        raise BadInput(f"{len(names)} series cannot be seen together: at most {MOST_CHANNELS} can.")
-    if source.together:
+        raise BadInput(f"{len(names)} series are too many for a multivariate one: at most {MOST_CHANNELS} are seen at once.")
+    if source.multivariate:
         frame = frame.pivot(index="ds", columns="unique_id", values="y")[names].reset_index()
         frame.insert(0, "unique_id", source.name)
     return Series(frame, names, sample.frequency, "leave", sample.season)
@@ -103,19 +96,19 @@ def series_of_file(source: Upload, content: bytes, reader: Reader = read) -> Ser
     Raises:
         BadInput: when it cannot be read surely, or has no columns of these names.
     """
-    reading, further = read_file(source, content, reader), (*source.beside, *source.known)
+    reading, further = read_file(source, content, reader), (*source.past_covariates, *source.future_covariates)
     values: Sequence[str] = reading.value_columns if source.every_value or source.value else reading.value_columns[:1]
     if further:
         values = source.value or [name for name in reading.value_columns if name not in further][:1]
         named = source.model_copy(update={"value": (*values, *further)})
         reading = read_file(named, content, reader)
-    if source.together or further:
+    if source.multivariate or further:
         frame, names = _side_by_side(source, reading, values, further), values
     else:
         frame, names = _aggregated(source, reading, values, source.aggregate), ["y"]
     frequency = source.frequency or reading.frequency
     season = season_of(source.frequency) if source.frequency else reading.season_length
-    return Series(frame, names, frequency, source.repair, season, source.beside, source.known)
+    return Series(frame, names, frequency, source.repair, season, source.past_covariates, source.future_covariates)
 
 
 def _side_by_side(source: Upload, reading: Reading, values: Sequence[str], further: Sequence[str]) -> pd.DataFrame:
@@ -155,5 +148,5 @@ def n_series(name: str) -> int:
 def n_channels(source: Sample | Upload) -> int:
     """How many values a step of a real source has, as its settings say."""
     if isinstance(source, Sample):
-        return n_series(source.name) if source.together else 1
-    return (len(source.value) if source.together else 1) + len(source.beside)
+        return n_series(source.name) if source.multivariate else 1
+    return (len(source.value) if source.multivariate else 1) + len(source.past_covariates)

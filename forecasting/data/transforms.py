@@ -46,13 +46,13 @@ class Differences:
             raise BadInput(
                 f"Differencing takes {sum(self.lags)} values, and the look-back has {part.x.shape[1]}: lengthen it."
             )
-        values = np.concatenate([part.x, part.path], axis=1).astype("float64")
+        values = np.concatenate([part.x, part.y_path], axis=1).astype("float64")
         for lag in self.lags:
             values = values[:, lag:] - values[:, :-lag]
         values = (values / self.scale).astype("float32")
         path = np.ascontiguousarray(values[:, left:])
         y = path[:, :, : part.n_targets].reshape(len(path), -1)
-        return replace(part, x=np.ascontiguousarray(values[:, :left]), path=path, y=y, whole=None, hidden=None)
+        return replace(part, x=np.ascontiguousarray(values[:, :left]), y_path=path, y=y, complete=None, masked=None)
 
     def undo(self, x: np.ndarray, y_hat: np.ndarray, n_targets: int = 1) -> np.ndarray:
         """Turn forecast differences back into values, step by step.

@@ -1,4 +1,4 @@
-"""Prediction intervals for every model alike: as wide as its past errors ask for (split conformal; Vovk et al., 2005)."""
+"""Split conformal prediction intervals (Vovk et al., 2005), for every model alike."""
 
 from dataclasses import dataclass
 

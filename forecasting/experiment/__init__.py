@@ -49,7 +49,7 @@ __all__ = [
 
 
 class Allotment(Value):
-    """What a time budget came to for one model, by sizes and costs, before anything was trained (`budget.allotted`)."""
+    """What a time budget came to for one model, by sizes and costs, before anything was trained (`runs.budget.allotted`)."""
 
     epochs: int | None = Field(None, ge=1, le=MOST_EPOCHS)
     """Passes over the training part, in the place of `Training.epochs`; None: as many as that says."""

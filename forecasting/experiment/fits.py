@@ -27,8 +27,7 @@ class ModelChoice(Value):
 class _Learning(Value):
     """A fit that may be trained by gradient descent; `training` and `seed` are None for models that are not.
 
-    The number of epochs does not decide what each of them does: fits that differ in nothing else share a trunk, and the one
-    with more epochs goes on from where the one with fewer ended.
+    Fits with the same lineage have identical weights after every common epoch, so a longer one resumes from a shorter one.
     """
 
     source: Source
@@ -42,24 +41,24 @@ class _Learning(Value):
         return _hash(self)
 
     @property
-    def trunk(self) -> str:
+    def lineage(self) -> str:
         """A hash of everything that decides the result of each epoch."""
-        return self.trunks[0][0]
+        return self.lineages[0][0]
 
     @property
-    def trunks(self) -> list[tuple[str, int]]:
-        """Its own trunk, and those that it has gone out from: of each the hash, and up to which epoch they share the way.
+    def lineages(self) -> list[tuple[str, int]]:
+        """Lineage keys of this fit and its ancestors, each with the last epoch they share.
 
         With a constant learning rate the number of epochs decides nothing. Where the rate changes until the end, a longer
-        fit walks another way, unless it is a shorter one that was continued: then its first epochs are those.
+        fit has other weights from the first epoch on, unless it continues a shorter one: then its first epochs are those.
         """
         training = self.training
         if training is None or not training.changes_rate:
             endless = training and Training.model_validate(without(training.model_dump(), "epochs"))
             return [(_hash(self._with(endless)), training.epochs if training else 0)]
         ends = (*training.restarts, training.epochs)
-        walks = [training.model_copy(update={"epochs": end, "restarts": ends[:i]}) for i, end in enumerate(ends)]
-        return [(_hash(self._with(walk)), walk.epochs) for walk in reversed(walks)]
+        paths = [training.model_copy(update={"epochs": end, "restarts": ends[:i]}) for i, end in enumerate(ends)]
+        return [(_hash(self._with(path)), path.epochs) for path in reversed(paths)]
 
     def _with(self, training: Training | None) -> Self:
         return self.model_copy(update={"training": training})
@@ -129,7 +128,7 @@ class LookBackFit(Value):
         return self.parent.asks_network
 
     @property
-    def trunk(self) -> str:
+    def lineage(self) -> str:
         """Nobody goes on from here."""
         return self.id
 
@@ -144,7 +143,7 @@ class SeriesFit(_Learning):
 
     kind: Literal["series"] = "series"
     task: SeriesTask
-    backs: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=101)
+    cutoff_offsets: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=101)
     """How many steps before the end each cutoff lies, the earliest, at which it learns, first; 0: the end itself."""
     max_windows: int | None = Field(None, ge=1)
     """Windows that a network learns from at most, drawn evenly; None: all."""
@@ -152,7 +151,7 @@ class SeriesFit(_Learning):
     @property
     def forecasts_the_future(self) -> bool:
         """Whether it forecasts what nobody knows yet, and not the past."""
-        return self.backs[-1] == 0
+        return self.cutoff_offsets[-1] == 0
 
     @property
     def asks_network(self) -> bool:
@@ -162,7 +161,7 @@ class SeriesFit(_Learning):
     @property
     def program(self) -> str:
         """What decides which compiled program the fit needs."""
-        size = f"{self.backs[0]} {self.max_windows}"
+        size = f"{self.cutoff_offsets[0]} {self.max_windows}"
         return " ".join((self.model.canonical(), self.task.canonical(), self._shapes(), self._how(), size))
 
 

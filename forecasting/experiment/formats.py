@@ -87,13 +87,19 @@ TUNED_IN_1 = {
     "keep": "best",
 }
 """How networks were trained on whole series, whatever `training` said."""
+RENAMED_SINCE_1 = {
+    "source": {"together": "multivariate", "beside": "past_covariates", "known": "future_covariates"},
+    "task": {"hide": "masked", "holes": "masking", "power": "transform"},
+    "plan": {"power": "transform"},
+}
+"""Fields, by the part of the settings that holds them."""
 JUDGED_BY = ("n_windows", "step_size", "refit")
 """What a plan says of its backtest."""
 
 
 def _experiment_of_format_1(data: dict[str, Any]) -> dict[str, Any]:
     """A time budget stood in the training, or as `seconds` in the plan, which had a seed of its own."""
-    data = dict(data)
+    data = {part: _renamed(part, content) for part, content in data.items()}
     if isinstance(data.get("training"), dict):
         data["training"], budget_s = _training_of_format_1(data["training"])
         if budget_s is not None:
@@ -105,6 +111,17 @@ def _experiment_of_format_1(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _renamed(part: str, content: Any) -> Any:
+    """A part of the settings with the names of today; what was taken out of whole series beforehand was one choice."""
+    if not isinstance(content, dict):
+        return content
+    new = {RENAMED_SINCE_1.get(part, {}).get(name, name): value for name, value in content.items()}
+    if part == "plan" and "take_out" in new:
+        taken = new.pop("take_out")
+        new |= {"detrend": taken in ("trend", "both"), "deseasonalize": taken in ("season", "both")}
+    return new
+
+
 def _training_of_format_1(training: dict[str, Any]) -> tuple[dict[str, Any], float | None]:
     """The training, and its time budget, which took the place of epochs; `max_seconds` is in the first links."""
     budget_s = training.get("budget_s")
@@ -114,12 +131,13 @@ def _training_of_format_1(training: dict[str, Any]) -> tuple[dict[str, Any], flo
 
 def _fit_of_format_1(data: dict[str, Any], epochs: int | None) -> dict[str, Any]:
     """One class served windows, another look-back, and whole series, told apart by what was given."""
+    data = {part: _renamed(part, content) for part, content in data.items()}
     common = {name: data.get(name) for name in ("source", "model")}
     plan, training = data.get("plan"), data.get("training")
     if plan is not None:
-        backs = [plan["h"] + (plan["step_size"] or plan["h"]) * k for k in reversed(range(plan["n_windows"]))]
+        offsets = [plan["h"] + (plan["step_size"] or plan["h"]) * k for k in reversed(range(plan["n_windows"]))]
         task = without(plan, *JUDGED_BY, "seconds", "seed")
-        return common | {"kind": "series", "task": task, "backs": [*backs, 0]}
+        return common | {"kind": "series", "task": task, "cutoff_offsets": [*offsets, 0]}
     if isinstance(training, dict):
         training, budget_s = _training_of_format_1(training)
         training |= {"epochs": epochs} if budget_s is not None and epochs else {}

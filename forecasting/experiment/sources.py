@@ -93,9 +93,9 @@ class Sample(Value):
 
     kind: Literal["sample"] = "sample"
     name: str = Field("sunspots", max_length=40, title="Sample")
-    together: bool = Field(
+    multivariate: bool = Field(
         False,
-        title="Series together",
+        title="Multivariate",
         description="Linear models and networks see all series at every step, as channels of one, and not one by one.",
     )
 
@@ -109,7 +109,7 @@ class Upload(Value):
     kind: Literal["upload"] = "upload"
     upload_id: str = Field(pattern=r"^[a-z0-9]{16,40}$", title="Upload")
     time: tuple[ColumnName, ...] = Field(
-        (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: found out."
+        (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: detected."
     )
     value: tuple[ColumnName, ...] = Field(
         (), max_length=50, title="Values", description="Columns that are forecast, each a series; none chosen: the first."
@@ -117,32 +117,32 @@ class Upload(Value):
     every_value: bool = Field(
         False, title="Every column of values", description="Each is a series, and models learn from all of them."
     )
-    together: bool = Field(
+    multivariate: bool = Field(
         False,
-        title="Columns together",
+        title="Multivariate",
         description="Linear models and networks see these columns at every step, as channels of one series, and not one by "
         "one.",
     )
-    beside: tuple[ColumnName, ...] = Field(
+    past_covariates: tuple[ColumnName, ...] = Field(
         (),
         max_length=20,
-        title="Seen beside",
+        title="Past covariates",
         description="Columns of numbers whose past may tell what comes, as the temperature of what is used: linear models "
         "and networks see them, and they are not forecast.",
     )
     id: tuple[ColumnName, ...] = Field(
-        (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: found out."
+        (), max_length=6, title="Series", description="Columns that tell series apart; none chosen: detected."
     )
-    known: tuple[ColumnName, ...] = Field(
+    future_covariates: tuple[ColumnName, ...] = Field(
         (),
         max_length=10,
-        title="Known in advance",
+        title="Future covariates",
         description="Columns of numbers that are known beforehand, as prices or holidays; rows behind the last value say "
         "what they will be. Networks on the Forecast page see them.",
     )
     day_first: bool | None = Field(None, title="Day first", description="Of dates like 03/04/2024.")
     missing: tuple[float, ...] = Field(
-        (), max_length=10, title="Stand for missing", description="Numbers that say that a value is missing."
+        (), max_length=10, title="Treated as missing", description="Numbers that say that a value is missing."
     )
     repair: Literal["leave", "forward", "interpolation", "seasonal_line", "network"] = Field(
         "leave",
@@ -158,13 +158,13 @@ class Upload(Value):
 
     @model_validator(mode="after")
     def _columns_go_together(self) -> Self:
-        if self.together and (len(self.value) < 2 or self.every_value):
-            raise ValueError("Columns that are seen together are named: choose two columns of values or more.")
-        if (self.beside or self.known) and (self.every_value or len(self.value) > 1):
-            raise ValueError("Columns seen beside, or known in advance, go with one column of values: choose it.")
-        named = (*self.value, *self.beside, *self.known)
+        if self.multivariate and (len(self.value) < 2 or self.every_value):
+            raise ValueError("A multivariate series needs its columns named: choose two columns of values or more.")
+        if (self.past_covariates or self.future_covariates) and (self.every_value or len(self.value) > 1):
+            raise ValueError("Past and future covariates go with one column of values: choose it.")
+        named = (*self.value, *self.past_covariates, *self.future_covariates)
         if len(set(named)) < len(named):
-            raise ValueError("A column is named twice: it is forecast, seen beside, or known in advance.")
+            raise ValueError("A column is named twice: it is forecast, a past covariate, or a future covariate.")
         return self
 
 

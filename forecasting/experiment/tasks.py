@@ -39,22 +39,22 @@ class Task(Value):
         description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
         "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
     )
-    power: Literal["none", "log", "box_cox"] = Field(
+    transform: Literal["none", "log", "box_cox"] = Field(
         "none",
         title="Transform",
         description="What models see of the values, for series that swing more the higher they are; forecasts are turned "
         "back. Box–Cox finds the power that makes the training values most nearly normal. Both need values above 0.",
     )
     season_length: int = Field(12, ge=2, le=2_000, title="Season length", description="Steps until the season repeats.")
-    hide: float = Field(
+    masked: float = Field(
         0.0,
         ge=0,
         le=0.8,
-        title="Hidden share",
-        description="So much of every look-back is hidden, as if it were missing, and filled in before models see it.",
+        title="Masked share",
+        description="So much of every look-back is masked, as if it were missing, and filled in before models see it.",
     )
-    holes: Literal["random", "gaps"] = Field(
-        "random", title="Hidden", description="Values one by one at random, or several steps in a row."
+    masking: Literal["random", "gaps"] = Field(
+        "random", title="Masking", description="Values one by one at random, or several steps in a row."
     )
     gap_length: int = Field(10, ge=4, le=50, title="Gap length", description="Steps of a gap, on average.")
     fill: Literal["forward", "interpolation", "network"] = Field(
@@ -72,7 +72,7 @@ class Task(Value):
     @model_validator(mode="before")
     @classmethod
     def _nothing_hidden_needs_no_filling(cls, data: Any) -> Any:
-        return data if not isinstance(data, dict) or data.get("hide") else without(data, "holes", "gap_length", "fill")
+        return data if not isinstance(data, dict) or data.get("masked") else without(data, "masking", "gap_length", "fill")
 
     @model_validator(mode="after")
     def _parts_not_empty(self) -> Self:
@@ -105,14 +105,14 @@ class Task(Value):
 
     @model_validator(mode="after")
     def _scale_does_not_tell(self) -> Self:
-        if self.hide and self.scaling == "window":
+        if self.masked and self.scaling == "window":
             raise ValueError("Scaling by each window would tell of its hidden values: choose another, or hide nothing.")
         return self
 
     @property
     def asks_network(self) -> bool:
         """Whether a network fills in what is hidden."""
-        return self.hide > 0 and self.fill == "network"
+        return self.masked > 0 and self.fill == "network"
 
     def n_targets(self, n_features: int) -> int:
         """How many of the values of a step are forecast."""
@@ -136,17 +136,23 @@ class SeriesTask(Value):
         title="Look-back",
         description="Steps that models see; unless it is given four seasons, or nine days, as far as the series are long.",
     )
-    power: Literal["none", "log", "box_cox"] = Field(
+    transform: Literal["none", "log", "box_cox"] = Field(
         "none",
         title="Transform",
         description="What models that learn see instead of the values, for series that swing more the higher they are; the "
         "forecast is turned back. Box–Cox finds the power that makes values most nearly normal. Both need values above 0.",
     )
-    take_out: Literal["nothing", "trend", "season", "both"] = Field(
-        "nothing",
-        title="Take out beforehand",
-        description="A straight line, and the mean of each step of the season, learned before the first cutoff; models that "
-        "learn forecast what is left, and line and season are added again.",
+    detrend: bool = Field(
+        False,
+        title="Detrend",
+        description="A straight line, learned before the first cutoff, is subtracted: models that learn forecast what is "
+        "left, and the line is added again.",
+    )
+    deseasonalize: bool = Field(
+        False,
+        title="Deseasonalize",
+        description="The mean of each step of the season, learned before the first cutoff, is subtracted, and added again "
+        "to the forecast.",
     )
     differencing: Literal["fitting", "none", "first", "seasonal", "both"] = Field(
         "fitting",
@@ -165,24 +171,28 @@ class Plan(SeriesTask):
     """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
 
     n_windows: int = Field(
-        4, ge=1, le=100, title="Cutoffs", description="Moments in the past from which models forecast, to be judged by them."
+        4,
+        ge=1,
+        le=100,
+        title="Backtest windows",
+        description="Moments in the past from which models forecast, to be judged by them.",
     )
     step_size: int | None = Field(
-        None, ge=1, le=10_000, title="Steps between cutoffs", description="As many as are forecast, unless it is given."
+        None, ge=1, le=10_000, title="Steps between windows", description="As many as are forecast, unless it is given."
     )
     refit: bool = Field(
-        False, title="Learn anew at every cutoff", description="Or else once, from what was known at the first of them."
+        False, title="Learn anew at every window", description="Or else once, from what was known at the first of them."
     )
 
-    def backs(self) -> list[int]:
+    def cutoff_offsets(self) -> list[int]:
         """How many steps before the end each cutoff lies, the earliest first."""
         step = self.step_size or self.h
         return [self.h + step * k for k in reversed(range(self.n_windows))]
 
     def fits(self) -> list[tuple[int, ...]]:
         """The cutoffs of each fit of a model, which learns at the first of them: those of the backtest, and the end (0)."""
-        backs = self.backs()
-        tested: list[tuple[int, ...]] = [(back,) for back in backs] if self.refit else [tuple(backs)]
+        offsets = self.cutoff_offsets()
+        tested: list[tuple[int, ...]] = [(back,) for back in offsets] if self.refit else [tuple(offsets)]
         return [*tested, (0,)]
 
     @property

@@ -5,9 +5,10 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
-from forecasting.models.base import Arrays, Control, Fitted, Learned, Learner, Model, NetworkModel, Progress, Shape
+from forecasting.models.base import Learner, Model, NetworkModel
 from forecasting.models.convolutional import ConvGRU, WaveNet
 from forecasting.models.ensemble import Ensemble
+from forecasting.models.learning import Arrays, Control, Fitted, Learned, Progress, Shape
 from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1

@@ -1,145 +1,37 @@
 """What a model is: a name, its parameters, and a way to learn from windows and forecast."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Le
 from pydantic import Field, model_validator
 
-from forecasting.data import Split, n_features
-from forecasting.experiment import BadInput, Source, Task, Training, Value, without
+from forecasting.data import Split
+from forecasting.experiment import BadInput, Training, Value, without
+from forecasting.models.learning import Control, Fitted, Learned, Shape
 
 if TYPE_CHECKING:
-    from forecasting.models.networks import Pair
+    from forecasting.models.networks.build import Network
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The sizes that a model is built for; the look-back is open for recurrent networks.
-
-    A forecast holds `n_outputs` values: step after step, and of each step the first `n_targets` features. These are the last
-    of `h` steps ahead; unless `h` is given, all.
-    """
-
-    input_size: int
-    n_features: int
-    n_outputs: int
-    h: int = 0
-    n_targets: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "h", self.h or self.n_steps)
-
-    @classmethod
-    def of(cls, split: Split) -> "Shape":
-        """The shape of a split's windows."""
-        part = split.valid
-        return cls(part.x.shape[1], part.x.shape[2], part.y.shape[1], part.path.shape[1], part.n_targets)
-
-    @classmethod
-    def asked(cls, source: Source, task: Task, model: "Model") -> "Shape":
-        """The shape that a model sees of a task."""
-        taken, features = sum(task.lags) if model.takes_differences else 0, n_features(source)
-        n_targets = task.n_targets(features)
-        return cls(task.input_size - taken, features, len(task.steps) * n_targets, task.h, n_targets)
-
-    @property
-    def n_steps(self) -> int:
-        """How many steps ahead are forecast."""
-        return self.n_outputs // self.n_targets
-
-    @property
-    def steps(self) -> list[int]:
-        """The steps ahead that are forecast, counted from 1."""
-        return list(range(self.h - self.n_steps + 1, self.h + 1))
-
-    @property
-    def one_step(self) -> "Shape":
-        """The shape of a model that forecasts the next value of every feature."""
-        return replace(self, n_outputs=self.n_features, h=1, n_targets=self.n_features)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One finished epoch: losses are mean squared errors in the scale that the model sees."""
-
-    epoch: int
-    loss: float
-    valid_loss: float
-    elapsed_s: float
-
-
-def _nobody(*_: object) -> None:
-    """Nobody listens."""
-
-
-Arrays = Mapping[str, np.ndarray]
-"""Named arrays, as they are stored."""
-
-
-@dataclass(frozen=True)
-class Control:
-    """What a fit is given beside the data: settings, seed, and the lines to whoever waits for it.
+class Drawing:
+    """How a model is drawn.
 
     Attributes:
-        state: where an earlier fit of the same trunk has got to; the fit goes on from there.
-        on_state: is given a function that returns where the fit has got to, after every epoch.
+        picture: its shape; `dashboard.drawings` has one function for each.
+        word: what stands in its box.
+        used: of a rule, the values of the look-back that it uses, counted from its end.
     """
 
-    training: Training = field(default_factory=Training)
-    seed: int = 0
-    state: Arrays | None = None
-    on_stage: Callable[[str], None] = _nobody
-    on_epoch: Callable[[Progress], None] = _nobody
-    on_fraction: Callable[[int, float], None] = _nobody
-    on_state: Callable[[Callable[[], Arrays]], None] = _nobody
-    should_stop: Callable[[], bool] = lambda: False
-
-
-class Stopped(Exception):
-    """Somebody asked the fit to end, and there is nothing worth keeping."""
-
-
-class Fitted(Protocol):
-    """A model that has learned."""
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """All that was learned."""
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Forecast from look-backs `(n_windows, input_size, n_features)`: `(n_windows, n_outputs)`, scaled."""
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What `Model.fit` returns: the fitted model, how it came about, and where it has got to.
-
-    `before_s` are the seconds that the fit had spent whose state it went on from; `ended_early` says what ended it before it
-    was done.
-    """
-
-    fitted: Fitted
-    epochs: int = 0
-    state: Arrays = field(default_factory=dict)
-    before_s: float = 0.0
-    best_epoch: int | None = None
-    epoch_s: float | None = None
-    compile_s: float | None = None
-    ended_early: str | None = None
-
-    def whole(self) -> Fitted:
-        """The fitted model, for whoever builds on it or keeps it.
-
-        Raises:
-            Stopped: when it ended before it was done.
-        """
-        if self.ended_early is not None:
-            raise Stopped
-        return self.fitted
+    picture: Literal[
+        "rule", "sum", "row", "theta", "mean", "layers", "vector_to_sequence", "encoder_decoder", "dilated", "patterns"
+    ]
+    word: str = ""
+    used: tuple[int, ...] = ()
 
 
 class Model(Value):
@@ -155,9 +47,9 @@ class Model(Value):
     """Learns by gradient descent: depends on the training settings and on a seed."""
     local: ClassVar[bool] = False
     """Is fitted anew to every window, and so forecasts a sample of them."""
-    open_time: ClassVar[bool] = False
+    variable_length: ClassVar[bool] = False
     """Takes look-backs of any length once fitted."""
-    every_step: ClassVar[bool] = False
+    return_sequences: ClassVar[bool] = False
     """Learns from a forecast after every step of the look-back, though only its last one is scored."""
     combines: ClassVar[bool] = False
     """Is made of the forecasts of other models, and no fit of its own."""
@@ -172,6 +64,9 @@ class Model(Value):
     reference: ClassVar[bool] = False
     """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
 
+    drawing: ClassVar[Drawing] = Drawing("sum", "f(y)")
+    in_default_comparison: ClassVar[bool] = False
+    """Is among the models that forecast whole series where none were named."""
     series_params: ClassVar[Mapping[str, Any]] = {}
     """The parameters that it has on whole series, where these are not the defaults."""
 
@@ -213,7 +108,7 @@ class Model(Value):
         return np.arange(n_windows)
 
     def width(self, shape: Shape) -> int:
-        """How many units work at each step of the look-back: the size of a network; 0 without gradient descent."""
+        """Units evaluated per time step (a cost estimate); 0 if not trained by gradient descent."""
         return 0
 
     def work(self, shape: Shape, n_windows: int, training: Training) -> float:
@@ -237,7 +132,7 @@ class Model(Value):
         """Return the fitted model that `weights` came from; of a reference, which has learned nothing, there is none."""
         raise NotImplementedError
 
-    def reaches(self) -> tuple[float, float]:
+    def output_range(self) -> tuple[float, float]:
         """The lowest and the highest value that the output can take."""
         return -math.inf, math.inf
 
@@ -288,10 +183,10 @@ class Learner(Model):
     def fit(self, split: Split, control: Control) -> Learned:
         """Learn what is asked for, or the next step alone."""
         if self.strategy == "direct":
-            if split.train.path.shape[1] < split.valid.path.shape[1]:
+            if split.train.y_path.shape[1] < split.valid.y_path.shape[1]:
                 raise BadInput(
-                    f"The training series end {split.train.path.shape[1]} step after the look-back, on a grid of their own: "
-                    f"{self.title} can learn from them one step at a time alone (several steps ahead: iterated)."
+                    f"The training series end {split.train.y_path.shape[1]} step after the look-back, on a grid of their "
+                    f"own: {self.title} can learn from them one step at a time alone (several steps ahead: iterated)."
                 )
             return self.learn(split, control)
         learned = self.learn(split.next_step(), control)
@@ -326,6 +221,7 @@ class NetworkModel(Learner):
     """A model that is a Keras network, trained by gradient descent. Only a worker loads Keras."""
 
     trained: ClassVar[bool] = True
+    drawing: ClassVar[Drawing] = Drawing("sum", "network")
 
     def width(self, shape: Shape) -> int:
         """One unit per output."""
@@ -341,18 +237,18 @@ class NetworkModel(Learner):
         per_window = self.uses(learned) * (0.1 + 0.0004 * self.count(learned))
         return training.epochs * (5_000 + n_windows * per_window)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build the network, freshly initialised."""
         raise NotImplementedError
 
     def learn(self, split: Split, control: Control) -> Learned:
         """Train the network."""
-        from forecasting.models.training import train
+        from forecasting.models.networks.training import train
 
         return train(self, split, control)
 
     def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
         """Build the network and give it the weights."""
-        from forecasting.models.program import load
+        from forecasting.models.networks.program import load
 
         return load(self, weights, shape, control)

@@ -6,19 +6,20 @@ from pydantic import Field
 
 from forecasting.data.windows import Split
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, NetworkModel, Shape
+from forecasting.models.base import Drawing, NetworkModel
+from forecasting.models.learning import Control, Learned, Shape
 from forecasting.models.neural import Units, recurrent_parameters
 
 if TYPE_CHECKING:
-    from forecasting.models.networks import Pair
+    from forecasting.models.networks.build import Network
 
 
 class Convolutional(NetworkModel):
     """What they have in common."""
 
     group: ClassVar[str] = "convolutional"
-    open_time: ClassVar[bool] = True
-    every_step: ClassVar[bool] = True
+    variable_length: ClassVar[bool] = True
+    return_sequences: ClassVar[bool] = True
     filters: int = Field(20, ge=1, le=256, title="Filters", description="Patterns that each convolution looks for.")
 
     @property
@@ -49,6 +50,7 @@ class ConvGRU(Convolutional):
     formula: ClassVar[str] = (
         r"c_j = b + \sum_{i=0}^{w-1} W_i\, y_{sj+i}, \quad h_j = \mathrm{GRU}(c_j, h_{j-1}), \quad \hat y = V h_J + d"
     )
+    drawing: ClassVar[Drawing] = Drawing("patterns", "GRU")
     kernel_size: int = Field(4, ge=1, le=64, title="Kernel size", description="Steps that a pattern spans.")
     stride: int = Field(2, ge=1, le=64, title="Stride", description="Steps from one pattern to the next.")
     units: Units = Field(
@@ -76,9 +78,9 @@ class ConvGRU(Convolutional):
             )
         return super().learn(split, control)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build it."""
-        from forecasting.models.networks import conv_gru
+        from forecasting.models.networks.build import conv_gru
 
         return conv_gru(self, shape)
 
@@ -96,6 +98,7 @@ class WaveNet(Convolutional):
         r"z^{(l)}_i = \mathrm{relu}\!\left(A_l\, z^{(l-1)}_{i-d_l} + B_l\, z^{(l-1)}_i + b_l\right), "
         r"\quad d_l = 1, 2, 4, 8, \dots, \quad \hat y = V z^{(L)}_t + c"
     )
+    drawing: ClassVar[Drawing] = Drawing("dilated")
     layers_per_block: int = Field(4, ge=1, le=10, title="Layers per block", description="Dilations 1, 2, 4 … in a block.")
     blocks: int = Field(2, ge=1, le=5, title="Blocks", description="Blocks on top of each other.")
     gated: bool = Field(False, title="Gated", description="Gates, residual and skip connections, as in WaveNet itself.")
@@ -114,8 +117,8 @@ class WaveNet(Convolutional):
         """All filters."""
         return self.filters * self.layers_per_block * self.blocks * (3 if self.gated else 1)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build it."""
-        from forecasting.models.networks import wavenet
+        from forecasting.models.networks.build import wavenet
 
         return wavenet(self, shape)

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from forecasting.data import Split
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, Model, Shape
+from forecasting.models.base import Drawing, Model
+from forecasting.models.learning import Control, Learned, Shape
 
 BLOCKS = 5
 """Parts of the validation windows: each is forecast with weights from the others."""
@@ -25,6 +26,8 @@ class Ensemble(Model):
         "out. Weighted, each has the share that makes the squared error on validation smallest."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_m w_m\, \hat y^{(m)}_{t+k}, \quad w_m \ge 0,\ \textstyle\sum_m w_m = 1"
+    drawing: ClassVar[Drawing] = Drawing("mean", "Σ w·ŷ")
+    in_default_comparison: ClassVar[bool] = True
     weights: Literal["equal", "validation"] = Field(
         "validation",
         title="Shares",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasting.models.base import Fitted, Shape
+from forecasting.models.learning import Fitted, Shape
 
 
 @dataclass(frozen=True)

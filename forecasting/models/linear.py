@@ -7,10 +7,11 @@ import numpy as np
 
 from forecasting.data.windows import Split
 from forecasting.experiment import Training
-from forecasting.models.base import Control, Learned, Learner, NetworkModel, Shape
+from forecasting.models.base import Drawing, Learner, NetworkModel
+from forecasting.models.learning import Control, Learned, Shape
 
 if TYPE_CHECKING:
-    from forecasting.models.networks import Pair
+    from forecasting.models.networks.build import Network
 
 
 TOGETHER = 500
@@ -96,6 +97,8 @@ class Linear(Learner):
     )
 
     formula: ClassVar[str] = r"\hat y_{t+k} = b_k + \sum_{i=0}^{n-1} w_{ik}\, y_{t-i}"
+    drawing: ClassVar[Drawing] = Drawing("sum", "Σ w·y + b")
+    in_default_comparison: ClassVar[bool] = True
 
     def count(self, shape: Shape) -> int:
         """One weight per seen value and one bias, per output."""
@@ -120,6 +123,7 @@ class LinearTrained(NetworkModel):
 
     name: ClassVar[str] = "linear_sgd"
     title: ClassVar[str] = "Linear, trained"
+    drawing: ClassVar[Drawing] = Drawing("sum", "Σ w·y + b")
     group: ClassVar[str] = "linear"
     description: ClassVar[str] = (
         "The same linear model, trained by gradient descent as in the chapter (Flatten, Dense). After 20 epochs it is "
@@ -136,8 +140,8 @@ class LinearTrained(NetworkModel):
         """Once."""
         return 1
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Flatten, Dense."""
-        from forecasting.models.networks import flat_dense
+        from forecasting.models.networks.build import flat_dense
 
         return flat_dense(shape)

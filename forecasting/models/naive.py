@@ -9,7 +9,8 @@ from pydantic import Field
 
 from forecasting.data.windows import Split
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, Model, Shape
+from forecasting.models.base import Drawing, Model
+from forecasting.models.learning import Control, Learned, Shape
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Baseline(Model):
     """A rule without weights; subclasses say what it forecasts."""
 
     group: ClassVar[str] = "baselines"
-    open_time: ClassVar[bool] = True
+    variable_length: ClassVar[bool] = True
 
     def n_parameters(self, shape: Shape) -> int:
         """None."""
@@ -57,6 +58,8 @@ class Naive(Baseline):
         "Repeats the last value that it sees. A model that does worse has learned nothing that is worth having."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = y_t"
+    drawing: ClassVar[Drawing] = Drawing("rule", "copy", (-1,))
+    in_default_comparison: ClassVar[bool] = True
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """The last value, at every step."""
@@ -72,6 +75,8 @@ class SeasonalNaive(Baseline):
         "Repeats the value one season earlier. Where a series has a strong season, it is the baseline to beat."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = y_{t+k-m\lceil k/m\rceil}, \quad m\ \text{steps in a season}"
+    drawing: ClassVar[Drawing] = Drawing("rule", "copy", (-5,))
+    in_default_comparison: ClassVar[bool] = True
     season_length: int = Field(12, ge=1, le=2_000, title="Season length", description="Steps until the season repeats.")
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -93,6 +98,8 @@ class Drift(Baseline):
         "Draws a line from the first to the last value of the look-back and follows it. It is naive with a trend."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = y_t + k\,\frac{y_t - y_{t-n+1}}{n-1}, \quad n\ \text{steps seen}"
+    drawing: ClassVar[Drawing] = Drawing("rule", "line", (-5, -1))
+    in_default_comparison: ClassVar[bool] = True
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """The line, at the steps ahead; with a single value there is none, and it stays level."""
@@ -109,6 +116,7 @@ class MovingAverage(Baseline):
         "Forecasts the mean of the last few values, at every step. It is calmer than naive where the noise is strong."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \frac1w \sum_{i=0}^{w-1} y_{t-i}"
+    drawing: ClassVar[Drawing] = Drawing("rule", "mean", (-3, -2, -1))
     window: int = Field(3, ge=1, le=2_000, title="Window", description="Values that are averaged, the last ones.")
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -129,6 +137,7 @@ class WeightedAverage(Baseline):
         "squares; they add up to one."
     )
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_{i=0}^{w-1} w_i\, y_{t-i}, \quad \textstyle\sum_i w_i = 1"
+    drawing: ClassVar[Drawing] = Drawing("rule", "mean", (-5, -4, -3, -2, -1))
     learns_from_windows: ClassVar[bool] = True
     window: int = Field(5, ge=1, le=2_000, title="Window", description="Values that are weighed, when weights are learned.")
     weights: tuple[Weight, ...] = Field(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from forecasting.models.base import NetworkModel, Shape
+from forecasting.models.base import Drawing, NetworkModel
+from forecasting.models.learning import Shape
 
 if TYPE_CHECKING:
-    from forecasting.models.networks import Pair
+    from forecasting.models.networks.build import Network
 
 Activation = Literal["tanh", "relu", "elu", "selu", "sigmoid", "linear"]
 Cell = Literal["simple", "lstm", "gru"]
@@ -48,7 +49,8 @@ class RecurrentStack(NetworkModel):
     cell: ClassVar[Cell] = "simple"
     output: ClassVar[Literal["dense", "recurrent"]] = "dense"
     group: ClassVar[str] = "recurrent"
-    open_time: ClassVar[bool] = True
+    drawing: ClassVar[Drawing] = Drawing("layers")
+    variable_length: ClassVar[bool] = True
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {"loss_last": ("sequence_to", "sequence")}
     tuned: ClassVar[Mapping[str, Any]] = {"units": (32, 32), "sequence_to": "sequence", "loss_last": 20}
     units: Units = Field(
@@ -90,7 +92,7 @@ class RecurrentStack(NetworkModel):
     )
 
     @property
-    def every_step(self) -> bool:  # type: ignore[override]  # a class says it of all its models, a stack by its parameter
+    def return_sequences(self) -> bool:  # type: ignore[override]  # a class says it of all its models, a stack by its parameter
         """Whether it goes from sequence to sequence."""
         return self.sequence_to == "sequence"
 
@@ -118,9 +120,9 @@ class RecurrentStack(NetworkModel):
         """The units of all layers."""
         return sum(self.units) + (shape.n_outputs if self.output == "recurrent" else 0)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build the stack."""
-        from forecasting.models.networks import recurrent_stack
+        from forecasting.models.networks.build import recurrent_stack
 
         return recurrent_stack(self, shape)
 
@@ -146,7 +148,7 @@ class DenseOutputStack(RecurrentStack):
         "linear", title="Output activation", description="Of the dense output; only a linear one is unbounded."
     )
 
-    def reaches(self) -> tuple[float, float]:
+    def output_range(self) -> tuple[float, float]:
         """The range of the output's activation."""
         return REACHES[self.output_activation]
 
@@ -157,25 +159,26 @@ class SimpleRNN1(NetworkModel):
     name: ClassVar[str] = "simple_rnn"
     title: ClassVar[str] = "SimpleRNN(1)"
     group: ClassVar[str] = "recurrent"
+    drawing: ClassVar[Drawing] = Drawing("layers")
     description: ClassVar[str] = (
         "One recurrent neuron and 3 parameters: it walks along the look-back, and its state after the last step is the "
         "forecast. Forecasting several steps at once it has one neuron per step."
     )
     formula: ClassVar[str] = r"h_i = \tanh(w\, y_i + u\, h_{i-1} + b),\ h_0 = 0, \quad \hat y_{t+1} = h_t"
-    open_time: ClassVar[bool] = True
+    variable_length: ClassVar[bool] = True
     activation: Activation = Field("tanh", title="Activation", description="Of the neuron, and so of the forecast.")
 
     def count(self, shape: Shape) -> int:
         """Input weight, recurrent weight, bias."""
         return recurrent_parameters("simple", shape.n_features, shape.n_outputs)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """One SimpleRNN layer."""
-        from forecasting.models.networks import simple_rnn
+        from forecasting.models.networks.build import simple_rnn
 
         return simple_rnn(self, shape)
 
-    def reaches(self) -> tuple[float, float]:
+    def output_range(self) -> tuple[float, float]:
         """The range of the activation."""
         return REACHES[self.activation]
 
@@ -195,7 +198,7 @@ class DeepRNN(RecurrentStack):
     )
     output: ClassVar[Literal["dense", "recurrent"]] = "recurrent"
 
-    def reaches(self) -> tuple[float, float]:
+    def output_range(self) -> tuple[float, float]:
         """The output layer is a recurrent one with tanh, Keras' default, whatever the hidden layers use."""
         return REACHES["tanh"]
 
@@ -242,4 +245,5 @@ class GRU(DenseOutputStack):
     formula: ClassVar[str] = (
         r"h_i = z_i \odot h_{i-1} + (1 - z_i) \odot \tanh(W y_i + r_i \odot U h_{i-1} + b), \quad \hat y = V h_t + c"
     )
+    in_default_comparison: ClassVar[bool] = True
     cell: ClassVar[Cell] = "gru"

@@ -9,7 +9,8 @@ import numpy as np
 from forecasting.data import Split
 from forecasting.data.waves import Draws, Formula
 from forecasting.experiment import BadInput
-from forecasting.models.base import Control, Learned, LocalModel, Shape, Stopped, sample_field
+from forecasting.models.base import Drawing, LocalModel, sample_field
+from forecasting.models.learning import Control, Learned, Shape, Stopped
 
 CANDIDATES = 20_000
 """Random draws that every series is compared with."""
@@ -41,6 +42,7 @@ class Oracle(LocalModel):
         r"\hat y_{t+k} = g_{\hat\theta}(t+k), \quad "
         r"\hat\theta = \arg\min_\theta \sum_{i=0}^{n-1} \left(y_{t-i} - g_\theta(t-i)\right)^2"
     )
+    drawing: ClassVar[Drawing] = Drawing("sum", "fit ω, φ")
     sample: int = sample_field(2_000)
 
     def fit(self, split: Split, control: Control) -> Learned:
@@ -51,7 +53,7 @@ class Oracle(LocalModel):
         """
         if split.formula is None or split.formula.waves.n_channels > 1:
             raise BadInput("The Oracle knows the formula of waves with one channel, and of no other series: switch it off.")
-        if split.valid.power is not None:
+        if split.valid.lmbda is not None:
             raise BadInput("The Oracle knows the series as they are: take no transform, or switch it off.")
         if np.ptp(split.valid.scale) or np.ptp(split.valid.loc):
             raise BadInput("The Oracle needs one scale for all windows: choose another scaling, or switch it off.")

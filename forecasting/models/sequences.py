@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from forecasting.models.base import NetworkModel, Shape
+from forecasting.models.base import Drawing, NetworkModel
+from forecasting.models.learning import Shape
 from forecasting.models.neural import Activation, Cell, Units, recurrent_parameters, sizes
 
 if TYPE_CHECKING:
-    from forecasting.models.networks import Pair
+    from forecasting.models.networks.build import Network
 
 
 class Decoder(NetworkModel):
@@ -48,6 +49,7 @@ class VectorToSequence(Decoder):
     formula: ClassVar[str] = (
         r"v = \tanh(W y_{t-n+1:t} + b), \quad h_k = \mathrm{cell}(v, h_{k-1}), \quad \hat y_{t+k} = u^\top h_k + c"
     )
+    drawing: ClassVar[Drawing] = Drawing("vector_to_sequence")
     vector: int = Field(30, ge=1, le=256, title="Vector size", description="Units of the dense layer in between.")
 
     def count(self, shape: Shape) -> int:
@@ -59,9 +61,9 @@ class VectorToSequence(Decoder):
         """The decoder works once per step ahead, not per step of the look-back."""
         return self.vector + -(-sum(self.units) * shape.h // shape.input_size)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build it."""
-        from forecasting.models.networks import vector_to_sequence
+        from forecasting.models.networks.build import vector_to_sequence
 
         return vector_to_sequence(self, shape)
 
@@ -79,7 +81,8 @@ class EncoderDecoder(Decoder):
         r"s_i = \mathrm{cell}_e(y_i, s_{i-1}), \quad d_k = \mathrm{cell}_d(\hat y_{t+k-1}, d_{k-1}),\ d_0 = s_t, \quad "
         r"\hat y_{t+k} = u^\top d_k + c"
     )
-    open_time: ClassVar[bool] = True
+    drawing: ClassVar[Drawing] = Drawing("encoder_decoder")
+    variable_length: ClassVar[bool] = True
     teacher_forcing: bool = Field(
         False, title="Teacher forcing", description="Feed the decoder the true values, not its own, while it learns."
     )
@@ -92,8 +95,8 @@ class EncoderDecoder(Decoder):
         """Both stacks."""
         return sum(self.units) + -(-sum(self.units) * shape.h // shape.input_size)
 
-    def network(self, shape: Shape) -> "Pair":
+    def network(self, shape: Shape) -> "Network":
         """Build it."""
-        from forecasting.models.networks import encoder_decoder
+        from forecasting.models.networks.build import encoder_decoder
 
         return encoder_decoder(self, shape)

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from forecasting.data.windows import Split
 from forecasting.experiment import BadInput, Training
-from forecasting.models.base import Control, Learned, LocalModel, Shape, Stopped, sample_field
+from forecasting.models.base import Drawing, LocalModel, sample_field
+from forecasting.models.learning import Control, Learned, Shape, Stopped
 
 SEASON = Field(1, ge=1, le=60, title="Season length", description="Steps until the season repeats; 1: there is none.")
 
@@ -26,7 +27,7 @@ class Statistical(LocalModel):
     """A model of one series; subclasses say which of the library's."""
 
     group: ClassVar[str] = "statistical"
-    open_time: ClassVar[bool] = True
+    variable_length: ClassVar[bool] = True
 
     sample: int = sample_field(100)
 
@@ -129,6 +130,8 @@ class ExponentialSmoothing(Statistical):
         r"\hat y_{t+k} = \ell_t + k\,b_t + s_{t+k-m}, "
         r"\quad \ell_t = \alpha\,(y_t - s_{t-m}) + (1-\alpha)(\ell_{t-1} + b_{t-1})"
     )
+    drawing: ClassVar[Drawing] = Drawing("row", "ℓ b s")
+    in_default_comparison: ClassVar[bool] = True
     form: Literal["automatic", "simple", "holt", "damped", "holt_winters"] = Field(
         "automatic",
         title="Form",
@@ -169,6 +172,8 @@ class Theta(Statistical):
         r"\hat y_{t+k} = \tfrac12\,\big(L^{\theta=0}_{t+k} + L^{\theta=2}_{t+k}\big), "
         r"\quad \nabla^2 L^{\theta}_t = \theta\,\nabla^2 y_t"
     )
+    drawing: ClassVar[Drawing] = Drawing("theta")
+    in_default_comparison: ClassVar[bool] = True
     form: Literal["automatic", "standard", "optimised", "dynamic", "dynamic_optimised"] = Field(
         "automatic",
         title="Form",
@@ -198,6 +203,7 @@ class ARIMA(Statistical):
         "(stepwise, by AICc), or given."
     )
     formula: ClassVar[str] = r"\phi(B)\,\Phi(B^m)\,\nabla^d \nabla_m^D\, y_t = c + \theta(B)\,\Theta(B^m)\,\varepsilon_t"
+    drawing: ClassVar[Drawing] = Drawing("sum", "Σ φ·y + Σ θ·ε")
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(("p", "d", "q", "seasonal"), ("orders", "given"))
     sample: int = sample_field(25)
     orders: Literal["automatic", "given"] = Field("automatic", title="Orders", description="Found, or those below.")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecasting.backtest import SeriesResult
-from forecasting.fit import Result
+from forecasting.evaluation.windows import Result
+from forecasting.panels.fits import SeriesResult
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:

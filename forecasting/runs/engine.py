@@ -1,4 +1,4 @@
-"""The engine: a few slots that work through the database's queue, each with a warm child of its own."""
+"""The engine: a few slots that work through the database's queue, each with a warm worker of its own."""
 
 import atexit
 import logging
@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 
 from forecasting.experiment import Fit
-from forecasting.runs.child import Child, ChildDied, Guard
 from forecasting.runs.database import Unavailable
 from forecasting.runs.queue import LEASE_S, Lease, LeaseLost
-from forecasting.runs.shift import see_through
 from forecasting.runs.store import Store, random_id
+from forecasting.runs.supervisor import supervise
+from forecasting.runs.worker_process import Guard, WorkerDied, WorkerProcess
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ CLOSE_S = 3.0
 FORGET_S = 3_600.0
 DAY_S = 86_400.0
 WARM = 2
-"""So many children warm up before they are needed; those of further slots start with their first fit."""
+"""So many workers warm up before they are needed; those of further slots start with their first fit."""
 
 
 class Engine:
@@ -35,7 +35,7 @@ class Engine:
         store: the database.
         slots: fits that train at the same time.
         only_runs: work on the fits of these runs alone, by their ids; others may be added while it works. None: on all.
-        guard: what children may take.
+        guard: what workers may take.
         keep_days: days after which runs are deleted; 0 for never.
     """
 
@@ -48,15 +48,15 @@ class Engine:
         keep_days: int = 0,
     ) -> None:
         self.store, self.slots, self.only_runs, self.keep_days = store, slots, only_runs, keep_days
-        self._children = [Child(guard or Guard()) for _ in range(slots)]
+        self._workers = [WorkerProcess(guard or Guard()) for _ in range(slots)]
         self._closing, self._work_came = threading.Event(), threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._idle: set[Child] = set()
+        self._idle: set[WorkerProcess] = set()
         self._sweep_at, self._forget_at = 0.0, 0.0
         self._name = f"{socket.gethostname()}-{os.getpid()}-{random_id(4)}"[:60]
 
     def start(self, warm_up_after_s: float = 0.0) -> None:
-        """Start the slots; their children warm up after a while, or with the first fit."""
+        """Start the slots; their workers warm up after a while, or with the first fit."""
         self._warm_up_at = time.monotonic() + warm_up_after_s
         for i in range(self.slots):
             thread = threading.Thread(target=self._serve, args=(i,), daemon=True)
@@ -65,7 +65,7 @@ class Engine:
         atexit.register(self.close)
 
     def warm_up(self, after_s: float) -> None:
-        """Let children warm up after a while; an earlier moment that was chosen before stands."""
+        """Let workers warm up after a while; an earlier moment that was chosen before stands."""
         self._warm_up_at = min(self._warm_up_at, time.monotonic() + after_s)
 
     def wake(self) -> None:
@@ -74,14 +74,14 @@ class Engine:
             self._work_came.notify_all()
 
     def close(self) -> None:
-        """End the children and give back what they were at."""
+        """End the workers and give back what they were at."""
         self._closing.set()
         self.wake()
         until = time.monotonic() + CLOSE_S
         for thread in self._threads:
             thread.join(timeout=max(0.0, until - time.monotonic()))
-        for child in self._children:
-            child.kill()
+        for worker in self._workers:
+            worker.kill()
 
     @property
     def alive(self) -> bool:
@@ -91,26 +91,26 @@ class Engine:
     @property
     def devices(self) -> list[str]:
         """The devices that the workers have seen; the CPU alone until one has warmed up."""
-        return max((child.devices for child in self._children), key=len) or ["CPU"]
+        return max((worker.devices for worker in self._workers), key=len) or ["CPU"]
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the living children."""
-        return [child.pid for child in self._children if child.pid is not None]
+        """The process ids of the living workers."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
 
     # ---------------------------------------------------------------------------------------------------------- slots
 
     def _serve(self, slot: int) -> None:
-        child, keep_warm = self._children[slot], slot < WARM
+        worker, keep_warm = self._workers[slot], slot < WARM
         while not self._closing.is_set():
             try:
                 self._tidy_store()
-                if self._take_one(child, f"{self._name}/{slot}"):
-                    _replace_if_grown(child)
+                if self._take_one(worker, f"{self._name}/{slot}"):
+                    _replace_if_grown(worker)
                     continue
                 if keep_warm and time.monotonic() >= self._warm_up_at:
-                    child.start()
-                keep_warm = _is_well(child) and keep_warm
+                    worker.start()
+                keep_warm = _is_well(worker) and keep_warm
                 with self._work_came:
                     self._work_came.wait(POLL_S)
             except LeaseLost as lost:
@@ -132,22 +132,22 @@ class Engine:
             self._forget_at = now + FORGET_S
             self.store.forget(before=time.time() - self.keep_days * DAY_S)
 
-    def _take_one(self, child: Child, holder: str) -> bool:
-        self._idle.add(child)
-        lease = self.store.lease(holder, self.only_runs, leave=lambda fit: self._another_is_prepared(fit, child))
+    def _take_one(self, worker: WorkerProcess, holder: str) -> bool:
+        self._idle.add(worker)
+        lease = self.store.lease(holder, self.only_runs, leave=lambda fit: self._another_is_prepared(fit, worker))
         if lease is None:
             return False
-        self._idle.discard(child)
+        self._idle.discard(worker)
         began = time.monotonic()
         _log(lease, "starts")
-        see_through(self.store, lease, child, self._closing)
-        _log(lease, f"ended after {time.monotonic() - began:.1f} s; its worker holds {child.mb} MB")
+        supervise(self.store, lease, worker, self._closing)
+        _log(lease, f"ended after {time.monotonic() - began:.1f} s; its worker holds {worker.mb} MB")
         return True
 
-    def _another_is_prepared(self, fit: Fit, child: Child) -> bool:
-        """Whether an idle child has compiled what this fit needs, and this one has not."""
-        others = (other for other in self._idle.copy() if other is not child and other.pid is not None)
-        return fit.program not in child.programs and any(fit.program in other.programs for other in others)
+    def _another_is_prepared(self, fit: Fit, worker: WorkerProcess) -> bool:
+        """Whether an idle worker has compiled what this fit needs, and this one has not."""
+        others = (other for other in self._idle.copy() if other is not worker and other.pid is not None)
+        return fit.program not in worker.programs and any(fit.program in other.programs for other in others)
 
 
 def _log(lease: Lease, what: str) -> None:
@@ -156,22 +156,22 @@ def _log(lease: Lease, what: str) -> None:
     log.info(message, ids["fit"], ids["run"], lease.fit.model.name, lease.attempt, what, extra=ids)
 
 
-def _replace_if_grown(child: Child) -> None:
-    """End an idle child that holds too much; compiled programs are never given back by TensorFlow."""
-    mb = child.mb
-    if child.guard.has_grown(mb):
-        log.info("worker %s has grown to %d MB and is replaced", child.pid, mb)
-        child.kill()
-        child.start()
+def _replace_if_grown(worker: WorkerProcess) -> None:
+    """End an idle worker that holds too much; compiled programs are never given back by TensorFlow."""
+    mb = worker.mb
+    if worker.guard.has_grown(mb):
+        log.info("worker %s has grown to %d MB and is replaced", worker.pid, mb)
+        worker.kill()
+        worker.start()
 
 
-def _is_well(child: Child) -> bool:
-    """Hear what an idle child has to say; one that ended by itself is not started again before the next fit."""
-    if child.started:
+def _is_well(worker: WorkerProcess) -> bool:
+    """Read pending messages of an idle worker; False if it has exited: it is not started again before the next fit."""
+    if worker.started:
         try:
-            child.receive(0.0)
-        except ChildDied as error:
+            worker.receive(0.0)
+        except WorkerDied as error:
             log.error("an idle worker ended: %s", error)
-            child.kill()
+            worker.kill()
             return False
     return True

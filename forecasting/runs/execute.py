@@ -5,8 +5,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from forecasting.data import read_panel
 from forecasting.experiment import BadInput, LookBackFit, SeriesFit
+from forecasting.panels import read_panel
 from forecasting.runs.job import Job, Message, Outcome
 
 Tell = Callable[[Message], None]
@@ -31,8 +31,8 @@ def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Cal
         stop_wanted: whether somebody asked it to end.
         fatal: which errors are no fault of the fit's, and raised.
     """
-    from forecasting.models.base import Stopped
-    from forecasting.models.training import Diverged
+    from forecasting.models.learning import Stopped
+    from forecasting.models.networks.training import Diverged
     from forecasting.runs.arrays import packed
 
     told = _Told(tell, stop_wanted)
@@ -88,9 +88,9 @@ class _Told:
 
 
 def _result(job: Job, told: _Told) -> Any:
-    from forecasting.backtest import run_series_fit
-    from forecasting.fit import run_fit, score_at
+    from forecasting.evaluation.windows import run_fit, score_at
     from forecasting.models import Control
+    from forecasting.panels.fits import run_series_fit
     from forecasting.runs.arrays import unpack
 
     control = Control(

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from forecasting.data import Split
+from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import BadInput, Experiment
-from forecasting.fit import fits_of
 from forecasting.models import Shape, resolve
 
 

@@ -3,9 +3,9 @@
 A fit is worked on under a lease (holder, attempt, heartbeat). Whoever writes for a fit names its lease; a writer whose
 lease has gone to somebody else is refused. Statuses are written, never inferred.
 
-Turns are fair: each fit that a visitor queues gets a turn, one after the visitor's last, and the first of a newcomer stands
-beside those that wait at the front (start-time fair queueing; Goyal, Vin and Cheng, 1996). So fifty fits of one visitor do
-not hold up another's first.
+Queueing is fair: each fit that a visitor queues gets a priority, one after the visitor's last, and the first of a newcomer
+stands beside those that wait at the front (start-time fair queueing; Goyal, Vin and Cheng, 1996). So fifty fits of one
+visitor do not hold up another's first.
 """
 
 import time
@@ -32,7 +32,7 @@ MAX_ATTEMPTS = 2
 """A fit whose worker died is taken up once more."""
 
 FIT, CLAIM, EPOCH = schema.fit.c, schema.run_fit.c, schema.epoch.c
-ORDER = (FIT.turn, FIT.queued_at, FIT.place)
+ORDER = (FIT.priority, FIT.queued_at, FIT.place)
 
 
 class LeaseLost(RuntimeError):
@@ -81,7 +81,7 @@ class Queue:
     def lease(
         self, holder: str, only_runs: Sequence[str] | None = None, leave: Callable[[Fit], bool] = lambda _: False
     ) -> Lease | None:
-        """Take the fit whose turn it is, or None when none waits.
+        """Take the fit that is next, or None when none waits.
 
         Args:
             holder: who takes it.
@@ -102,7 +102,7 @@ class Queue:
         return lease or self.lease(holder, only_runs, leave)
 
     def resume(self, lease: Lease) -> bytes | None:
-        """Return the state from which the fit can go on, its own or that of another fit of its trunk, or None.
+        """Return the state from which the fit can go on, its own or that of another fit of its lineage, or None.
 
         The learning curve up to there becomes the fit's own.
         """
@@ -215,18 +215,18 @@ class Queue:
                 _queue_again(db, row.id, row.attempt, "lost", "The process that trained it went away.")
 
 
-# ---------------------------------------------------------------------------------------------------------------- turns
+# ----------------------------------------------------------------------------------------------------------- priorities
 
 
-def next_turn(db: Connection, owner: str) -> int:
-    """The turn of the next fit that a visitor queues."""
-    last = db.scalar(select(func.max(FIT.turn)).where(FIT.status == "queued", FIT.owner == owner))
+def next_priority(db: Connection, owner: str) -> int:
+    """The priority of the next fit that a visitor queues."""
+    last = db.scalar(select(func.max(FIT.priority)).where(FIT.status == "queued", FIT.owner == owner))
     return _front(db) if last is None else max(_front(db), last + 1)
 
 
 def _front(db: Connection) -> int:
-    """The turn of those that are next. It never goes back while anybody waits."""
-    return db.scalar(select(func.min(FIT.turn)).where(FIT.status == "queued")) or 0
+    """The priority of those that are next. It never goes back while anybody waits."""
+    return db.scalar(select(func.min(FIT.priority)).where(FIT.status == "queued")) or 0
 
 
 def places(db: Connection, fit_ids: Sequence[str]) -> dict[str, int]:
@@ -298,9 +298,9 @@ def _left(settings: str, leave: Callable[[Fit], bool]) -> bool:
 
 
 def _furthest(db: Connection, fit: WindowFit | SeriesFit, epochs: int) -> Row | None:
-    """The fit of the same trunk that has got furthest, within so many epochs."""
-    walks = (and_(FIT.trunk == trunk, FIT.epochs_done <= min(end, epochs)) for trunk, end in fit.trunks)
-    query = select(FIT.id, FIT.epochs_done).where(or_(*walks))
+    """The fit of the same lineage that has got furthest, within so many epochs."""
+    paths = (and_(FIT.lineage == lineage, FIT.epochs_done <= min(end, epochs)) for lineage, end in fit.lineages)
+    query = select(FIT.id, FIT.epochs_done).where(or_(*paths))
     return db.execute(query.order_by(FIT.epochs_done.desc()).limit(1)).first()
 
 
@@ -324,9 +324,9 @@ def _queue_again(db: Connection, fit_id: str, attempt: int, at_last: str, reason
         status, reason = "cancelled", "Stopped before there was anything to keep."
     else:
         status = "queued" if attempt < MAX_ATTEMPTS else at_last
-    front = _front(db)  # a fit that comes back must not bring back an old turn, which newcomers would be given too
-    turn = case((FIT.turn < front, front), else_=FIT.turn)
-    values: dict[str, Any] = {"status": status, "reason": reason, "attempt": attempt, "turn": turn} | _ended()
+    front = _front(db)  # a fit that comes back must not bring back an old priority, which newcomers would be given too
+    priority = case((FIT.priority < front, front), else_=FIT.priority)
+    values: dict[str, Any] = {"status": status, "reason": reason, "attempt": attempt, "priority": priority} | _ended()
     values["ended_at"] = None if status == "queued" else values["ended_at"]
     db.execute(update(schema.fit).where(FIT.id == fit_id).values(**values))
 

@@ -28,8 +28,8 @@ fit = Table(
     Column("result", Text),
     Column("upload_id", String(40)),
     Column("owner", String(64), nullable=False, default=""),
-    Column("turn", Integer, nullable=False, default=0),
-    Column("trunk", String(24), nullable=False, default=""),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("lineage", String(24), nullable=False, default=""),
     Column("epochs_done", Integer),
     Column("parent_id", String(24)),
     Column("epochs_before", Integer),
@@ -43,8 +43,8 @@ fit = Table(
     Column("ended_at", Float),
     # the version of all that computes, under which the fit was computed; 0: an earlier one, which did not record it
     Column("numerics", Integer, nullable=False, server_default="0"),
-    Index("ix_fit_queue", "status", "turn", "queued_at", "place"),
-    Index("ix_fit_trunk", "trunk", "epochs_done"),
+    Index("ix_fit_queue", "status", "priority", "queued_at", "place"),
+    Index("ix_fit_lineage", "lineage", "epochs_done"),
 )
 
 run_fit = Table(

@@ -11,15 +11,15 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
+from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Training, Upload, plain
 from forecasting.experiment.formats import dumped, read_experiment
-from forecasting.fit import fits_of
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.arrays import unpack
 from forecasting.runs.blobs import delete_blob, delete_blobs, read_blob, stored_bytes, write_blob
 from forecasting.runs.limits import Quota
-from forecasting.runs.queue import CLAIM, FIT, Queue, next_turn, places, trim_curve
+from forecasting.runs.queue import CLAIM, FIT, Queue, next_priority, places, trim_curve
 from forecasting.runs.views import FitView, RunView, UploadView, fit_view
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Store(Queue):
 
         Args:
             experiment: what to run.
-            owner: whose turns its fits take.
+            owner: whose place in the queue its fits take.
             quota: what the owner may have waiting and the store may hold; None for no bounds.
 
         Raises:
@@ -91,20 +91,20 @@ class Store(Queue):
         taken = db.scalar(select(func.count()).where(CLAIM.run_id == run_id)) or 0
         known = self._statuses(db, [fit.id for fit in fits])
         claimed = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
-        turn = next_turn(db, owner)
+        priority = next_priority(db, owner)
         for place, fit in enumerate(fits):
-            values = _new_fit(fit, place) | {"owner": owner, "turn": turn}
+            values = _new_fit(fit, place) | {"owner": owner, "priority": priority}
             if fit.id not in known:
                 db.execute(insert(schema.fit).values(**values, epochs_done=None))
-                turn += 1
+                priority += 1
             elif known[fit.id] in TRY_AGAIN:
                 db.execute(update(schema.fit).where(FIT.id == fit.id).values(**values))
                 trim_curve(db, fit.id)
-                turn += 1
+                priority += 1
             else:
-                sooner = update(schema.fit).where(FIT.id == fit.id, FIT.status == "queued", FIT.turn > turn)
-                db.execute(sooner.values(turn=turn))
-                turn += known[fit.id] == "queued"
+                sooner = update(schema.fit).where(FIT.id == fit.id, FIT.status == "queued", FIT.priority > priority)
+                db.execute(sooner.values(priority=priority))
+                priority += known[fit.id] == "queued"
                 db.execute(update(schema.fit).where(FIT.id == fit.id).values(stop_requested=False))
             if fit.id in claimed:
                 mine = and_(CLAIM.run_id == run_id, CLAIM.fit_id == fit.id)
@@ -326,7 +326,7 @@ def _new_fit(fit: Fit, place: int) -> dict:
         "numerics": NUMERICS,
         "status": "queued",
         "upload_id": _upload_id(fit.source),
-        "trunk": fit.trunk,
+        "lineage": fit.lineage,
         "attempt": 0,
         "stop_requested": False,
         "queued_at": time.time(),

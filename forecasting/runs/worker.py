@@ -1,7 +1,7 @@
-"""The child that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop from standard input, writes
+"""The worker that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop from standard input, writes
 progress and outcomes to standard output (see `job`), and knows nothing of the database.
 
-When standard input ends, its supervisor is gone, and so is the child, at once.
+When standard input ends, its supervisor is gone, and so is the worker, at once.
 """
 
 import gc
@@ -63,7 +63,7 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
     # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from forecasting.models.program import devices
+    from forecasting.models.networks.program import devices
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -121,10 +121,11 @@ def _is_about_programs(error: Exception) -> bool:
 
 def _warm_up() -> None:
     """Do a tiny fit: it loads what fits need and starts the compiler, which takes some tenths of a second once."""
+    from forecasting.evaluation.windows import run_fit
     from forecasting.experiment import ModelChoice, Task, Training, Waves, WindowFit
-    from forecasting.fit import run_fit
+    from forecasting.models.linear import LinearTrained
 
-    model, training = ModelChoice(name="linear_sgd"), Training(epochs=1)
+    model, training = ModelChoice(name=LinearTrained.name), Training(epochs=1)
     run_fit(WindowFit(source=Waves(n_series=20), task=Task(input_size=4), model=model, training=training, seed=0))
 
 

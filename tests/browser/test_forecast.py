@@ -83,6 +83,7 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     expect(guest.get_by_role("button", name="Delete file and its runs")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["/", "/forecast"])
 def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboard, browser: Browser, start: str):
     page = open_page(browser, dashboard.url + start)
@@ -104,6 +105,7 @@ def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboa
     expect(mine).to_be_visible()
 
 
+@pytest.mark.slow
 def test_going_back_brings_the_series_before_back(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/forecast")
     before = page.get_by_text("Sea surface temperature off Peru per month, 1950–2010: the next 12 steps")
@@ -116,6 +118,7 @@ def test_going_back_brings_the_series_before_back(dashboard: Dashboard, browser:
     expect(before).to_be_visible()
 
 
+@pytest.mark.slow
 def test_dragging_over_a_stretch_shows_all_of_it_and_leads_back(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/forecast")
     area = plot(page, "history").locator(".nsewdrag").first

@@ -1,12 +1,14 @@
 """The Guide, walked from the first to the last step in a real browser."""
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from dashboard.views.guide_steps import STEPS
-from forecasting.chapter import ROWS
+from forecasting.studies.chapter import ROWS
 from tests.browser.conftest import Dashboard, open_page, shoot
 
 
+@pytest.mark.slow
 def test_a_newcomer_walks_through_the_whole_chapter(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/guide?quick=1")
     for number, step in enumerate(STEPS, 1):

@@ -46,6 +46,7 @@ def test_the_first_screen_shows_series_and_baselines_and_one_thing_to_press(dash
     shoot(page, "first-light-1440")
 
 
+@pytest.mark.slow
 def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, dashboard.url)
     expect(plot(page, "series")).to_be_visible()
@@ -59,6 +60,7 @@ def test_moving_a_slider_changes_the_picture_and_the_address_restores_it(dashboa
     expect(other.get_by_text("Noise floor 0.00333: no model can do better.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_slider_that_is_moved_again_and_again_never_falls_back(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, dashboard.url)
     expect(plot(page, "series")).to_be_visible()
@@ -70,6 +72,7 @@ def test_a_slider_that_is_moved_again_and_again_never_falls_back(dashboard: Dash
         expect(page.get_by_text(f"Noise floor {floor}: no model can do better.")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["plain", "link"])
 def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard, browser: Browser, start: str):
     page = open_page(browser, dashboard.url if start == "plain" else link(dashboard, QUICK))
@@ -130,6 +133,7 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
     expect(button(page, "Train")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(
     dashboard: Dashboard, browser: Browser, eventually: Callable
 ):
@@ -149,6 +153,7 @@ def test_a_finished_run_is_continued_for_further_epochs_from_where_it_ended(
     assert [fit.parent_id for fit in run.fits[2:]] == [fit.id for fit in before.fits[2:]]
 
 
+@pytest.mark.slow
 def test_a_change_of_settings_keeps_the_run_and_leads_back_to_it(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, link(dashboard, QUICK))
     button(page, "Train").click()
@@ -166,6 +171,7 @@ def test_a_change_of_settings_keeps_the_run_and_leads_back_to_it(dashboard: Dash
     assert page.url == permanent
 
 
+@pytest.mark.slow
 def test_test_scores_are_covered_until_they_are_revealed(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, link(dashboard, QUICK))
     reveal = button(page, "Reveal test")
@@ -176,6 +182,7 @@ def test_test_scores_are_covered_until_they_are_revealed(dashboard: Dashboard, b
     assert "Test MSE" in download.value.path().read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, dashboard.url)
     page.get_by_text("Upload", exact=True).click()
@@ -201,6 +208,7 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
     expect(guest.locator(".js-plotly-plot")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, dashboard.url)
     page.get_by_text("Upload", exact=True).click()
@@ -208,16 +216,17 @@ def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(
     expect(page.get_by_text("say which, day first or month first").first).to_be_visible()
     page.get_by_text("How it was read").click()
     page.get_by_text("Month first", exact=True).click()
-    expect(page.get_by_text("12 rows; times: date; every D; 2024-01-01 to 2024-01-12")).to_be_visible()
+    expect(page.get_by_text("12 rows; times: date; daily; 2024-01-01 to 2024-01-12")).to_be_visible()
     expect(page.get_by_text("say which, day first or month first")).to_have_count(0)
     page.wait_for_url(re.compile(r"e="))
     shared = open_page(browser, page.url)
-    expect(shared.get_by_text("12 rows; times: date; every D; 2024-01-01 to 2024-01-12")).to_be_visible()
+    expect(shared.get_by_text("12 rows; times: date; daily; 2024-01-01 to 2024-01-12")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theme", "width"),
-    [pytest.param("dark", 1440, marks=pytest.mark.slow), pytest.param("light", 1024, marks=pytest.mark.slow), ("dark", 390)],
+    [pytest.param("dark", 1440, marks=pytest.mark.long), pytest.param("light", 1024, marks=pytest.mark.long), ("dark", 390)],
 )
 def test_pictures_of_a_real_series_in_both_themes_and_several_widths(
     dashboard: Dashboard, browser: Browser, theme: str, width: int

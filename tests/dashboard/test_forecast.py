@@ -13,10 +13,11 @@ from dashboard.state import encode
 from dashboard.views.look import LOOKS
 from dashboard.words import part_of
 from forecasting import Experiment, ModelChoice, Sample
-from forecasting.backtest import backtest, default_plan, forecast
-from forecasting.data import read_panel
 from forecasting.experiment import BadInput, Plan, Upload, Waves
 from forecasting.models import MODELS
+from forecasting.panels import read_panel
+from forecasting.panels.backtest import backtest, default_plan
+from forecasting.panels.forecast import forecast
 from forecasting.runs.views import FitView
 from tests.whole_series import asked
 

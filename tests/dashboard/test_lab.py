@@ -11,17 +11,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import service
-from dashboard.figures import Look, live_chart
+from dashboard.curves import live_chart
+from dashboard.figures import Look
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
-from forecasting.budget import allotted
 from forecasting.data import load
-from forecasting.data.holes import fill_mse
-from forecasting.fit import combine, ensembles_of, window_fits
+from forecasting.data.masking import fill_mse
+from forecasting.evaluation.fits import ensembles_of, window_fits
+from forecasting.evaluation.windows import combine
 from forecasting.models import resolve
-from forecasting.recipes import RECIPES, choice
+from forecasting.runs.budget import allotted
 from forecasting.runs.views import RunView
+from forecasting.studies.recipes import RECIPES, choice
 
 APP = Path(__file__).parents[2] / "dashboard" / "page.py"
 SMALL = Experiment(source=Waves(n_series=100), task=Task(input_size=8), training=Training(epochs=2))
@@ -141,8 +143,9 @@ def test_a_model_that_cannot_forecast_these_windows_says_why_and_leaves_the_othe
     assert not page.error and "not trained yet" not in page.markdown[0].value
 
 
+@pytest.mark.slow
 def test_a_network_fills_in_what_is_hidden_before_anything_is_scored(finished):
-    hiding = Task(input_size=8, hide=0.3)
+    hiding = Task(input_size=8, masked=0.3)
     page = open_lab(SMALL.model_copy(update={"task": hiding, "models": (ModelChoice(name="linear"),)}))
     part = load(Waves(n_series=100), hiding).valid
     fillings = page.dataframe[1].value
@@ -369,6 +372,7 @@ def test_an_unknown_run_is_said_and_the_page_works():
     assert metric(page, "Validation MSE") == "0.00298"
 
 
+@pytest.mark.slow
 def test_a_recurrent_fit_is_scored_at_another_look_back(finished):
     page = open_lab(SMALL)
     button(page, "train").click().run()
@@ -433,12 +437,12 @@ def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_comp
     days = "".join(f"2024-{1 + i // 28:02d}-{1 + i % 28:02d},{-200 if i % 9 == 4 else i % 7}\n" for i in range(28))
     upload_id = service.add_upload("ann", "days.csv", f"date,y\n{days}".encode())
     page = open_lab(Experiment(source=Upload(upload_id=upload_id), task=Task(input_size=4), models=SMALL.models[:2]))
-    assert any("28 rows; times: date; every D" in found.value for found in page.caption)
+    assert any("28 rows; times: date; daily" in found.value for found in page.caption)
     assert any("-200 occurs 3 times" in found.value.replace("\\", "") for found in page.caption)
-    missing = next(box for box in page.text_input if box.label == "Stand for missing")
+    missing = next(box for box in page.text_input if box.label == "Treated as missing")
     missing.set_value("minus two hundred").run()
     assert not page.exception and "a number is needed" in errors(page)
-    next(box for box in page.text_input if box.label == "Stand for missing").set_value("-200").run()
+    next(box for box in page.text_input if box.label == "Treated as missing").set_value("-200").run()
     assert not page.exception and not page.error
     assert any("3 missing" in found.value for found in page.caption)
     assert decode(address(page)["e"]).source.missing == (-200.0,)

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 from forecasting import ModelChoice, Sample, Task, Upload
-from forecasting.backtest import forecast
-from forecasting.data import load, read_panel, read_series
+from forecasting.data import load, read_series
 from forecasting.data.samples import read_sample
+from forecasting.evaluation.fits import fits_of
+from forecasting.evaluation.windows import run_fit
 from forecasting.experiment import BadInput, Experiment, Plan, Source
-from forecasting.fit import fits_of, run_fit
 from forecasting.models import Control, Shape, resolve
-from forecasting.models.imputing import filling
+from forecasting.panels import read_panel
+from forecasting.panels.filling import filling
+from forecasting.panels.forecast import forecast
 from tests.whole_series import asked, made_by
 
 N, LEAD = 600, 4
@@ -31,8 +33,8 @@ def content(rows: int = N, holed: int | None = None) -> bytes:
 
 
 ALONE = Upload(upload_id="a" * 20, value=("follower",))
-BESIDE = ALONE.model_copy(update={"beside": ("leader",)})
-TOGETHER = Upload(upload_id="a" * 20, value=("follower", "leader"), together=True)
+BESIDE = ALONE.model_copy(update={"past_covariates": ("leader",)})
+TOGETHER = Upload(upload_id="a" * 20, value=("follower", "leader"), multivariate=True)
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "window"])
@@ -53,6 +55,7 @@ def test_windows_hold_every_channel_in_its_own_scale(source: Source, scaling: st
         np.testing.assert_allclose(split.train.x[:, 0].std(axis=0), 1, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "gru"])
 def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
     errors = {}
@@ -67,6 +70,7 @@ def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
     assert errors[BESIDE] < 0.3 * errors[ALONE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "name"), [(BESIDE, "linear"), (TOGETHER, "linear"), (TOGETHER, "gru")])
 def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, name: str):
     plan = Plan(h=LEAD, n_windows=6, input_size=10)
@@ -74,7 +78,7 @@ def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, 
     panel = read_panel(source, lambda _: content())
     made = made_by(panel, plan, name)
     assert made.y_hat.shape == (6, len(panel.ids), LEAD)
-    truth = np.stack([FOLLOWER[N - back : N - back + LEAD] for back in plan.backs()])
+    truth = np.stack([FOLLOWER[N - back : N - back + LEAD] for back in plan.cutoff_offsets()])
     error, blind = (np.abs(some.y_hat[:, 0] - truth).mean() for some in (made, alone))
     assert error < 0.5 * blind
     assert np.abs(made.ahead[0] - (SIGNAL[N:] * 30 + 200)).mean() < 0.5 * blind
@@ -82,7 +86,7 @@ def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, 
 
 def test_columns_seen_together_are_all_forecast_in_their_places():
     panel = read_panel(TOGETHER, lambda _: content())
-    assert panel.ids == ["follower", "leader"] and panel.together == 2
+    assert panel.ids == ["follower", "leader"] and panel.n_targets == 2
     made = forecast(panel, asked(Plan(h=LEAD, n_windows=3, input_size=10), ("naive", "linear")))
     means = {
         unique_id: rows["linear"].mean() for unique_id, rows in made.frame({"linear": "linear"}, ()).groupby("unique_id")
@@ -93,10 +97,10 @@ def test_columns_seen_together_are_all_forecast_in_their_places():
 def test_nothing_that_comes_later_is_seen_in_a_column_beside():
     plan = Plan(h=LEAD, n_windows=3, input_size=10)
     panel = read_panel(BESIDE, lambda _: content())
-    assert panel.beside is not None
-    spiked = panel.beside[0].copy()
-    spiked[-plan.backs()[0] :] += 1_000
-    one, other = (made_by(some, plan, "linear") for some in (panel, replace(panel, beside=[spiked])))
+    assert panel.past_covariates is not None
+    spiked = panel.past_covariates[0].copy()
+    spiked[-plan.cutoff_offsets()[0] :] += 1_000
+    one, other = (made_by(some, plan, "linear") for some in (panel, replace(panel, past_covariates=[spiked])))
     np.testing.assert_array_equal(one.y_hat[0], other.y_hat[0])
     assert not np.allclose(one.y_hat[1], other.y_hat[1])
 
@@ -115,7 +119,7 @@ def test_a_hole_in_one_channel_costs_the_windows_that_hold_it_or_is_filled_in(so
 
 
 def test_the_series_of_a_sample_are_channels_of_one_where_that_is_wished():
-    source = Sample(name="economy", together=True)
+    source = Sample(name="economy", multivariate=True)
     series = read_series(source)
     apart = read_sample("economy")
     assert list(series.channels)[2:] == ["realcons", "realinv", "realgovt", "realdpi"]
@@ -124,8 +128,8 @@ def test_the_series_of_a_sample_are_channels_of_one_where_that_is_wished():
     panel = read_panel(source)
     assert panel.ids == list(series.values) == read_panel(Sample(name="economy")).ids
     assert np.isfinite(made_by(panel, Plan(h=4, season_length=4, n_windows=2), "linear").ahead).all()
-    with pytest.raises(BadInput, match="cannot be seen together"):
-        read_series(Sample(name="fertility", together=True))
+    with pytest.raises(BadInput, match="too many for a multivariate one"):
+        read_series(Sample(name="fertility", multivariate=True))
 
 
 def test_columns_that_never_have_a_value_at_once_are_refused():
@@ -133,7 +137,7 @@ def test_columns_that_never_have_a_value_at_once_are_refused():
         f"{day:%Y-%m-%d},{k if k < 20 else ''},{'' if k < 20 else k}"
         for k, day in enumerate(pd.date_range("2024", periods=40))
     ]
-    source = Upload(upload_id="a" * 20, value=("a", "b"), together=True)
+    source = Upload(upload_id="a" * 20, value=("a", "b"), multivariate=True)
     with pytest.raises(BadInput, match="times at which all of them have a value"):
         read_panel(source, lambda _: "\n".join(["day,a,b", *lines]).encode())
 
@@ -141,12 +145,12 @@ def test_columns_that_never_have_a_value_at_once_are_refused():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"together": True, "value": ("a",)}, "two columns of values or more"),
-        ({"together": True, "every_value": True}, "two columns of values or more"),
-        ({"beside": ("b",), "every_value": True}, "go with one column of values"),
-        ({"known": ("b",), "value": ("a", "c")}, "go with one column of values"),
-        ({"known": ("b",), "beside": ("b",)}, "named twice"),
-        ({"value": ("b", "b"), "together": True}, "named twice"),
+        ({"multivariate": True, "value": ("a",)}, "two columns of values or more"),
+        ({"multivariate": True, "every_value": True}, "two columns of values or more"),
+        ({"past_covariates": ("b",), "every_value": True}, "go with one column of values"),
+        ({"future_covariates": ("b",), "value": ("a", "c")}, "go with one column of values"),
+        ({"future_covariates": ("b",), "past_covariates": ("b",)}, "named twice"),
+        ({"value": ("b", "b"), "multivariate": True}, "named twice"),
     ],
 )
 def test_columns_that_do_not_go_together_are_refused_in_a_sentence(settings: dict, said: str):
@@ -158,26 +162,27 @@ def test_columns_of_any_names_are_taken_for_what_they_are_named_for():
     days = pd.date_range("2024-01-01", periods=60)
     rows = [f"{day:%Y-%m-%d},{k % 7},{7.5 + k % 5},{k}" for k, day in enumerate(days)]
     file = "\n".join(["date,y,item_price,sales", *rows]).encode()
-    panel = read_panel(Upload(upload_id="a" * 20, value=("sales",), beside=("item_price", "y")), lambda _: file)
-    assert panel.ids == ["series"] and panel.beside is not None
-    np.testing.assert_array_equal(panel.beside[0], [[7.5 + k % 5, k % 7] for k in range(60)])
-    unnamed = read_panel(Upload(upload_id="a" * 20, beside=("y",)), lambda _: file)
+    panel = read_panel(Upload(upload_id="a" * 20, value=("sales",), past_covariates=("item_price", "y")), lambda _: file)
+    assert panel.ids == ["series"] and panel.past_covariates is not None
+    np.testing.assert_array_equal(panel.past_covariates[0], [[7.5 + k % 5, k % 7] for k in range(60)])
+    unnamed = read_panel(Upload(upload_id="a" * 20, past_covariates=("y",)), lambda _: file)
     np.testing.assert_array_equal(unnamed.y[0], [7.5 + k % 5 for k in range(60)])
-    together = read_panel(Upload(upload_id="a" * 20, value=("y", "sales"), together=True), lambda _: file)
+    together = read_panel(Upload(upload_id="a" * 20, value=("y", "sales"), multivariate=True), lambda _: file)
     assert together.ids == ["y", "sales"]
     with pytest.raises(BadInput, match="call it otherwise"):
         read_panel(ALONE.model_copy(update={"value": ("ds",)}), lambda _: file.replace(b"y,item", b"ds,item"))
 
 
 def test_a_transform_is_for_what_is_forecast_and_columns_beside_may_be_below_zero():
-    task = Task(input_size=6, target="all_h", h=3, power="log")
+    task = Task(input_size=6, target="all_h", h=3, transform="log")
     split = load(BESIDE, task, lambda _: content())
     np.testing.assert_allclose(split.train.seen(1)[0], LEADER[:6], atol=1e-3)
-    assert np.isnan(split.train.power[0, 1]) and split.train.power[0, 0] == 0
+    assert np.isnan(split.train.lmbda[0, 1]) and split.train.lmbda[0, 0] == 0
     with pytest.raises(BadInput, match="leader"):
         load(TOGETHER, task, lambda _: content())
 
 
+@pytest.mark.slow
 def test_gaps_in_a_column_beside_are_repaired_by_the_network_too():
     source = BESIDE.model_copy(update={"repair": "network"})
     panel = read_panel(source, lambda _: content(holed=300))

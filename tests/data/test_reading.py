@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from forecasting.data import read_panel, series_of
+from forecasting.data import series_of
 from forecasting.data.reading import SUMMARY, Choices, bounds, read
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
+from forecasting.panels import read_panel
 
 TRAPS = Path(__file__).parent / "traps"
 READINGS = json.loads((TRAPS / "readings.json").read_text("utf-8"))

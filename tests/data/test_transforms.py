@@ -24,7 +24,7 @@ def test_differences_are_taken_one_lag_after_the_other_and_undone(kind, scaling)
     seen = differences.split(split)
     for part, raw in ((seen.train, split.train), (seen.test, split.test)):
         for i in range(len(raw)):
-            values = [*raw.x[i, :, 0].tolist(), *raw.path[i, :, 0].tolist()]
+            values = [*raw.x[i, :, 0].tolist(), *raw.y_path[i, :, 0].tolist()]
             for lag in KINDS[kind]:
                 values = [values[k] - values[k - lag] for k in range(lag, len(values))]
             np.testing.assert_allclose([*part.x[i, :, 0], *part.y[i]], np.array(values) / differences.scale, atol=1e-6)
@@ -41,10 +41,10 @@ def test_every_channel_has_its_own_differences(kind, channels):
     for part in (split.train, split.valid):
         seen = differences.windows(part)
         np.testing.assert_allclose(differences.undo(part.x, seen.y, part.n_targets), part.y, atol=1e-5)
-        whole = np.concatenate([part.x, part.path], axis=1).astype("float64")
+        whole = np.concatenate([part.x, part.y_path], axis=1).astype("float64")
         for lag in KINDS[kind]:
             whole = whole[:, lag:] - whole[:, :-lag]
-        np.testing.assert_allclose(np.concatenate([seen.x, seen.path], axis=1), whole / differences.scale, atol=1e-5)
+        np.testing.assert_allclose(np.concatenate([seen.x, seen.y_path], axis=1), whole / differences.scale, atol=1e-5)
 
 
 def result(kind, name="linear", **params):

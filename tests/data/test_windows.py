@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from forecasting.data import load
-from forecasting.data.windows import level_and_spread, split_by_series, split_by_time
+from forecasting.data.splitting import split_by_series, split_by_time
+from forecasting.data.windows import level_and_spread
 from forecasting.experiment import BadInput, Sample, Task, Waves
 
 PARTS = ("train", "valid", "test")
@@ -241,7 +242,9 @@ def test_windows_of_several_channels_hold_step_after_step_and_channel_after_chan
     values = 1_000 * np.arange(3) ** 2 + np.arange(20)[:, None, None] * 10.0 + np.arange(9)[:, None]
     task = Task(input_size=4, target="all_h", h=2, channels="all", scaling=scaling)
     valid = split_by_series(values, task, origin=6, look_back=4).valid
-    assert valid.x.shape == (4, 4, 3) and valid.path.shape == (4, 2, 3) and valid.y.shape == (4, 6) and valid.n_targets == 3
+    assert (
+        valid.x.shape == (4, 4, 3) and valid.y_path.shape == (4, 2, 3) and valid.y.shape == (4, 6) and valid.n_targets == 3
+    )
     for i, series in enumerate(range(14, 18)):
         np.testing.assert_allclose(valid.in_units(valid.y)[i], values[series, 6:8].ravel(), rtol=1e-6)
         for channel in range(3):
@@ -272,7 +275,7 @@ def test_a_look_back_that_never_changes_is_scaled_by_its_size():
 
 def test_scaling_by_each_window_is_refused_where_it_would_tell_of_hidden_values():
     with pytest.raises(ValueError, match="would tell of its hidden values"):
-        Task(scaling="window", hide=0.2)
+        Task(scaling="window", masked=0.2)
 
 
 @pytest.mark.parametrize("fill", ["forward", "interpolation", "seasonal_line"])

@@ -38,19 +38,24 @@ FORECASTERS = [name for name, model in MODELS.items() if not (model.reference or
 
 @pytest.mark.parametrize(
     ("name", "case"),
-    [(name, case) for name in FORECASTERS for case in CASES if not MODELS[name].trained or case in THE_WIDEST],
+    [
+        pytest.param(name, case, marks=pytest.mark.slow if MODELS[name].trained and case != "next" else ())
+        for name in FORECASTERS
+        for case in CASES
+        if not MODELS[name].trained or case in THE_WIDEST
+    ],
 )
 def test_every_model_learns_forecasts_and_can_be_loaded_again(name, case):
     learns_forecasts_and_can_be_loaded_again(name, SMALLER.get(name, {}), case.split()[0], *CASES[case])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "params"), VARIANTS)
 def test_so_does_every_variant(name, params):
     learns_forecasts_and_can_be_loaded_again(name, params, "all_h")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "params"),
     [
@@ -76,7 +81,7 @@ def learns_forecasts_and_can_be_loaded_again(name, params, target, n_channels=1,
     assert np.isfinite(y_hat).all()
     assert model.n_parameters(Shape.of(split)) == sum(weights.size for weights in learned.fitted.weights)
     assert learned.epochs == (2 if model.trained else 0)
-    low, high = model.reaches()
+    low, high = model.output_range()
     assert low <= y_hat.min() and y_hat.max() <= high
 
     copies = [weights.copy() for weights in learned.fitted.weights]
@@ -124,7 +129,7 @@ def test_parameters_are_those_that_the_chapter_counts(name, n_outputs, parameter
 def test_only_models_that_weigh_each_step_by_itself_grow_with_the_look_back(name):
     model = resolve(ModelChoice(name=name))
     grows = model.n_parameters(Shape(60, 1, 1)) > model.n_parameters(Shape(50, 1, 1))
-    assert grows == (not model.open_time)
+    assert grows == (not model.variable_length)
 
 
 def test_naive_repeats_the_last_value():

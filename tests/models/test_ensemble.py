@@ -6,7 +6,8 @@ from scipy.optimize import minimize
 
 from forecasting import BadInput, Experiment, ModelChoice, Task, Training, Waves, fits_of, run_fit
 from forecasting.data import load
-from forecasting.fit import combine, ensembles_of, joins
+from forecasting.evaluation.fits import ensembles_of, joins
+from forecasting.evaluation.windows import combine
 from forecasting.models import Control, Ensemble
 from forecasting.models.ensemble import BLOCKS, best_shares
 

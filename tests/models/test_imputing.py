@@ -8,17 +8,18 @@ import pytest
 
 from forecasting import Experiment, LookBackFit, ModelChoice, Task, Upload, Waves, fits_of, run_fit, score_at
 from forecasting.data import load
-from forecasting.data.holes import fill_mse
-from forecasting.data.panel import Panel
+from forecasting.data.masking import fill_mse
+from forecasting.evaluation.fits import is_instant
 from forecasting.experiment import BadInput, Plan
-from forecasting.fit import is_instant
 from forecasting.models import Control, Shape, imputing
-from forecasting.models.history import Stopped
-from forecasting.models.imputing import Imputer, fill_in, filling
+from forecasting.models.imputing import Imputer, fill_in
+from forecasting.models.learning import Stopped
+from forecasting.panels.filling import filling
+from forecasting.panels.panel import Panel
 from tests.whole_series import made_by
 
 SOURCE = Waves(n_series=1_000)
-TASK = Task(input_size=30, hide=0.3, holes="gaps", gap_length=8, fill="network")
+TASK = Task(input_size=30, masked=0.3, masking="gaps", gap_length=8, fill="network")
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +39,15 @@ def test_it_does_better_than_interpolation_and_leaves_what_is_known():
 def test_it_never_sees_what_is_hidden_nor_what_is_to_be_forecast():
     split = load(SOURCE, TASK)
     spoilt = split.with_parts(
-        replace(part, whole=np.where(part.missing, 1e6, part.x), y=part.y + 9, path=part.path - 9) for part in split.parts
+        replace(part, complete=np.where(part.missing, 1e6, part.x), y=part.y + 9, y_path=part.y_path - 9)
+        for part in split.parts
     )
     one, other = (fill_in(each, TASK, Control()) for each in (split, spoilt))
     for before, after in zip(one.parts, other.parts, strict=True):
         np.testing.assert_array_equal(after.x, before.x)
 
 
+@pytest.mark.slow
 def test_what_it_has_learned_is_kept_for_the_next_fit_and_is_the_same_when_learned_anew():
     split, stages = load(SOURCE, TASK), []
     control = Control(on_stage=stages.append)
@@ -63,6 +66,7 @@ def test_it_can_be_stopped():
         fill_in(load(SOURCE, TASK), TASK, Control(should_stop=lambda: True))
 
 
+@pytest.mark.slow
 def test_it_fills_in_channels_from_each_other():
     source, task = SOURCE.model_copy(update={"n_channels": 2, "coupling": 1.0, "delay": 0}), TASK
     split = load(source, task)
@@ -73,9 +77,10 @@ def test_it_fills_in_channels_from_each_other():
 
 def test_its_parameters_are_counted():
     shape = Shape(30, 6, 60)
-    assert Imputer().count(shape) == sum(weights.size for weights in Imputer().network(shape).learner.get_weights())
+    assert Imputer().count(shape) == sum(weights.size for weights in Imputer().network(shape).training_model.get_weights())
 
 
+@pytest.mark.slow
 def test_fits_forecast_from_what_it_filled_in_at_any_look_back():
     models = (ModelChoice(name="linear"), ModelChoice(name="simple_rnn"))
     fits = fits_of(Experiment(source=SOURCE, task=TASK, models=models))
@@ -103,6 +108,7 @@ def holed(later: float = 0.0) -> tuple[Panel, list[np.ndarray]]:
     return Panel(["a", "b", "c"], times, lacking, "h", "network", 24), whole
 
 
+@pytest.mark.slow
 def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
     panel, whole = holed()
     learned = filling(panel, 48, Control())
@@ -121,6 +127,7 @@ def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_whole_series_are_forecast_over_their_gaps():
     panel, whole = holed()
     alone = replace(panel.some(np.arange(1)), y=[panel.y[0][:200]], ds=[panel.ds[0][:200]])
@@ -137,11 +144,12 @@ def file() -> bytes:
     return "\n".join(["time,value", *rows]).encode()
 
 
+@pytest.mark.slow
 def test_what_a_file_lacks_is_filled_in_by_the_network_that_fills_in_what_is_hidden():
     source, task = Upload(upload_id="a" * 20, repair="network"), Task(input_size=48, target="all_h", h=3, scaling="standard")
     split = load(source, task, lambda _: file())
     assert split.left_out == load(source.model_copy(update={"repair": "interpolation"}), task, lambda _: file()).left_out
-    assert split.train.missing.any() and split.train.whole is None
+    assert split.train.missing.any() and split.train.complete is None
     filled = fill_in(split, task, Control())
     truth = (holed()[1][1] - split.train.loc[0, 0]) / split.train.scale[0, 0]
     errors = {}
@@ -160,12 +168,12 @@ def test_what_a_file_lacks_is_filled_in_by_the_network_that_fills_in_what_is_hid
 
 
 def test_hidden_beside_missing_values_are_filled_in_alike_and_scored_where_the_truth_is_known():
-    source, task = Upload(upload_id="a" * 20, repair="network"), Task(input_size=48, hide=0.2, fill="network")
+    source, task = Upload(upload_id="a" * 20, repair="network"), Task(input_size=48, masked=0.2, fill="network")
     split = load(source, task, lambda _: file())
-    unknown = np.isnan(split.valid.whole)
+    unknown = np.isnan(split.valid.complete)
     assert unknown.any() and split.valid.missing[unknown].all()
     known = split.valid.missing & ~unknown
-    errors = (split.valid.x - split.valid.whole)[known]
+    errors = (split.valid.x - split.valid.complete)[known]
     assert fill_mse(split.valid, split.valid.x) == pytest.approx(np.mean(errors.astype("float64") ** 2), rel=1e-5)
     with pytest.raises(BadInput, match="choose it for both"):
         load(source, task.model_copy(update={"fill": "forward"}), lambda _: file())

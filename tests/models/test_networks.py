@@ -9,7 +9,7 @@ import pytest
 from forecasting.data import load
 from forecasting.experiment import ModelChoice, Task, Waves
 from forecasting.models import Control, Shape, resolve
-from forecasting.models.cells import CausalConvolution
+from forecasting.models.networks.cells import CausalConvolution
 from forecasting.models.neural import REACHES, Activation
 
 RNG = np.random.default_rng(0)
@@ -143,7 +143,7 @@ def test_more_windows_than_one_call_holds_are_forecast_one_by_one_alike():
     ],
 )
 def test_networks_know_how_far_their_forecasts_can_reach(name, params, reach):
-    assert resolve(ModelChoice(name=name, params=params)).reaches() == reach
+    assert resolve(ModelChoice(name=name, params=params)).output_range() == reach
 
 
 @pytest.mark.parametrize("activation", get_args(Activation))
@@ -223,28 +223,28 @@ def test_every_step_is_compared_with_what_follows_it(name, params, ends, target)
     task = Task(input_size=8, target=target, h=3)
     part = load(Waves(n_series=40), task).valid
     shape = Shape(8, 1, len(task.steps), 3)
-    pair = pair_of(name, shape, **params)
-    targets = pair.targets(part.x, part.y, part.path, shape).numpy()
-    whole = np.concatenate([part.x, part.path], axis=1)[:, :, 0]
+    networks = pair_of(name, shape, **params)
+    targets = networks.targets(part.x, part.y, part.y_path, shape).numpy()
+    whole = np.concatenate([part.x, part.y_path], axis=1)[:, :, 0]
     for i in range(len(part)):
         expected = [[whole[i, end + step] for step in shape.steps] for end in ends]
         np.testing.assert_array_equal(targets[i], expected)
-    assert pair.learner(part.x).shape == targets.shape
+    assert networks.training_model(part.x).shape == targets.shape
 
 
 @pytest.mark.parametrize("name", ["gru", "conv_gru", "wavenet"])
 def test_the_last_of_the_forecasts_after_every_step_is_the_forecast(name):
-    pair = pair_of(name, Shape(9, 1, 3), **({"sequence_to": "sequence"} if name == "gru" else {}))
-    np.testing.assert_allclose(pair.learner(X)[:, -1], pair.forecaster(X), atol=1e-6)
+    networks = pair_of(name, Shape(9, 1, 3), **({"sequence_to": "sequence"} if name == "gru" else {}))
+    np.testing.assert_allclose(networks.training_model(X)[:, -1], networks.prediction_model(X), atol=1e-6)
 
 
 def test_a_forecast_after_a_step_depends_on_nothing_that_comes_later():
     later = X.copy()
     later[:, 6:] += 1
     for name, params in (("lstm", {"sequence_to": "sequence"}), ("wavenet", {}), ("wavenet", {"gated": True})):
-        pair = pair_of(name, Shape(9, 1, 2), **params)
-        np.testing.assert_allclose(pair.learner(X)[:, :6], pair.learner(later)[:, :6], atol=1e-6)
-        assert np.abs(pair.learner(X)[:, 6:] - pair.learner(later)[:, 6:]).max() > 1e-3
+        networks = pair_of(name, Shape(9, 1, 2), **params)
+        np.testing.assert_allclose(networks.training_model(X)[:, :6], networks.training_model(later)[:, :6], atol=1e-6)
+        assert np.abs(networks.training_model(X)[:, 6:] - networks.training_model(later)[:, 6:]).max() > 1e-3
 
 
 def test_a_decoder_goes_on_from_the_encoders_state_and_is_fed_what_it_wrote():
@@ -270,13 +270,13 @@ def gru_step(x, h, kernel, recurrent, bias):
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
 def test_teacher_forcing_feeds_the_true_values_and_the_forecaster_its_own(cell):
-    pair = pair_of("encoder_decoder", Shape(9, 1, 3), cell=cell, units=[4, 3], teacher_forcing=True)
-    own = pair.forecaster(X).numpy()
-    np.testing.assert_allclose(pair.learner((X, own[:, :, None])), own, atol=1e-6)
-    taught = pair.learner((X, own[:, :, None] + 1)).numpy()
+    networks = pair_of("encoder_decoder", Shape(9, 1, 3), cell=cell, units=[4, 3], teacher_forcing=True)
+    own = networks.prediction_model(X).numpy()
+    np.testing.assert_allclose(networks.training_model((X, own[:, :, None])), own, atol=1e-6)
+    taught = networks.training_model((X, own[:, :, None] + 1)).numpy()
     np.testing.assert_allclose(taught[:, 0], own[:, 0], atol=1e-6)
     assert np.abs(taught[:, 1:] - own[:, 1:]).max() > 1e-3
-    assert {id(v) for v in pair.forecaster.variables} == {id(v) for v in pair.learner.variables}
+    assert {id(v) for v in networks.prediction_model.variables} == {id(v) for v in networks.training_model.variables}
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 4, 16])

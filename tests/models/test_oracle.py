@@ -5,10 +5,10 @@ import pytest
 from scipy.optimize import least_squares as by_scipy
 
 from forecasting.data import load
+from forecasting.evaluation.windows import run_fit
 from forecasting.experiment import BadInput, ModelChoice, Sample, Task, Waves, WindowFit
-from forecasting.fit import run_fit
 from forecasting.models import Control, resolve
-from forecasting.models.history import Stopped
+from forecasting.models.learning import Stopped
 from forecasting.models.oracle import least_squares
 
 TASK = Task(input_size=50, target="all_h", h=10)

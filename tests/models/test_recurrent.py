@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from forecasting.models.recurrent import Stack
-from forecasting.models.recurrent_cells import ACTIVATIONS, tanh
+from forecasting.models.networks.recurrent import Stack
+from forecasting.models.networks.recurrent_cells import ACTIVATIONS, tanh
 
 LAYERS = (layers.SimpleRNN, layers.LSTM, layers.GRU)
 X = tf.constant(np.random.default_rng(0).normal(size=(7, 9, 3)).astype("float32"))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from forecasting.data import load
+from forecasting.evaluation.windows import run_fit
 from forecasting.experiment import BadInput, ModelChoice, Task, Waves, WindowFit
-from forecasting.fit import run_fit
 from forecasting.models import Control, Shape, resolve
-from forecasting.models.history import Stopped
+from forecasting.models.learning import Stopped
 
 TASK = Task(input_size=40, target="all_h", h=5)
 TREND = Waves(n_series=100, trend="linear", trend_change=1.0, amplitude_1=0.1, amplitude_2=0.05)
@@ -65,6 +65,7 @@ def test_theta_forecasts_as_statsmodels_does():
         np.testing.assert_allclose(ours, np.asarray(expected), atol=0.05 * y.std())
 
 
+@pytest.mark.slow
 def test_automatic_arima_finds_orders_that_beat_naive():
     result = run_fit(fit("arima", sample=5))
     assert result.valid.mse < result.valid.naive_mse

@@ -9,8 +9,9 @@ import pytest
 
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
-from forecasting.models import Control, Shape, program, resolve, training
-from forecasting.models.training import Diverged, Stopped
+from forecasting.models import Control, Shape, resolve
+from forecasting.models.networks import program, training
+from forecasting.models.networks.training import Diverged, Stopped
 
 LINEAR = resolve(ModelChoice(name="linear_sgd"))
 DEEP = resolve(ModelChoice(name="deep_rnn", params={"units": [4, 3]}))
@@ -44,7 +45,7 @@ def fit_by_keras(model, optimizer, seed, epochs, batch_size, loss="mse", rate=No
     `rate` gives the learning rate of each gradient step, counted from 0.
     """
     keras.utils.set_random_seed(seed)
-    network = model.network(Shape.of(SPLIT)).learner
+    network = model.network(Shape.of(SPLIT)).training_model
     network.compile(optimizer, loss=loss)
     rng, losses, callbacks, step = np.random.default_rng(seed), [], [], count()
     if rate is not None:
@@ -85,7 +86,7 @@ def test_two_epochs_give_the_weights_and_losses_that_keras_fit_gives(model, opti
 @pytest.mark.parametrize(
     ("settings", "loss", "config"),
     [
-        pytest.param({"loss": "mae"}, "mae", {}, marks=pytest.mark.slow),
+        pytest.param({"loss": "mae"}, "mae", {}, marks=pytest.mark.long),
         ({"loss": "huber"}, "huber", {}),
         ({"clip_norm": 0.05}, "mse", {"global_clipnorm": 0.05}),
     ],
@@ -113,6 +114,7 @@ def test_a_cosine_rises_and_falls_from_step_to_step():
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_last_smaller_batch_is_normalised_by_itself():
     normalised = resolve(ModelChoice(name="gru", params={"units": [3], "normalisation": "batch"}))
     learned, curve = fit(normalised, seed=3, learning_rate=0.01)  # 42 windows: 16, 16, 10
@@ -233,7 +235,7 @@ def test_a_fit_with_a_cosine_that_is_continued_begins_another_one_where_it_ended
 @pytest.mark.parametrize(
     "params",
     [
-        pytest.param({"dropout": 0.3, "recurrent_dropout": 0.2}, marks=pytest.mark.slow),
+        pytest.param({"dropout": 0.3, "recurrent_dropout": 0.2}, marks=pytest.mark.long),
         {"normalisation": "batch", "sequence_to": "sequence"},
         {"normalisation": "layer", "dropout": 0.3},
     ],

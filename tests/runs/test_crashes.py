@@ -21,13 +21,13 @@ import sqlalchemy as sa
 
 from forecasting import Experiment, ModelChoice, Task
 from forecasting.runs import schema
-from forecasting.runs.child import Guard
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.queue import LEASE_S
-from forecasting.runs.shift import Shift
 from forecasting.runs.store import Store
+from forecasting.runs.supervisor import Supervisor
 from forecasting.runs.views import FitView
+from forecasting.runs.worker_process import Guard
 from tests.conftest import Lab
 from tests.runs.test_engine import ROOT, by_hand
 
@@ -46,7 +46,7 @@ def opened(url: str, eventually: Callable, small: Callable, slots: int = 1) -> I
     lab = Lab(store, Engine(store, slots), eventually)
     lab.engine.start()
     try:
-        eventually(lambda: all(child.devices for child in lab.engine._children), LONG_S)
+        eventually(lambda: all(worker.devices for worker in lab.engine._workers), LONG_S)
         lab.ended(lab.start(small("naive")), LONG_S)
         yield lab
     finally:
@@ -79,8 +79,8 @@ def limit(monkeypatch) -> Callable[..., None]:
     """Change what the workers of an engine may take, from their next fit on and until the test ends."""
 
     def change(lab: Lab, slots: slice = slice(None), **limits: float) -> None:
-        for child in lab.engine._children[slots]:
-            monkeypatch.setattr(child, "guard", Guard(**limits))
+        for worker in lab.engine._workers[slots]:
+            monkeypatch.setattr(worker, "guard", Guard(**limits))
 
     return change
 
@@ -128,7 +128,8 @@ def finished(lab: Lab, run_id: str) -> FitView:
 # ----------------------------------------------------------------------------------------- workers that die, hang, grow
 
 
-@pytest.mark.parametrize("stage", ["compiling", pytest.param("scoring", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["compiling", pytest.param("scoring", marks=pytest.mark.long)])
 def test_a_worker_killed_outside_of_training_is_replaced_and_its_fit_finishes(lab, small, stage):
     much_to_score = {"task": Task(input_size=60, train=0.01, valid=0.01)}
     slow = lstm(small, 9, 7, 5) if stage == "compiling" else small("deep_rnn", waves={"n_series": 50_000})
@@ -142,13 +143,13 @@ def test_a_worker_killed_outside_of_training_is_replaced_and_its_fit_finishes(la
 @pytest.fixture
 def states(monkeypatch) -> list[int]:
     """Of the states that workers tell their supervisors, the epochs."""
-    told, report = [], Shift._report
+    told, report = [], Supervisor._report
 
-    def listening(self: Shift, messages: list) -> None:
+    def listening(self: Supervisor, messages: list) -> None:
         report(self, messages)
         told.extend(message.header["epochs"] for message in messages if message.header["event"] == "state")
 
-    monkeypatch.setattr(Shift, "_report", listening)
+    monkeypatch.setattr(Supervisor, "_report", listening)
     return told
 
 
@@ -164,6 +165,7 @@ def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_a
         assert fit.result[key] == pytest.approx(expected[key], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_tried_again(lab, small, states):
     experiment = small("simple_rnn", **SECONDS)
     run_id = lab.start(experiment)
@@ -178,6 +180,7 @@ def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_t
     assert [point.epoch for point in fit.epochs[:before]] == list(range(1, before + 1))
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced_and_its_neighbour_is_not_disturbed(pair, small, limit):
     limit(pair, slice(1), no_progress_s=6)
     runs = [pair.start(small("simple_rnn", **SECONDS)) for _ in range(2)]
@@ -191,6 +194,7 @@ def test_a_worker_that_hangs_is_replaced_and_its_neighbour_is_not_disturbed(pair
     assert neighbour in pair.engine.pids
 
 
+@pytest.mark.slow
 def test_a_fit_that_eats_memory_is_ended_and_its_neighbour_is_not_disturbed(pair, small, limit):
     pair.eventually(lambda: len(pair.engine.pids) == 2)
     most = max(psutil.Process(pid).memory_info().rss for pid in pair.engine.pids) // 1_000_000 + 500
@@ -208,6 +212,7 @@ def test_a_fit_that_eats_memory_is_ended_and_its_neighbour_is_not_disturbed(pair
     assert len(pair.engine.pids) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_has_grown_is_replaced_between_fits(lab, small, limit):
     finished(lab, lab.start(small("naive")))
     (pid,) = lab.engine.pids
@@ -217,6 +222,7 @@ def test_a_worker_that_has_grown_is_replaced_between_fits(lab, small, limit):
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 def test_a_fit_that_takes_longer_than_the_server_allows_is_stopped_and_its_weights_are_kept(lab, small, limit):
     finished(lab, lab.start(small("simple_rnn", **SECONDS | {"epochs": 1})))  # compiled, so that the limit is for epochs
     experiment = small("simple_rnn", **SECONDS | {"epochs": 500})
@@ -234,17 +240,18 @@ def test_a_fit_that_takes_longer_than_the_server_allows_is_stopped_and_its_weigh
 
 SERVE = """
 import sys, threading
-from forecasting.runs import shift
+from forecasting.runs import supervisor
 from forecasting.runs.engine import Engine
-from forecasting.runs.shift import Shift
+from forecasting.runs.supervisor import Supervisor
 from forecasting.runs.store import Store
-shift.KEEP_S = 0.2
+supervisor.KEEP_S = 0.2
 engine = Engine(Store(sys.argv[1]), slots=1)
 engine.start()
 threading.Event().wait(600)
 """
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_when_its_server_was_killed_and_is_lost_with_the_second_one(
     store, small, eventually, database_url, tmp_path
 ):
@@ -355,11 +362,12 @@ def lab_on_postgresql(postgresql, eventually, small) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "which_lab"),
     [
         (locked, "lab"),
-        pytest.param(read_only, "lab", marks=pytest.mark.slow),
+        pytest.param(read_only, "lab", marks=pytest.mark.long),
         (full, "pair"),
         (gone, "lab_on_postgresql"),
     ],

@@ -142,6 +142,7 @@ def test_progress_arrives_epoch_by_epoch_while_the_fit_runs(lab, small):
     assert len(set(seen) - {0, 300}) >= 5
 
 
+@pytest.mark.slow
 def test_a_long_epoch_tells_how_much_of_it_is_done(lab, small):
     experiment = small("deep_rnn", **LONG_EPOCH)
     run_id = lab.start(experiment)
@@ -214,6 +215,7 @@ def test_stop_of_one_of_two_runs_lets_their_common_fit_finish(lab, small):
     assert len(lab.last(second).epochs) == 300
 
 
+@pytest.mark.slow
 def test_a_child_that_does_not_obey_is_killed_and_the_fit_ends_all_the_same(lab, small):
     run_id = lab.start(small("simple_rnn", **LONG))
     lab.in_mid_fit(run_id)
@@ -257,6 +259,7 @@ def test_a_device_that_the_machine_lacks_is_named_in_plain_words(lab, small):
     assert "GPU:99" not in lab.engine.devices
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_in_mid_fit_is_replaced_and_the_fit_is_taken_up_again(lab, small):
     run_id = lab.start(small("simple_rnn", **SOME))
     lab.in_mid_fit(run_id)
@@ -268,6 +271,7 @@ def test_a_worker_that_is_killed_in_mid_fit_is_replaced_and_the_fit_is_taken_up_
     assert lab.engine.pids != [pid]
 
 
+@pytest.mark.slow
 def test_a_fit_whose_worker_is_killed_twice_has_failed_with_the_reason(lab, small):
     run_id = lab.start(small("simple_rnn", **LONG))
     killed: list[int] = []
@@ -284,6 +288,7 @@ def test_a_fit_whose_worker_is_killed_twice_has_failed_with_the_reason(lab, smal
     assert lab.ended(lab.start(small("naive"))).fits[0].status == "finished"
 
 
+@pytest.mark.slow
 def test_an_idle_worker_that_dies_is_replaced_for_the_next_fit(lab, small):
     lab.ended(lab.start(small("naive")))
     (pid,) = lab.engine.pids
@@ -333,6 +338,7 @@ def test_a_fit_is_scored_at_other_look_backs_from_the_weights_of_its_parent(lab,
     check_other_look_backs(lab, small("simple_rnn"), (3, 12))
 
 
+@pytest.mark.slow
 def test_a_fit_of_an_upload_is_scored_at_other_look_backs_too(lab):
     check_other_look_backs(lab, of_upload(lab.store.add_upload("tests", "waves.csv", csv()), "simple_rnn"), (3, 12))
 

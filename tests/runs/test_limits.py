@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from forecasting import BadInput, Experiment, ModelChoice, Task, Training, Waves, logs
-from forecasting.budget import allotted
 from forecasting.data import load
 from forecasting.experiment.training import MOST_EPOCHS
+from forecasting.runs.budget import allotted
 from forecasting.runs.limits import Size
 from forecasting.runs.machine import cores, memory_mb
 from forecasting.settings import Settings

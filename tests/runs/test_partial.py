@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecasting.data import Split
+from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import (
     Experiment,
     LookBackFit,
@@ -25,7 +26,6 @@ from forecasting.experiment import (
     Waves,
     WindowFit,
 )
-from forecasting.fit import fits_of
 from forecasting.models import Control, Learned, imputing
 from forecasting.models.linear import Linear
 from forecasting.runs.arrays import pack, unpack
@@ -72,14 +72,14 @@ def series(name: str, part: int, source=None, **more) -> Job:
 KINDS = {
     "a network on windows": lambda: window("simple_rnn", **TRAINED),
     "a network on windows that a network fills in": lambda: window(
-        "linear_sgd", TASK.model_copy(update={"hide": 0.3, "fill": "network"}), **TRAINED
+        "linear_sgd", TASK.model_copy(update={"masked": 0.3, "fill": "network"}), **TRAINED
     ),
     "a statistical model": lambda: window("theta"),
     "a linear model": lambda: window("linear"),
     "another look-back": look_back,
     "a network's backtest": lambda: series("simple_rnn", 0),
     "a network's forecast": lambda: series("simple_rnn", 1),
-    "a linear model on whole series that a network repairs": lambda: series("linear", 0, REPAIRED),
+    "a linear model on whole series that a network fills in": lambda: series("linear", 0, REPAIRED),
     "a statistical model on whole series": lambda: series("theta", 0),
 }
 
@@ -116,7 +116,9 @@ def undisturbed(kind: str):
     return bits(outcome.arrays), max(1, moments.asked)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if "fills" in kind or "repairs" in kind else ()) for kind in KINDS]
+)
 @settings(max_examples=TRIES, deadline=None, derandomize=TRIES < 10, suppress_health_check=list(HealthCheck))
 @given(share=st.floats(0.0, 1.1))
 def test_a_job_that_is_stopped_at_a_random_moment_is_never_finished_with_less_and_goes_on_to_the_same_bits(kind, share):

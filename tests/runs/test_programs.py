@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from forecasting.runs import programs
-from forecasting.runs.child import Guard
 from forecasting.runs.engine import Engine
+from forecasting.runs.worker_process import Guard
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def kept(root: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in root.glob(f"*/{programs.MARK}*")}
 
 
+@pytest.mark.slow
 def test_a_second_worker_uses_what_the_first_has_compiled(fit_in_a_new_worker, tmp_path):
     assert fit_in_a_new_worker(tmp_path).status == "finished"
     first = kept(tmp_path)
@@ -41,6 +42,7 @@ def test_a_second_worker_uses_what_the_first_has_compiled(fit_in_a_new_worker, t
     assert kept(tmp_path) == first, "the same programs have served, and none was compiled anew"
 
 
+@pytest.mark.slow
 def test_broken_programs_are_dropped_and_cost_no_fit(fit_in_a_new_worker, tmp_path):
     fit_in_a_new_worker(tmp_path)
     before = kept(tmp_path)

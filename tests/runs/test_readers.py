@@ -143,6 +143,7 @@ def repeated_table():
     return stream.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("made", "rows"), [("repeated_text", 2_600_000), ("repeated_table", 3_000_000)])
 def test_the_page_pays_for_what_was_read_and_not_for_the_reading(made, rows):
     code = textwrap.dedent(MEASURED.format(made=made))

@@ -1,4 +1,4 @@
-"""States: a fit goes on from where it, or another one of its trunk, has ended; wishes to stop that are taken back."""
+"""States: a fit goes on from where it, or another one of its lineage, has ended; wishes to stop that are taken back."""
 
 import json
 import subprocess
@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from forecasting import BadInput, Experiment
-from forecasting.budget import allotted
 from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.experiment.training import MOST_EPOCHS
 from forecasting.models import Progress
 from forecasting.runs import schema
+from forecasting.runs.budget import allotted
 from forecasting.runs.database import Database
 from forecasting.runs.queue import LEASE_S, MAX_ATTEMPTS, Done, Lease, LeaseLost
 from forecasting.runs.store import Store
@@ -431,6 +431,7 @@ def by_hand(experiment: Experiment) -> list[dict]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "longer_shape"), [({}, {}), (COSINE, {"restarts": (4,)})], ids=["constant", "cosine"])
 def test_a_run_that_goes_on_trains_the_further_epochs_alone_and_ends_where_one_long_run_does(
     lab, small, shape, longer_shape

@@ -1,4 +1,4 @@
-"""The child, driven over its pipes as its supervisor drives it."""
+"""The worker, driven over its pipes as its supervisor drives it."""
 
 import json
 import logging
@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from forecasting import Experiment, Fit, Upload, fits_of
-from forecasting.runs.child import Child, Guard
 from forecasting.runs.job import Job, Message, Outcome
 from forecasting.runs.store import unpack
+from forecasting.runs.worker_process import Guard, WorkerProcess
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "forecasting.runs.worker", "1", ""]
@@ -178,12 +178,12 @@ def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setattr(logging.getLogger("forecasting"), "propagate", True)
-    child = Child(Guard())
-    child.start()
+    worker = WorkerProcess(Guard())
+    worker.start()
     try:
-        eventually(lambda: child.receive(0.1) is None and child.devices, 60)
+        eventually(lambda: worker.receive(0.1) is None and worker.devices, 60)
     finally:
-        child.kill()
+        worker.kill()
     assert "the kernel may end the dashboard before this worker" in caplog.text
 
 

@@ -23,6 +23,25 @@ def season_of(frequency: str | None) -> int:
     return SEASONS.get(frequency, SEASONS.get(frequency.split("-")[0], 1))
 
 
+WORDS = {
+    "YS": "yearly", "YE": "yearly", "QS": "quarterly", "QE": "quarterly", "MS": "monthly", "ME": "monthly", "W": "weekly",
+    "D": "daily", "B": "on weekdays", "h": "hourly", "min": "every minute", "s": "every second",
+}  # fmt: skip
+UNITS = {"h": "hours", "min": "minutes", "s": "seconds", "D": "days", "W": "weeks", "MS": "months", "ME": "months"}
+
+
+def in_words(frequency: str | None) -> str:
+    """A frequency in words: daily, every 15 minutes."""
+    if frequency is None:
+        return "no frequency"
+    alias = frequency.split("-")[0]
+    number = alias[: len(alias) - len(alias.lstrip("0123456789"))]
+    unit = alias[len(number) :]
+    if number and unit in UNITS:
+        return f"every {number} {UNITS[unit]}"
+    return WORDS.get(alias, f"every {frequency}")
+
+
 def infer_frequency(times: pd.Series) -> str | None:
     """The frequency, by pandas' alias, of times that may lack some; None when they follow none.
 

@@ -1,4 +1,4 @@
-"""sum of sizes, numerics."""
+"""sum of sizes, numerics, priority and lineage under their names."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,10 +13,18 @@ def upgrade() -> None:
     """Apply."""
     op.create_index("ix_blob_size", "blob", ["size"])
     op.add_column("fit", sa.Column("numerics", sa.Integer(), nullable=False, server_default="0"))
+    # Not by Alembic's batches: on SQLite these make the table anew, and what refers to it would be deleted with the old one.
+    op.execute("ALTER TABLE fit RENAME COLUMN turn TO priority")
+    op.execute("ALTER TABLE fit RENAME COLUMN trunk TO lineage")
+    op.drop_index("ix_fit_trunk", table_name="fit")
+    op.create_index("ix_fit_lineage", "fit", ["lineage", "epochs_done"])
 
 
 def downgrade() -> None:
     """Take back."""
-    with op.batch_alter_table("fit") as fit:
-        fit.drop_column("numerics")
+    op.drop_index("ix_fit_lineage", table_name="fit")
+    op.execute("ALTER TABLE fit RENAME COLUMN lineage TO trunk")
+    op.execute("ALTER TABLE fit RENAME COLUMN priority TO turn")
+    op.create_index("ix_fit_trunk", "fit", ["trunk", "epochs_done"])
+    op.execute("ALTER TABLE fit DROP COLUMN numerics")
     op.drop_index("ix_blob_size", table_name="blob")

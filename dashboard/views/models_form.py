@@ -1,0 +1,121 @@
+"""The choice of models in the side bar, and the form of each."""
+
+import secrets
+from typing import Any
+
+import streamlit as st
+from pydantic import TypeAdapter
+
+from dashboard.components import (
+    held,
+    parameter,
+    show_error,
+    start,
+)
+from dashboard.drawings import drawing
+from dashboard.figures import look
+from dashboard.state import Draft, draft, key
+from forecasting.experiment import BadInput, ModelChoice, Sample, Source, Task
+from forecasting.models import MODELS, Shape, resolve
+from forecasting.models.naive import Naive
+
+
+def models(values: Draft) -> None:
+    """The choice of models, and the form of each."""
+    st.subheader("Models")
+    chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
+    picked = [Naive.name]
+    knows_formula = values["kind"] == "waves" and values["sources"]["waves"]["n_channels"] == 1
+    usable = {name: model for name, model in MODELS.items() if knows_formula or not model.reference}
+    for group in dict.fromkeys(model.group for model in usable.values()):
+        names = [name for name, model in usable.items() if model.group == group and name != Naive.name]
+        picked += st.pills(
+            group.capitalize(),
+            names,
+            selection_mode="multi",
+            default=start(key("models", group), [name for name in chosen if name in names]),
+            key=key("models", group),
+            format_func=lambda name: MODELS[name].title,
+        )
+    entries = [entry for entry in values["models"] if entry["name"] in picked]
+    for name in MODELS:
+        if name in picked and all(entry["name"] != name for entry in entries):
+            entries.append({"uid": secrets.token_hex(3), "name": name, "params": {}})
+    order = list(MODELS)
+    values["models"] = sorted(entries, key=lambda entry: order.index(entry["name"]))
+    st.caption("Naive is in every comparison, and cannot be switched off.")
+    for entry in values["models"]:
+        _parameters(values, entry)
+
+
+def _parameters(values: Draft, entry: dict[str, Any]) -> None:
+    """What a model does and the form of its parameters, their count in the title."""
+    cls, params = MODELS[entry["name"]], entry["params"]
+    for name, field in cls.model_fields.items():  # the title tells what the widgets say, though it is drawn before them
+        params[name] = held(params.get(name, field.get_default()), key(entry["uid"], name))
+    with st.expander(_title(values, entry), key=key("form", entry["uid"])):
+        st.caption(cls.description)
+        for part in cls.formula.split(r"\quad"):  # in a line of text, where it can break
+            st.markdown(f"${part.strip()}$")
+        _draw(entry)
+        if not cls.model_fields:
+            return
+        for name in cls.model_fields:
+            if cls.applies(name, params):
+                params[name] = parameter(cls, name, params[name], key(entry["uid"], name))
+        try:
+            resolve(ModelChoice(name=entry["name"], params=params))
+        except BadInput as error:
+            show_error(error)
+        st.button("Add a variant", key=key(entry["uid"], "add"), on_click=_add_variant, args=(entry,))
+        if sum(other["name"] == entry["name"] for other in values["models"]) > 1:
+            st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
+
+
+def _draw(entry: dict[str, Any]) -> None:
+    """The drawing of a model as it is set; while a parameter is out of range, of the model as it comes."""
+    try:
+        model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+    except BadInput:
+        model = resolve(ModelChoice(name=entry["name"]))
+    st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
+
+
+def _title(values: Draft, entry: dict[str, Any]) -> str:
+    try:
+        task = Task.model_validate(values["task"])
+        model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
+        shape = Shape.asked(source_of(values), task, model)
+    except ValueError:
+        return f"{MODELS[entry['name']].title} · mend a setting"
+    if model.combines:
+        return model.label
+    counted = "fitted to each window" if model.local else f"{model.n_parameters(shape):,} parameters"
+    return f"{model.label} · {counted}"
+
+
+def source_of(values: Draft) -> Source:
+    """The source of the draft; while no file is chosen, one that has a single value per step as well."""
+    return TypeAdapter(Source).validate_python(values["sources"].get(values["kind"], Sample().model_dump()))
+
+
+def _add_variant(entry: dict[str, Any]) -> None:
+    """Put a sibling behind a model: wider, longer, or with another activation, so that it is another model at once."""
+    models, params = draft()["models"], dict(entry["params"])
+    size = next((name for name in ("units", "filters", "season_length", "window", "sample") if name in params), None)
+    if size == "units":
+        params["units"] = [min(256, 2 * units) if isinstance(units, int) else units for units in params["units"]]
+    elif size is not None:
+        params[size] = min(256, 2 * params[size])
+    elif "activation" in params:
+        params["activation"] = "relu" if params["activation"] == "tanh" else "tanh"
+    elif "weights" in params:
+        params["weights"] = "equal" if params["weights"] == "validation" else "validation"
+    elif "strategy" in params:
+        params["strategy"] = "direct" if params["strategy"] == "iterated" else "iterated"
+    variant = {"uid": secrets.token_hex(3), "name": entry["name"], "params": params}
+    models.insert(models.index(entry) + 1, variant)
+
+
+def _remove(entry: dict[str, Any]) -> None:
+    draft()["models"].remove(entry)

@@ -1,0 +1,228 @@
+"""The commands about a visitor's file: how it is read, how well it can be forecast, and its forecast."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from forecasting.cli.shared import AsJson, content_of, refusals, taking_values
+from forecasting.cli.tables import print_scores, score_lines
+from forecasting.data import read_file, series_of_file
+from forecasting.data.reading import SUMMARY, read
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Upload, plain
+from forecasting.models import MODELS
+from forecasting.panels import Panel, panel_of
+from forecasting.panels.backtest import DEFAULT, backtest, default_plan
+from forecasting.panels.export import WRITERS
+from forecasting.panels.fits import plan_of
+from forecasting.panels.forecast import forecast
+from forecasting.runs.budget import allotted
+from forecasting.studies.recipes import RECIPES
+
+File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
+Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
+Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
+Level = Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")]
+NOT_STORED = "0" * 16
+"""The id of a file that is no upload."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said about a file; what is None is detected."""
+
+    time: Columns = None
+    value: Columns = None
+    id: Columns = None
+    day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")] = None
+    missing: Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")] = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What models see of a file's series."""
+
+    multivariate: Annotated[
+        bool, typer.Option("--multivariate", help="Several columns of values are seen at once, as channels.")
+    ] = False
+    past_covariates: Annotated[
+        list[str] | None, typer.Option(help="A column that is seen, and not forecast; may be given again.")
+    ] = None
+    future_covariates: Annotated[
+        list[str] | None, typer.Option(help="A column that is known in advance; may be given again.")
+    ] = None
+    repair: Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line, network.")] = (
+        "leave"
+    )
+    freq: Annotated[str | None, typer.Option(help="A coarser frequency to aggregate to, by the mean; pandas' alias.")] = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the models; the names of `Plan`."""
+
+    models: Annotated[str | None, typer.Option(help="Names with commas between, as `models` lists them.")] = None
+    transform: Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")] = "none"
+    detrend: Annotated[bool, typer.Option("--detrend", help="A straight line is subtracted beforehand.")] = False
+    deseasonalize: Annotated[
+        bool, typer.Option("--deseasonalize", help="The mean of each step of the season is subtracted beforehand.")
+    ] = False
+    differencing: Annotated[str, typer.Option(help="Changes that models learn: fitting, none, first, seasonal, both.")] = (
+        "fitting"
+    )
+    input_size: Annotated[int | None, typer.Option(min=2, max=2_000, help="Steps that models see.")] = None
+    calendar: Annotated[bool, typer.Option("--calendar", help="Networks see hour, weekday and time of year.")] = False
+    season: Annotated[
+        int | None, typer.Option(min=1, max=2_000, help="Steps of a season; the frequency's own by default.")
+    ] = None
+    seconds: Annotated[float, typer.Option(min=5, help="What all models may take together, about.")] = 120
+
+    def experiment(self, panel: Panel, h: int, **cutoffs: Any) -> Experiment:
+        """The settings, and what the time comes to; the panel has been read already.
+
+        Args:
+            panel: the series.
+            h: steps ahead.
+            cutoffs: fields of `Plan` about the backtest; what fits the series unless given.
+
+        Raises:
+            BadInput: when a value is out of range, or no model has one of the names.
+        """
+        season = self.season or panel.season_length
+        usual = cutoffs or default_plan(panel, season, h).model_dump(include={"n_windows", "step_size", "refit"})
+        names = ("transform", "detrend", "deseasonalize", "differencing", "input_size", "calendar")
+        settings = {name: getattr(self, name) for name in names}
+        try:
+            plan = Plan.model_validate({"h": h, "season_length": season} | usual | settings)
+        except ValidationError as error:
+            raise plain(error) from None
+        asked = Experiment(
+            source=Upload(upload_id=NOT_STORED),
+            plan=plan,
+            models=tuple(ModelChoice(name=name) for name in _names(self.models) or DEFAULT),
+            training=RECIPES["tuned"],
+            seeds=(1,),
+            budget_s=self.seconds,
+        )
+        return allotted(asked, panel=panel)
+
+
+@taking_values
+def read_command(file: File, said: Said, as_json: AsJson = False) -> None:
+    """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
+    try:
+        summary = read_file(_source(said), content_of(file)).summary()
+    except BadInput as error:
+        summary = dict.fromkeys(SUMMARY) | {"warnings": [], "error": str(error)}
+    if as_json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        for name, found in summary.items():
+            if found not in (None, [], ""):
+                print(f"{name.replace('_', ' ')}: {', '.join(map(str, found)) if isinstance(found, list) else found}")
+    raise typer.Exit(1 if summary["error"] else 0)
+
+
+@taking_values
+def evaluate_command(
+    file: File,
+    h: Horizon,
+    said: Said,
+    seen: Seen,
+    asked: Asked,
+    n_windows: Annotated[int, typer.Option(min=1, max=100, help="Cutoffs.")] = 4,
+    step_size: Annotated[int | None, typer.Option(min=1, help="Steps between cutoffs; h by default.")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Learn anew at every cutoff, and not at the first alone.")] = False,
+    level: Level = "80,95",
+    as_json: AsJson = False,
+) -> None:
+    """Let models forecast a file's series from cutoffs in the past, and print their scores."""
+    with refusals():
+        panel = _panel(file, _source(said, seen))
+        experiment = asked.experiment(panel, h, n_windows=n_windows, step_size=step_size, refit=refit)
+        tested = backtest(panel, experiment, _say)
+        lines = score_lines(tested, _levels(level))
+    if as_json:
+        season = plan_of(experiment).season_length
+        found = {"h": h, "season_length": season, "frequency": panel.frequency, "series": len(panel.ids)}
+        found |= {"n_windows": n_windows, "best": tested.best() if tested.y_hat else None}
+        print(json.dumps(found | {"models": lines, "left_out": tested.left_out}, indent=2))
+    else:
+        print_scores(lines, tested)
+    raise typer.Exit(0 if lines else 1)
+
+
+@taking_values
+def forecast_command(
+    file: File,
+    h: Horizon,
+    out: Annotated[Path, typer.Option(help="Where the forecast goes: a .csv, an .xlsx or a .parquet.")],
+    said: Said,
+    seen: Seen,
+    asked: Asked,
+    level: Level = "80,95",
+) -> None:
+    """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
+    with refusals():
+        if out.suffix not in WRITERS:
+            raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
+        levels, panel = _levels(level), _panel(file, _source(said, seen))
+        made = forecast(panel, asked.experiment(panel, h), _say, only_best=not asked.models)
+    table = made.frame({name: name for name in made.tested.y_hat} if asked.models else {made.chosen: "best"}, levels)
+    out.write_bytes(WRITERS[out.suffix](table))
+    print(made.why, file=sys.stderr)
+    for name, why in made.tested.left_out.items():
+        print(f"{name} was left out: {why}", file=sys.stderr)
+
+
+def _source(said: Said, seen: Seen | None = None) -> Upload:
+    """What is said about a file, as the source that it is."""
+    given = asdict(said) | (asdict(seen) if seen else {})
+    given["frequency"] = given.pop("freq", None)
+    try:
+        return Upload.model_validate(
+            {"upload_id": NOT_STORED} | {name: value for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        raise plain(error) from None
+
+
+def _panel(path: Path, file: Upload) -> Panel:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    content = content_of(path)
+    reader = lru_cache(maxsize=2)(read)
+    reading = read_file(file, content, reader)
+    for warning in reading.warnings:
+        print(warning, file=sys.stderr)
+    if not file.value and len(reading.value_columns) > 1:
+        n, first = len(reading.value_columns), reading.value_columns[0]
+        print(f"Of {n} columns of values {first!r} is taken: name others with --value.", file=sys.stderr)
+    return panel_of(series_of_file(file, content, reader))
+
+
+def _names(models: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (models or "").split(",") if name.strip())
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise BadInput(f"There is no model {unknown[0]!r:.60}: `python -m forecasting models` lists those there are.")
+    return names
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        levels = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        levels = ()
+    if not levels or not all(0 < level < 100 for level in levels):
+        raise BadInput(f"The levels are {text[:40]!r}: give numbers between 0 and 100 with commas between, such as 80,95.")
+    return levels
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,229 @@
+"""How each kind of model forecasts whole series: rules of thumb, statistical models series by series, and one network or
+linear model that learns from all windows of all of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from forecasting.data.transforms import Differences
+from forecasting.data.windows import Split, Windows
+from forecasting.experiment import BadInput, ModelChoice, SeriesTask, Task
+from forecasting.experiment.tasks import lags_of
+from forecasting.models import MODELS, Control, Learned, Model, Shape, resolve
+from forecasting.models.naive import Baseline
+from forecasting.panels.covariates import FutureCovariates
+from forecasting.panels.filling import filling
+from forecasting.panels.panel import Panel
+from forecasting.panels.transform import SeriesTransform
+
+ENOUGH_WINDOWS = 300
+"""Windows below which networks are not offered: they cannot learn from so little."""
+HISTORY = 1_000
+"""Values at the end of a history that a statistical model is fitted to."""
+FEWEST_KNOWN = 3
+"""Values of a series that are known at a cutoff from which it is judged, at least."""
+LONGEST_LOOK_BACK = 2_000
+"""Steps that models see at most."""
+LONG = 60
+"""Steps beyond which a look-back is long for a recurrent network."""
+WITH_A_WEEK = (24, 48, 96)
+"""Seasons of a day, which have a week around them."""
+
+Forecast = Callable[[int], np.ndarray]
+"""Forecasts `(n_series, h)` in units from what was known so many steps before the end."""
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A model that is ready to forecast a panel, and what it has learned; None where there was nothing to learn."""
+
+    forecast: Forecast
+    learned: Learned | None = None
+    parameters: int = 0
+
+
+def places_at(panel: Panel, back: int) -> np.ndarray:
+    """The places of the series that are long enough to be judged from a cutoff; from the end (0) all are forecast.
+
+    Raises:
+        BadInput: when there are none.
+    """
+    lengths = np.array([len(y) for y in panel.y])
+    places = np.flatnonzero(lengths >= back + FEWEST_KNOWN) if back else np.arange(len(lengths))
+    if not len(places):
+        raise BadInput(f"No series has {back + FEWEST_KNOWN} values: take a shorter horizon or fewer cutoffs.")
+    return places
+
+
+def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
+    """A model, set for whole series and their season where nothing else was chosen."""
+    if choice.name not in MODELS:
+        return resolve(choice)
+    return resolve(ModelChoice(name=choice.name, params=MODELS[choice.name].for_series(task.season_length) | choice.params))
+
+
+def task_of(panel: Panel, plan: SeriesTask, furthest: int) -> Task:
+    """What windows see and forecast: some seasons, as far as the series are long, and unless the plan says otherwise as
+    differences to the season before.
+
+    Raises:
+        BadInput: when the plan asks for differences that the look-back is too short for.
+    """
+    known = int(np.median([max(0, len(values) - furthest) for values in panel.y]))
+    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
+    seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
+    seasonal = seasons >= 2
+    wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))
+    input_size = max(2, min(wanted, most))
+    seasonal = seasonal and input_size > season
+    differencing = plan.differencing
+    if differencing == "fitting":
+        differencing = "seasonal" if seasonal else "first"
+    if season == 1 and differencing in ("seasonal", "both"):
+        raise BadInput("Differences to the season before need a season: give its length, or choose others.")
+    needed = sum(lags_of(differencing, season)) + 1
+    if input_size < needed:
+        raise BadInput(
+            f"These differences need a look-back of {needed} steps, and the series allow {input_size}: choose others, or a "
+            "shorter horizon."
+        )
+    return Task(
+        input_size=input_size,
+        target="next" if plan.h == 1 else "all_h",
+        h=plan.h,
+        differencing=differencing,
+        season_length=season if differencing in ("seasonal", "both") else 12,
+    )
+
+
+def forecaster_of(
+    choice: ModelChoice,
+    panel: Panel,
+    task: SeriesTask,
+    offsets: Sequence[int],
+    control: Control,
+    max_windows: int | None = None,
+) -> Forecaster:
+    """Let a model learn what was known at the first of these cutoffs.
+
+    Args:
+        choice: which model.
+        panel: the series.
+        task: what is asked.
+        offsets: from how many steps before the end it will forecast, the earliest first; 0: from the end itself.
+        control: training settings, seed, and callbacks for progress and stop.
+        max_windows: windows that a network learns from at most, drawn evenly; None: all.
+
+    Raises:
+        BadInput: when the model cannot forecast these series.
+        Stopped: when it was stopped, and there is nothing to keep.
+    """
+    model = model_of(choice, task)
+    if isinstance(model, Baseline) or (task.transform, task.detrend, task.deseasonalize) == ("none", False, False):
+        return _of_these_values(model, panel, task, offsets, control, max_windows)
+    transform = SeriesTransform.learn(panel, task, offsets[0])
+    inner = _of_these_values(model, transform.panel(panel), task, offsets, control, max_windows)
+    return replace(inner, forecast=lambda back: transform.undo(inner.forecast(back), panel, back))
+
+
+def _of_these_values(
+    model: Model, panel: Panel, task: SeriesTask, offsets: Sequence[int], control: Control, max_windows: int | None
+) -> Forecaster:
+    if model.reference or model.combines:
+        raise BadInput(f"{model.title} cannot forecast the series of a file.")
+    panel = filling(panel, offsets[0], control)
+    if isinstance(model, Baseline) and not model.learns_from_windows:
+        return Forecaster(_rule(model, panel, task))
+    if model.local:
+        return Forecaster(_local(model, panel, task, len(offsets), control))
+    windows = task_of(panel, task, offsets[0])
+    if model.trained and (n := len(panel.split(windows, offsets[0]).train)) < ENOUGH_WINDOWS:
+        raise BadInput(too_few(n))
+    return _learner(model, panel, windows, task, offsets[0], control, max_windows)
+
+
+def too_few(n_windows: int) -> str:
+    """Why a network does not learn from so few windows."""
+    return f"{n_windows:,} windows are too few for a network to learn from: {ENOUGH_WINDOWS} are needed."
+
+
+def _rule(model: Baseline, panel: Panel, plan: SeriesTask) -> Forecast:
+    """A rule of thumb, applied to all that is known of a series; of less than a season, without one."""
+    steps, season = np.arange(1, plan.h + 1), getattr(model, "season_length", 1)
+    without = model.model_copy(update={"season_length": 1})
+
+    def one(known: np.ndarray) -> np.ndarray:
+        return (model if len(known) >= season else without).forecast(known[None], steps)[0]
+
+    return lambda back: np.stack([one(known) for known in panel.before(back)])
+
+
+def _local(model: Model, panel: Panel, task: SeriesTask, n_cutoffs: int, control: Control) -> Forecast:
+    """A statistical model, fitted anew to each history."""
+    fitted = model.load([], Shape(HISTORY, 1, task.h), Control(should_stop=control.should_stop))
+    done, total = count(1), n_cutoffs * len(panel.ids)
+
+    def one(known: np.ndarray) -> np.ndarray:
+        y_hat = np.asarray(fitted.predict(known[None, -HISTORY:, None])[0])
+        control.on_fraction(0, next(done) / total)
+        return y_hat
+
+    return lambda back: np.stack([one(values) for values in panel.before(back)])
+
+
+def _learner(
+    model: Model, panel: Panel, windows: Task, task: SeriesTask, origin: int, control: Control, max_windows: int | None
+) -> Forecaster:
+    """A model that learns from all windows of all series."""
+    known = FutureCovariates.of(panel, task.h, task.calendar) if model.trained else None
+    split = _thinned(panel.split(windows, origin), max_windows if model.trained else None, control.seed)
+    differences = Differences.learn(windows, split.train) if model.takes_differences else Differences()
+
+    def shown(part: Windows) -> Windows:
+        part = differences.windows(part)
+        return _fold(part if known is None else known.windows(part), model, task.season_length)
+
+    seen = split.with_parts(shown(part) for part in split.parts)
+    learned = model.fit(seen, control)
+
+    def forecast(back: int) -> np.ndarray:
+        ends = panel.ends(windows, back)
+        y_hat = np.asarray(learned.fitted.predict(shown(ends).x), "float64")
+        in_units = ends.in_units(differences.undo(ends.x, y_hat, ends.n_targets))
+        return in_units.reshape(len(ends), task.h, -1).swapaxes(1, 2).reshape(-1, task.h)
+
+    return Forecaster(forecast, learned, model.n_parameters(Shape.of(seen)))
+
+
+def _folds(model: Model, steps: int, season: int) -> bool:
+    """Whether a look-back is so long that a recurrent network is shown a whole season per step, and not a value."""
+    return model.trained and model.variable_length and season > 1 and steps > LONG and steps % season == 0
+
+
+def _fold(part: Windows, model: Model, season: int) -> Windows:
+    n, steps, n_features = part.x.shape
+    if not _folds(model, steps, season):
+        return part
+    return replace(part, x=np.ascontiguousarray(part.x.reshape(n, steps // season, season * n_features)))
+
+
+def shape_of(model: Model, panel: Panel, task: SeriesTask, windows: Task) -> Shape:
+    """The shape that a model sees of the windows of a panel."""
+    steps = windows.input_size - (sum(windows.lags) if model.takes_differences else 0)
+    beside = 0 if panel.past_covariates is None else panel.past_covariates[0].shape[1]
+    features = panel.n_targets + beside
+    n_outputs = len(windows.steps) * panel.n_targets
+    if _folds(model, steps, task.season_length):
+        steps, features = steps // task.season_length, features * task.season_length
+    return Shape(steps, features, n_outputs, windows.h, panel.n_targets)
+
+
+def _thinned(split: Split, most: int | None, seed: int) -> Split:
+    """The split with so many training windows at most, drawn evenly."""
+    n = len(split.train)
+    if most is None or n <= most:
+        return split
+    chosen = np.sort(np.random.default_rng(seed).permutation(n)[:most])
+    return replace(split, train=split.train.take(chosen))
