@@ -22,6 +22,7 @@ from forecasting.settings import SERVER_MB, Settings
 
 Verdict = Literal["right", "note", "wrong"]
 PYTHONS = ((3, 11), (3, 13))
+PACKAGE = "forecasting-lab"
 REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
 ENOUGH_MB = 500
 """Free space below which a disk is nearly full."""
@@ -75,10 +76,15 @@ def _python() -> Finding:
 
 
 def packages(requirements: Path = REQUIREMENTS) -> Finding:
-    """Compare what is installed with what is required, where the list is at hand."""
-    if not requirements.exists():
-        return Finding("packages", "note", f"{requirements.name} is not there to compare with.")
-    lines = [line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines()]
+    """Compare what is installed with what is required, by the file or, without a checkout, by the installed package."""
+    try:
+        lines = [line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines()]
+        name, advice = requirements.name, f"pip install -r {requirements.name}"
+    except FileNotFoundError:
+        try:
+            lines, name, advice = importlib.metadata.requires(PACKAGE) or [], PACKAGE, f"pip install {PACKAGE}"
+        except importlib.metadata.PackageNotFoundError:
+            return Finding("packages", "note", f"{requirements.name} is not there to compare with.")
     wanted = [Requirement(line) for line in lines if line]
     wrong = []
     for requirement in wanted:
@@ -87,9 +93,8 @@ def packages(requirements: Path = REQUIREMENTS) -> Finding:
             if installed is None or not requirement.specifier.contains(installed, prereleases=True):
                 wrong.append(f"{requirement.name}{requirement.specifier} (installed: {installed or 'none'})")
     if wrong:
-        advice = f"pip install -r {requirements.name}"
         return Finding("packages", "wrong", f"These are missing or of another version: {', '.join(wrong)}. Do: {advice}.")
-    return Finding("packages", "right", f"All {len(wanted)} packages of {requirements.name} are installed, and fit.")
+    return Finding("packages", "right", f"All {len(wanted)} packages of {name} are installed, and fit.")
 
 
 def _installed(name: str) -> str | None:

@@ -1,6 +1,6 @@
 """The front door for notebooks: plain DataFrames in, plain DataFrames out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,19 +181,38 @@ def _asked(
     columns = {name: tuple(settings.pop(name, ())) for name in ("past_covariates", "future_covariates")}
     panel = _panel(data, freq, **columns)
     chosen = [one if isinstance(one, ModelChoice) else ModelChoice(name=one) for one in models or backtests.DEFAULT]
+    return panel, experiment_on(panel, h, chosen, settings, budget_s, seed)
+
+
+def experiment_on(
+    panel: Panel, h: int, models: Sequence[ModelChoice], settings: Mapping[str, Any], budget_s: float | None, seed: int = 1
+) -> Experiment:
+    """What is asked of a panel that has been read already, and what the time comes to.
+
+    Args:
+        panel: the series.
+        h: steps ahead.
+        models: those that are tried; networks are trained by the tuned recipe.
+        settings: further fields of `Plan`; the others are what fits the series.
+        budget_s: seconds that all models may take together, about; None: as long as they take.
+        seed: of networks.
+
+    Raises:
+        BadInput: when a setting is out of range, or no model has one of the names.
+    """
     usual = backtests.default_plan(panel, settings.get("season_length") or panel.season_length, h).model_dump()
     try:
         asked = Experiment(
             source=Upload(upload_id=NOT_STORED),
-            plan=Plan.model_validate(usual | settings),
-            models=tuple(chosen),
+            plan=Plan.model_validate(usual | dict(settings)),
+            models=tuple(models),
             training=RECIPES["tuned"],
             seeds=(seed,),
             budget_s=budget_s,
         )
     except ValidationError as error:
         raise plain(error) from None
-    return panel, allotted(asked, panel=panel)
+    return allotted(asked, panel=panel)
 
 
 def _panel(

@@ -174,7 +174,7 @@ class Lab:
 def shared_lab(
     tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., Any], small: MakeExperiment
 ) -> Iterator[Lab]:
-    """One engine with one slot for the whole session; its child has TensorFlow imported."""
+    """One engine with one slot for the whole session; its worker has TensorFlow imported."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'lab.db'}")
     lab = Lab(store, Engine(store, slots=1), eventually)
     lab.engine.start()

@@ -61,6 +61,7 @@ def test_three_lines_forecast_a_frame(programs: Path, tmp_path: Path):
 def test_everything_comes_along(programs: Path, tmp_path: Path):
     assert run(programs / "python", "-c", PARTS, cwd=tmp_path).split() == ["True", "True", "(0,", "0)"]
     assert "seasonal_naive" in run(programs / "forecasting", "models", cwd=tmp_path)
+    assert "packages of forecasting-lab are installed, and fit" in run(programs / "forecasting", "doctor", cwd=tmp_path)
 
 
 def test_importing_it_is_quick_because_it_loads_nothing(programs: Path, tmp_path: Path):

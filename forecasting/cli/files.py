@@ -15,22 +15,19 @@ from forecasting.cli.shared import AsJson, content_of, refusals, taking_values
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import read_file, series_of_file
 from forecasting.data.reading import SUMMARY, read
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Upload, plain
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Upload, plain
+from forecasting.frames import NOT_STORED, experiment_on
 from forecasting.models import MODELS
 from forecasting.panels import Panel, panel_of
-from forecasting.panels.backtest import DEFAULT, backtest, default_plan
+from forecasting.panels.backtest import DEFAULT, backtest
 from forecasting.panels.export import WRITERS
 from forecasting.panels.fits import plan_of
 from forecasting.panels.forecast import forecast
-from forecasting.runs.budget import allotted
-from forecasting.studies.recipes import RECIPES
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
 Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 Level = Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")]
-NOT_STORED = "0" * 16
-"""The id of a file that is no upload."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +91,11 @@ class Asked:
         Raises:
             BadInput: when a value is out of range, or no model has one of the names.
         """
-        season = self.season or panel.season_length
-        usual = cutoffs or default_plan(panel, season, h).model_dump(include={"n_windows", "step_size", "refit"})
         names = ("transform", "detrend", "deseasonalize", "differencing", "input_size", "calendar")
-        settings = {name: getattr(self, name) for name in names}
-        try:
-            plan = Plan.model_validate({"h": h, "season_length": season} | usual | settings)
-        except ValidationError as error:
-            raise plain(error) from None
-        asked = Experiment(
-            source=Upload(upload_id=NOT_STORED),
-            plan=plan,
-            models=tuple(ModelChoice(name=name) for name in _names(self.models) or DEFAULT),
-            training=RECIPES["tuned"],
-            seeds=(1,),
-            budget_s=self.seconds,
-        )
-        return allotted(asked, panel=panel)
+        settings = {name: getattr(self, name) for name in names} | cutoffs
+        settings |= {"season_length": self.season} if self.season else {}
+        models = [ModelChoice(name=name) for name in _names(self.models) or DEFAULT]
+        return experiment_on(panel, h, models, settings, self.seconds)
 
 
 @taking_values

@@ -12,7 +12,7 @@ POWERS = (-1.0, 2.0)
 SMALLEST = 1e-9
 """`λz + 1` at least, which must be above 0."""
 MOST = 1e150
-"""What a forecast of a lmbda comes back as at most: its square can still be counted with."""
+"""What a transformed forecast comes back as at most: its square can still be counted with."""
 
 
 def lambda_of(how: Transform, known: np.ndarray, every: np.ndarray, whose: str) -> float:

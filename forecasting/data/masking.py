@@ -1,4 +1,4 @@
-"""Values masked from the look-backs, as if they were missing, and what is put in their place."""
+"""Values masked in the look-backs, as if they were missing, and what is put in their place."""
 
 from dataclasses import replace
 
@@ -9,17 +9,17 @@ from forecasting.experiment import Task
 
 
 def mask(split: Split, task: Task) -> Split:
-    """Hide a share of every look-back and fill it in; the network of `fill="network"` starts from the interpolation.
+    """Mask a share of every look-back and fill it in; the network of `fill="network"` starts from the interpolation.
 
     What is masked depends on the task alone, and is the same for the last steps of look-backs of any length. At least one
     value of every look-back stays known.
     """
     if not task.masked:
         return split
-    return split.with_parts(_hide(part, task, number) for number, part in enumerate(split.parts))
+    return split.with_parts(_masked(part, task, number) for number, part in enumerate(split.parts))
 
 
-def _hide(part: Windows, task: Task, seed: int) -> Windows:
+def _masked(part: Windows, task: Task, seed: int) -> Windows:
     masked = random_mask(part.x.shape, task, seed) | part.missing
     masked[:, -1][masked.all(axis=1)] = False
     fill = forward if task.fill == "forward" else interpolation

@@ -167,7 +167,7 @@ def with_filled(split: Split, filled: np.ndarray | None) -> Split:
 
 
 def _filled(split: Split, fit: WindowFit, control: Control) -> Split:
-    """The windows with their holes filled in."""
+    """The windows with what is masked or missing filled in."""
     if not fit.asks_network:
         return split
     from forecasting.models.imputing import fill_in

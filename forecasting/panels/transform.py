@@ -1,4 +1,4 @@
-"""Series made easier to forecast: a power of their values, without their trend and season; and the way back."""
+"""Series made easier to forecast: transformed, detrended, deseasonalized; and the way back."""
 
 from dataclasses import dataclass, replace
 

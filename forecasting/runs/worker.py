@@ -1,4 +1,4 @@
-"""The worker that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop from standard input, writes
+"""The process that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop from standard input, writes
 progress and outcomes to standard output (see `job`), and knows nothing of the database.
 
 When standard input ends, its supervisor is gone, and so is the worker, at once.

@@ -1,4 +1,4 @@
-"""One warm worker: a worker process, its messages, its memory, its end."""
+"""One warm worker process: its messages, its memory, its end."""
 
 import contextlib
 import logging

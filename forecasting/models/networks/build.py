@@ -29,8 +29,8 @@ class Network:
         training_model: gives what the loss compares: the forecast, `(n, n_outputs)`; with `return_sequences` one at each
             of these steps of the look-back, `(n, n_steps, n_outputs)`.
         prediction_model: gives the forecast, `(n, n_outputs)`.
-        return_sequences: the steps of the look-back after which the training_model forecasts; None for its end alone.
-        forced: the training_model is given the true values ahead beside the look-back.
+        return_sequences: the steps of the look-back after which the training model forecasts; None for its end alone.
+        forced: the training model is given the true values ahead beside the look-back.
     """
 
     training_model: keras.Model
@@ -39,11 +39,11 @@ class Network:
     forced: bool = False
 
     def inputs(self, x: Tensor, y_path: Tensor) -> Tensor:
-        """What the training_model takes."""
+        """What the training model takes."""
         return (x, y_path) if self.forced else x
 
     def targets(self, x: Tensor, y: Tensor, y_path: Tensor, shape: Shape) -> Tensor:
-        """What the training_model's output is compared with: the values ahead of each of its steps."""
+        """What the training model's output is compared with: the values ahead of each of its steps."""
         if self.return_sequences is None:
             return y
         n, whole = x.shape[1], tf.concat([x, y_path], axis=1)[:, :, : shape.n_targets]
