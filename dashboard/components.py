@@ -4,22 +4,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
-import annotated_types
 import streamlit as st
-from pydantic.fields import FieldInfo
 
 from dashboard.words import escaped, spoken
 from forecasting.experiment import BadInput, Value
+from forecasting.experiment.values import bounds, offered
 from forecasting.runs.database import Unavailable
 
 P = ParamSpec("P")
 N = TypeVar("N", int, float)
-
-N_SERIES = (100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000, 100_000, 300_000)
-LOOK_BACKS = (*range(1, 60), *range(60, 120, 4), *range(120, 241, 12), 250, 300, 365, 400, 500, 730, 1_000, 1_500, 2_000)
-HORIZONS = (*range(1, 49), *range(50, 101, 5), 120, 150, 168, 200)
-BATCHES = (8, 16, 32, 64, 128, 256, 512, 1_024)
-RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 def start(key: str, value: Any) -> Any:
@@ -46,12 +39,12 @@ def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None
     )
 
 
-def steps(cls: type[Value], name: str, value: Any, choices: tuple, key: str) -> Any:
-    """A slider over chosen values of a field; a value that came from elsewhere joins them."""
+def steps(cls: type[Value], name: str, value: Any, key: str) -> Any:
+    """A slider over the values that a field offers; a value that came from elsewhere joins them."""
     field = cls.model_fields[name]
     shown: Callable[[Any], str] = lambda v: f"{v:,}" if isinstance(v, int) else f"{v:g}"  # noqa: E731
     first = start(key, value)
-    options = sorted({*choices, value, first})
+    options = sorted({*offered(field), value, first})
     return st.select_slider(str(field.title), options, value=first, key=key, format_func=shown, help=field.description)
 
 
@@ -66,7 +59,7 @@ def number(cls: type[Value], name: str, value: Any, key: str, step: float | None
     return st.number_input(str(field.title), value=start(key, value), key=key, help=field.description, **options)
 
 
-def choice(cls: type[Value], name: str, value: str, key: str) -> str:
+def select(cls: type[Value], name: str, value: str, key: str) -> str:
     """A box to choose one of a field's words."""
     field = cls.model_fields[name]
     options = list(get_args(field.annotation))
@@ -88,7 +81,7 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
     """The widget for a model's parameter, chosen by its type."""
     field = cls.model_fields[name]
     if get_origin(field.annotation) is Literal:
-        return choice(cls, name, value, key)
+        return select(cls, name, value, key)
     if isinstance(value, tuple | list):
         text = st.text_input(str(field.title), start(key, ", ".join(map(str, value))), key=key, help=field.description)
         return numbers(text)
@@ -125,7 +118,7 @@ def show_errors(action: Callable[P, None]) -> Callable[P, None]:
         try:
             action(*args, **kwargs)
         except (BadInput, Unavailable) as error:
-            st.session_state["complaint"] = error
+            st.session_state["error"] = error
 
     return attempt
 
@@ -133,17 +126,3 @@ def show_errors(action: Callable[P, None]) -> Callable[P, None]:
 def show_error(error: Exception) -> None:
     """Show why something cannot be used, letter by letter: the text may hold what a stranger wrote."""
     st.error(escaped(str(error)), icon=":material/report:")
-
-
-def bounds(field: FieldInfo) -> tuple[float, float]:
-    """The lowest and highest value of a field, also of the numbers in a pair."""
-    metadata = list(field.metadata)
-    for inner in (*get_args(field.annotation), field.annotation):
-        metadata += getattr(inner, "__metadata__", ())
-        for nested in getattr(inner, "__metadata__", ()):
-            metadata += getattr(nested, "metadata", ())
-    low = next((m.ge for m in metadata if isinstance(m, annotated_types.Ge)), None)
-    high = next((m.le for m in metadata if isinstance(m, annotated_types.Le)), None)
-    if low is None or high is None:
-        raise TypeError(f"The field {field.title!r} declares no bounds, so no slider can be drawn for it.")
-    return float(low), float(high)  # type: ignore[arg-type]

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.figures import Look, _floor_line, blank, look, style_of
+from dashboard.chart import Theme, blank, floor_line, style_of, theme
 from dashboard.results import Fits
 from dashboard.words import part_of
 
 
 def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go.Figure:
     """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
-    colours = look()
+    colours = theme()
     figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
     for row in rows:
         colour, dash, _ = style_of(rows, row, colours)
@@ -37,12 +37,12 @@ def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go
                     )
                 )
     if floor and not scaled:
-        _floor_line(figure, floor, colours)
+        floor_line(figure, floor, colours)
     figure.update_yaxes(type="log", exponentformat="power")
     return figure
 
 
-def live_chart(rows: Sequence[Fits], colours: Look) -> dict:
+def live_chart(rows: Sequence[Fits], colours: Theme) -> dict:
     """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
     series = []
     for row in rows:

@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dashboard.figures import Look
+from dashboard.chart import Theme
 from forecasting.models import Model
 
 STEP, RISE, LEFT, SEEN, AHEAD = 72, 54, 40, 5, 3
@@ -70,7 +70,7 @@ class Sketch:
         )
 
 
-def drawing(model: Model, colours: Look) -> str:
+def drawing(model: Model, colours: Theme) -> str:
     """Draw a model by what its class and its parameters say.
 
     It is shown as a picture, which cannot follow the page's theme by itself: so it is drawn in the colours of the theme that
@@ -125,7 +125,7 @@ def _states(sketch: Sketch, model: Model) -> None:
     sketch.arrow(states[-1], sketch.node((_x(SEEN - 1), 2 * RISE), "ŷ", strong=True), strong=True)
 
 
-def _theta(sketch: Sketch, _: Model) -> None:
+def _two_lines(sketch: Sketch, _: Model) -> None:
     """The series as a straight line and as one with its curvature doubled, and the mean of their forecasts."""
     seen, mean = _inputs(sketch), (_x(2), 2 * RISE)
     for x, word in ((_x(0.8), "θ = 0: line"), (_x(3.2), "θ = 2: smoothed")):
@@ -180,7 +180,7 @@ def _layers(sketch: Sketch, model: Model) -> None:
             sketch.arrow(state, out, strong=last, faint=not last)
 
 
-def _vector_to_sequence(sketch: Sketch, model: Model) -> None:
+def _vector_decoder(sketch: Sketch, model: Model) -> None:
     vector = sketch.node((_x(2), RISE), "Dense: one vector")
     for value in _inputs(sketch):
         sketch.arrow(value, vector)
@@ -201,7 +201,7 @@ def _write(sketch: Sketch, cells: list[Point]) -> list[Point]:
     return outs
 
 
-def _encoder_decoder(sketch: Sketch, model: Model) -> None:
+def _recurrent_decoder(sketch: Sketch, model: Model) -> None:
     word = CELLS[getattr(model, "cell", "gru")]
     encoder = _row(sketch, _inputs(sketch, 3), word, RISE)
     decoder = [sketch.node((_x(3 + i), RISE), word) for i in range(AHEAD)]
@@ -257,11 +257,11 @@ PICTURES: dict[str, Callable[[Sketch, Model], None]] = {
     "rule": _rule,
     "sum": _sum,
     "row": _states,
-    "theta": _theta,
+    "two_lines": _two_lines,
     "mean": _mean,
     "layers": _layers,
-    "vector_to_sequence": _vector_to_sequence,
-    "encoder_decoder": _encoder_decoder,
+    "vector_decoder": _vector_decoder,
+    "recurrent_decoder": _recurrent_decoder,
     "dilated": _dilated,
     "patterns": _patterns,
 }

@@ -1,108 +1,18 @@
-"""The charts, all from one mould: thin lines, no background of their own, units on every axis, one colour per model."""
+"""The Lab's charts: series, scores, forecasts, errors."""
 
 import html
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-import streamlit as st
 
-from dashboard.results import Fits, Row
+from dashboard.chart import Theme, blank, floor_line, style_of, theme
+from dashboard.results import Row
 from dashboard.words import digits, moment, shortened
 from forecasting.data import Split, Windows
 
-MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 TRUTH = "Truth"
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colours of the theme that is shown."""
-
-    paper: str
-    ink: str
-    faint: str
-    accent: str
-    palette: tuple[str, ...]
-
-    @property
-    def coloured(self) -> tuple[str, ...]:
-        """The palette without its grey."""
-        return self.palette[1:] or self.palette
-
-
-def look() -> Look:
-    """The look for the visitor's theme; colours are declared in `.streamlit/config.toml` alone."""
-    mode = "dark" if st.context.theme.type == "dark" else "light"
-    palette = st.get_option("theme.chartCategoricalColors") or ["#8A94A3"]
-    paper = st.get_option(f"theme.{mode}.backgroundColor") or "#FFFFFF"
-    ink = st.get_option(f"theme.{mode}.textColor") or "#14181F"
-    accent = st.get_option(f"theme.{mode}.primaryColor") or "#0B5FFF"
-    faint = st.get_option(f"theme.{mode}.borderColor") or "#E3E8EF"
-    return Look(paper, ink, faint, accent, tuple(palette))
-
-
-def style_of(rows: Sequence[Fits], row: Fits, colours: Look) -> tuple[str, str, str]:
-    """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash."""
-    n_colours = len(colours.palette) - 1
-    number = _colour_numbers(rows, n_colours).get(row.place, 0)
-    alike = [other for other in rows if other.place == row.place]
-    dash = ("dot", "dashdot", "longdash", "dash", "solid") if row.place == 0 else DASHES
-    first = 0 if row.place <= n_colours else 3  # the second round of the palette begins with another dash
-    return colours.palette[number], dash[(first + alike.index(row)) % len(dash)], MARKERS[row.place % len(MARKERS)]
-
-
-def _colour_numbers(rows: Sequence[Fits], n_colours: int) -> dict[int, int]:
-    """A colour of the palette for every place: each model's own, and where another has it already, a free one."""
-    numbers: dict[int, int] = {}
-    for place in sorted({row.place for row in rows} - {0}) if n_colours else ():
-        free = set(range(1, n_colours + 1)) - set(numbers.values())
-        own = 1 + (place - 1) % n_colours
-        numbers[place] = own if own in free or not free else min(free)
-    return numbers
-
-
-def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
-    """Draw a chart that can be taken along as PNG or SVG; where that means something, a stretch of it can be chosen."""
-    form = st.session_state.get("picture", "png")
-    st.plotly_chart(
-        figure,
-        key=f"chart-{name}",
-        alt=alt,
-        on_select=on_select or "ignore",
-        selection_mode="box",
-        config={
-            "displaylogo": False,
-            "toImageButtonOptions": {"format": form, "filename": name, "scale": 2},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-        },
-    )
-
-
-def blank(height: int, x: str, y: str) -> go.Figure:
-    """The mould of all charts."""
-    return go.Figure(
-        layout={
-            "height": height,
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-            "hovermode": "x unified",
-            "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "xaxis": {"title": x, "automargin": True, "zeroline": False},
-            "yaxis": {"title": y, "automargin": True, "zeroline": False},
-        }
-    )
-
-
-def _floor_line(figure: go.Figure, floor: float, colours: Look) -> None:
-    """A dotted line across a chart with a logarithmic y axis, where annotations are placed by the exponent."""
-    figure.add_hline(y=floor, line={"color": colours.ink, "width": 1, "dash": "dot"})
-    place = {"x": 1, "xref": "paper", "xanchor": "right", "y": np.log10(floor), "yanchor": "bottom"}
-    figure.add_annotation(text="noise floor", showarrow=False, **place)
 
 
 def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.ndarray, str]:
@@ -121,7 +31,7 @@ def _whose(part: Windows, index: int) -> str:
 
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
     """A few series side by side: the look-back as a line, the values to forecast as crosses."""
-    colours, part = look(), split.valid.take(np.array(indices))
+    colours, part = theme(), split.valid.take(np.array(indices))
     seen_values, truths = part.known(), part.in_units(part.y)[:, :: part.n_targets]
     line = {"color": colours.ink, "width": 1.2}
     marker = {"color": colours.accent, "symbol": "x-thin", "size": 7, "line": {"width": 2, "color": colours.accent}}
@@ -152,8 +62,8 @@ def _drawn(part: Windows) -> dict[str, Any]:
     return {"mode": "lines+markers", "marker_size": 3} if part.missing.any() else {"mode": "lines"}
 
 
-def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any) -> list[go.Scatter]:
-    """What is in the place of hidden values, and what was there."""
+def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colours: Theme, **place: Any) -> list[go.Scatter]:
+    """What is in the place of masked values, and what was there."""
     missing = part.missing[index, :, channel]
     if not missing.any():
         return []
@@ -163,14 +73,14 @@ def _filled_in(part: Windows, index: int, channel: int, seen: np.ndarray, colour
         whole = replace(part, x=part.complete).seen(channel)[index]
         near = missing | np.roll(missing, 1) | np.roll(missing, -1)
         line = {"color": colours.palette[0], "width": 1, "dash": "dot"}
-        traces.append(go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="hidden", mode="lines", line=line, **place))
+        traces.append(go.Scatter(x=seen, y=np.where(near, whole, np.nan), name="masked", mode="lines", line=line, **place))
     if np.isfinite(filled).any():
         traces.append(go.Scatter(x=seen, y=filled, name="filled in", mode="markers", marker=ring, **place))
     return traces
 
 
 def _other_channels(
-    part: Windows, index: int, channel: int, seen: np.ndarray, colours: Look, **place: Any
+    part: Windows, index: int, channel: int, seen: np.ndarray, colours: Theme, **place: Any
 ) -> list[go.Scatter]:
     """The other channels of a window, thin and faint."""
     others = [i for i in range(part.x.shape[2]) if i != channel]
@@ -190,7 +100,7 @@ def _other_channels(
 
 def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
-    colours = look()
+    colours = theme()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
     figure = blank(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
     for place, row in enumerate(scored):
@@ -230,7 +140,7 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
 
 def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, steps: list[int], unit: str) -> go.Figure:
     """One window of the validation part: look-back, truth, and every model's forecast of one channel."""
-    colours, part = look(), split.valid.take(np.array([index]))
+    colours, part = theme(), split.valid.take(np.array([index]))
     asked = slice(channel, None, part.n_targets)
     truth = part.in_units(part.y)[0, asked]
     seen, ahead, title = _axis(part, 0, steps)
@@ -263,7 +173,7 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
 
 def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit: str) -> go.Figure:
     """Validation MSE of each step ahead."""
-    colours = look()
+    colours = theme()
     figure = blank(300, "step ahead", f"validation MSE ({unit}²)")
     for row in rows:
         per_step = row.per_step
@@ -282,7 +192,7 @@ def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit
             )
         )
     if floor:
-        _floor_line(figure, floor, colours)
+        floor_line(figure, floor, colours)
     figure.update_yaxes(type="log", exponentformat="power")
     figure.update_xaxes(dtick=1 if len(steps) <= 20 else None)
     return figure
@@ -290,7 +200,7 @@ def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit
 
 def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
     """How the errors (forecast minus truth) of each model are distributed, as lines over shared bins."""
-    colours = look()
+    colours = theme()
     truth = split.valid.in_units(split.valid.y)
     errors = []
     for row in rows:
@@ -301,8 +211,8 @@ def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
     figure = blank(300, f"error: forecast minus truth ({unit})", "share of forecasts")
     if not errors:
         return figure
-    reach = max(float(np.quantile(np.abs(error), 0.99)) for _, error in errors) or 1.0
-    edges = np.linspace(-reach, reach, 61)
+    limit = max(float(np.quantile(np.abs(error), 0.99)) for _, error in errors) or 1.0
+    edges = np.linspace(-limit, limit, 61)
     for row, error in errors:
         colour, dash, _ = style_of(rows, row, colours)
         share = np.histogram(error, edges)[0] / len(error)

@@ -5,7 +5,7 @@ from statistics import mean, median, stdev
 
 import numpy as np
 
-from dashboard import service
+from dashboard import computed, service
 from forecasting.data import Split
 from forecasting.data.masking import fill_mse, forward, interpolation
 from forecasting.evaluation.fits import ensembles_of, joins, window_fits
@@ -44,13 +44,13 @@ class Outcome:
 
     def forecasts(self, part: str) -> np.ndarray | None:
         """Forecasts of a part in units, `(n_windows, n_outputs)`, or None when there are none; `filled`: what a network has
-        put in the place of hidden validation values, in the scale that models see."""
+        put in the place of masked validation values, in the scale that models see."""
         if self.result is None:
             return None
         if self.y_hat:
             return self.y_hat.get(part)
         view = self.view
-        return None if view is None else service.stored_forecasts(view.id, view.ended_at or 0.0).get(part)
+        return None if view is None else computed.stored_forecasts(view.id, view.ended_at or 0.0).get(part)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Row(Fits):
     @property
     def instant(self) -> bool:
         """Whether the page computes it; the others are fitted by a worker."""
-        return service.is_instant(self.fits[0])
+        return computed.is_instant(self.fits[0])
 
     @property
     def scored(self) -> list[Outcome]:
@@ -178,7 +178,7 @@ def fits_of_run(run: RunView) -> list[Fits]:
     """The models of a run that workers fit, as they stand, from the database alone."""
     models: dict[str, Fits] = {}
     for view in run.fits:
-        if not isinstance(view.fit, LookBackFit) and not (isinstance(view.fit, WindowFit) and service.is_instant(view.fit)):
+        if not isinstance(view.fit, LookBackFit) and not (isinstance(view.fit, WindowFit) and computed.is_instant(view.fit)):
             fits = models.setdefault(view.fit.model.canonical(), Fits(resolve(view.fit.model), []))
             fits.outcomes.append(Outcome(view.fit, view, view.result))
     return list(models.values())
@@ -187,17 +187,17 @@ def fits_of_run(run: RunView) -> list[Fits]:
 def _outcome(fit: WindowFit, view: FitView | None) -> Outcome:
     if view is not None and view.status in SCORED:
         return Outcome(fit, view, view.result)
-    if not service.is_instant(fit):
+    if not computed.is_instant(fit):
         return Outcome(fit, view, None)
     try:
-        result = service.computed(fit.canonical())
+        result = computed.result_of(fit.canonical())
     except BadInput as error:
         return Outcome(fit, view, None, trouble=str(error))
     return Outcome(fit, view, result.summary(), {"valid": result.y_hat_valid, "test": result.y_hat_test})
 
 
 def with_known_filled(split: Split, rows: list[Row]) -> Split:
-    """The split with what a network has put in the place of hidden validation values; NaN while none has done so yet."""
+    """The split with what a network has put in the place of masked validation values; NaN while none has done so yet."""
     if not rows[0].fits[0].asks_network:
         return split
     known = (filled for row in rows for o in row.scored if (filled := o.forecasts("filled")) is not None)
@@ -213,7 +213,7 @@ def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list
         outcome = Outcome(fit, None, None)
         if len(members) > 1:
             keys = tuple((o.fit.id, 0.0 if o.view is None else o.view.ended_at) for _, o in members)
-            result = service.combined(fit.canonical(), keys, split, [o.forecasts for _, o in members])
+            result = computed.combined(fit.canonical(), keys, split, [o.forecasts for _, o in members])
             shares: dict[str, float] = {}
             for (row, _), share in zip(members, result.weights[0], strict=True):
                 shares[row.label] = shares.get(row.label, 0.0) + float(share)
@@ -229,7 +229,7 @@ def in_order(rows: list[Row]) -> list[Row]:
 
 
 def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:
-    """The error of every way to fill in, on what was hidden from the validation windows, in units squared.
+    """The error of every way to fill in, on what was masked in the validation windows, in units squared.
 
     Naive is fitted to whatever a network has filled in, so its stored result tells how well that went.
     """

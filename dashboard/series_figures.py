@@ -5,9 +5,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from tsdownsample import MinMaxLTTBDownsampler
 
-from dashboard.figures import MARKERS, Look, blank, look
+from dashboard.chart import MARKERS, Theme, blank, theme
 from dashboard.results import place_of
-from forecasting.data.look import Decomposition
+from forecasting.data.diagnostics import Decomposition
 from forecasting.models import MODELS
 from forecasting.panels.forecast import Forecast
 
@@ -26,7 +26,7 @@ def thinned(x: pd.DatetimeIndex, y: np.ndarray) -> tuple[pd.DatetimeIndex, np.nd
     return x[kept], y[kept]
 
 
-def colour_of(name: str, colours: Look) -> tuple[str, str]:
+def colour_of(name: str, colours: Theme) -> tuple[str, str]:
     """Colour and dash of a model: its own, as in the Lab; baselines in grey."""
     place, n = place_of(name), len(colours.coloured)
     if place == 0:
@@ -35,7 +35,7 @@ def colour_of(name: str, colours: Look) -> tuple[str, str]:
     return colours.coloured[(place - 1) % n], ("solid", "dash", "dot")[(place - 1) // n % 3]
 
 
-def _history(ds: pd.DatetimeIndex, values: np.ndarray, colours: Look) -> list[go.Scatter]:
+def _history(ds: pd.DatetimeIndex, values: np.ndarray, colours: Theme) -> list[go.Scatter]:
     """A stretch of a series, and where values are missing."""
     x, y = thinned(ds, values)
     mode = "lines+markers" if np.isnan(y).any() or len(y) < 60 else "lines"
@@ -52,12 +52,12 @@ def _history(ds: pd.DatetimeIndex, values: np.ndarray, colours: Look) -> list[go
 def history_figure(ds: pd.DatetimeIndex, y: np.ndarray, unit: str) -> go.Figure:
     """A stretch of a series as it was read; dragging over the chart chooses one."""
     figure = blank(300, "", unit)
-    figure.add_traces(_history(ds, y, look()))
+    figure.add_traces(_history(ds, y, theme()))
     figure.update_layout(dragmode="select", selectdirection="h")
     return figure
 
 
-def outlook_figure(
+def whole_series_figure(
     forecast: Forecast, i: int, names: list[str], levels: list[float], since: int, unit: str, past: bool
 ) -> go.Figure:
     """The end of a series and what comes: models as lines, the intervals of the first of them as bands.
@@ -71,7 +71,7 @@ def outlook_figure(
         unit: of the series.
         past: whether to draw what the first model would have forecast from each cutoff.
     """
-    colours, panel = look(), forecast.panel
+    colours, panel = theme(), forecast.panel
     h = forecast.tested.y.shape[2]
     times = panel.times_after(i, 0, h)
     figure = blank(420, "", unit)
@@ -108,7 +108,7 @@ def outlook_figure(
     return figure
 
 
-def _past(forecast: Forecast, i: int, name: str, colours: Look) -> list[go.Scatter]:
+def _past(forecast: Forecast, i: int, name: str, colours: Theme) -> list[go.Scatter]:
     tested, panel = forecast.tested, forecast.panel
     colour = colour_of(name, colours)[0]
     return [
@@ -132,7 +132,7 @@ def _faded(colour: str, share: float) -> str:
 
 def mase_figure(forecast: Forecast, by: str) -> go.Figure:
     """MASE of every model per step ahead, or per cutoff."""
-    colours, tested = look(), forecast.tested
+    colours, tested = theme(), forecast.tested
     if by == "step":
         places: list = list(range(1, tested.y.shape[2] + 1))
     else:
@@ -160,7 +160,7 @@ def mase_figure(forecast: Forecast, by: str) -> go.Figure:
 
 def decomposition_figure(ds: pd.DatetimeIndex, parts: Decomposition, unit: str) -> go.Figure:
     """Trend, season and rest, one above the other."""
-    colours = look()
+    colours = theme()
     figure = blank(420, "", "")
     for place, (name, values) in enumerate((("rest", parts.rest), ("season", parts.season), ("trend", parts.trend))):
         number = "" if place == 0 else str(place + 1)
@@ -183,7 +183,7 @@ def decomposition_figure(ds: pd.DatetimeIndex, parts: Decomposition, unit: str) 
 
 def autocorrelation_figure(values: np.ndarray, n: int, season: int) -> go.Figure:
     """Correlation with earlier values, and the band in which it means nothing (±1.96 / √n; Bartlett, 1946)."""
-    colours = look()
+    colours = theme()
     figure = blank(320, "lag (steps)", "autocorrelation")
     lags = np.arange(1, len(values))
     figure.add_trace(go.Bar(x=lags, y=values[1:], marker_color=colours.coloured[0], name="correlation"))
@@ -197,7 +197,7 @@ def autocorrelation_figure(values: np.ndarray, n: int, season: int) -> go.Figure
 
 def spectrum_figure(periods: np.ndarray, share: np.ndarray, season: int) -> go.Figure:
     """How much of the variance lies at each period."""
-    colours = look()
+    colours = theme()
     figure = blank(320, "period (steps, log scale)", "share of the variance")
     line = {"color": colours.ink, "width": 1.2}
     figure.add_trace(go.Scatter(x=periods, y=share, name="share", mode="lines", line=line))
@@ -211,7 +211,7 @@ def spectrum_figure(periods: np.ndarray, share: np.ndarray, season: int) -> go.F
 
 def values_figure(y: np.ndarray, unit: str) -> go.Figure:
     """How the values are distributed."""
-    colours = look()
+    colours = theme()
     figure = blank(320, unit, "values")
     known = y[np.isfinite(y)]
     count, edges = np.histogram(known, bins=min(60, max(8, int(np.sqrt(len(known))))))

@@ -14,9 +14,9 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from forecasting.experiment import BadInput
+from forecasting.runs.compile_cache import usable
 from forecasting.runs.database import Unavailable, without_password
 from forecasting.runs.machine import cores, memory_mb
-from forecasting.runs.programs import usable
 from forecasting.runs.store import Store
 from forecasting.settings import SERVER_MB, Settings
 

@@ -20,7 +20,7 @@ HOME = Path.home() / ".forecasting-lab"
 
 
 class Settings(BaseSettings):
-    """What a deployment may set; the README lists it."""
+    """What a deployment may set; `docs/settings.md` lists it."""
 
     model_config = SettingsConfigDict(env_prefix="FORECASTING_", frozen=True)
 

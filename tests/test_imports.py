@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from forecasting.models import MODELS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecasting"
 FILES = sorted(PACKAGE.rglob("*.py"))
 NETWORKS = PACKAGE / "models" / "networks"
 LIGHT_FILES = [file for file in FILES if NETWORKS not in file.parents]
+MEASURES_KERAS = PACKAGE / "studies" / "bench.py"
+"""Trains with Keras' own `fit`, to compare."""
 ORDER = ("cli", "studies", "runs", "panels", "evaluation", "models", "data", "experiment")
 """The rooms: each may import those after it."""
 HEAVY = ("tensorflow", "keras", "statsmodels", "statsforecast", "streamlit")
@@ -66,6 +70,12 @@ def imported_at_once(file: Path) -> set[str]:
                 yield from walk(handler.body)
 
     return set(walk(ast.parse(file.read_text("utf-8")).body))
+
+
+def quoted(file: Path) -> set[str]:
+    """The texts that stand in a file's code."""
+    found = (node.value for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Constant))
+    return {text for text in found if isinstance(text, str)}
 
 
 def within(names: set[str], *roots: str) -> set[str]:
@@ -137,5 +147,19 @@ def test_no_files_import_each_other_in_a_circle():
 
 
 @pytest.mark.parametrize("file", LIGHT_FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_only_the_network_files_import_keras_or_tensorflow_or_each_other_before_they_are_called(file):
-    assert within(imported_at_once(file), "keras", "tensorflow", "forecasting.models.networks") == set()
+def test_only_the_network_files_import_keras_or_tensorflow_and_the_others_load_them_when_they_are_called(file):
+    assert within(imported_at_once(file), "forecasting.models.networks") == set()
+    libraries = within(imported_when_run(file), "keras", "tensorflow")
+    assert libraries if file == MEASURES_KERAS else not libraries
+
+
+WORDS_OF_THEIR_OWN = {"linear", "lstm", "gru"}
+"""Names of models that are also words for a trend, an activation, a cell."""
+NAMES_MODELS = {PACKAGE / name for name in ("experiment/__init__.py", "studies/chapter.py", "studies/recipes.py")}
+"""The files that say what the chapter compares, and what recipes set."""
+
+
+def test_all_that_is_said_about_a_model_stands_on_its_class_and_its_name_nowhere_else():
+    names = MODELS.keys() - WORDS_OF_THEIR_OWN
+    files = [file for file in [*FILES, *(ROOT / "dashboard").rglob("*.py")] if PACKAGE / "models" not in file.parents]
+    assert {file for file in files if quoted(file) & names} == NAMES_MODELS

@@ -5,16 +5,16 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import address, series_figures, service
+from dashboard import actions, address, computed, series_figures, service
+from dashboard.chart import show
 from dashboard.components import show_error, show_errors
 from dashboard.curves import curves_figure
-from dashboard.figures import show
-from dashboard.outlook import JUDGED_AT, Outlook, outlook_of, scores_of, verdict
+from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, scores_of, verdict
 from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
 from dashboard.views import forecast_settings, live
+from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
-from dashboard.views.look import how_far_back, look, series_chosen
 from dashboard.words import digits, escaped
 from forecasting.data import SAMPLES, describe
 from forecasting.evaluation.fits import fits_of
@@ -33,11 +33,11 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def opening() -> Experiment:
     """What the page shows under the plain address."""
     source = Sample(name="elnino")
-    panel = service.panel_of(source)
+    panel = computed.panel_of(source)
     plan = default_plan(panel, panel.season_length)
     models = tuple(ModelChoice(name=name) for name in DEFAULT)
     asked = Experiment(source=source, plan=plan, models=models, **forecast_settings.HOW)
-    return service.decided(asked, None)
+    return computed.decided(asked, None)
 
 
 def page() -> None:
@@ -56,22 +56,22 @@ def page() -> None:
 
 def _page() -> None:
     _adopt()
-    if "complaint" in st.session_state:
-        show_error(st.session_state.pop("complaint"))
+    if "error" in st.session_state:
+        show_error(st.session_state.pop("error"))
     experiment = forecast_settings.settings()
     run = _current_run(experiment)
     address.write("forecast", run.id if run else None, experiment, opening())
-    panel = service.panel_of(experiment.source)
-    outlook = outlook_of(experiment, run)
-    _header(experiment, run, outlook)
+    panel = computed.panel_of(experiment.source)
+    state = forecast_state_of(experiment, run)
+    _header(experiment, run, state)
     unit = SAMPLES[experiment.source.name].unit if isinstance(experiment.source, Sample) else "value"
     if run is not None and not run.ended:
         live.growing(run)
-    if outlook.forecast is not None:
-        _forecast(outlook.forecast, unit)
-        _scores(outlook, unit)
+    if state.forecast is not None:
+        _forecast(state.forecast, unit)
+        _scores(state, unit)
     _learning(run)
-    for name, why in outlook.left_out.items():
+    for name, why in state.left_out.items():
         st.caption(f"{MODELS[name].title} was left out: {escaped(why)}")
     look(panel, experiment, unit)
 
@@ -92,7 +92,7 @@ def _adopt() -> None:
         st.session_state["forecast_run"] = None if run is None else run.id
         forecast_settings.take(experiment)
     except BadInput as error:
-        st.session_state["complaint"] = error
+        st.session_state["error"] = error
 
 
 def _current_run(experiment: Experiment) -> RunView | None:
@@ -108,13 +108,13 @@ def _current_run(experiment: Experiment) -> RunView | None:
 def _start(experiment: Experiment) -> None:
     title = describe(experiment.source, experiment.task, experiment.plan)
     titled = experiment.model_copy(update={"title": title})
-    st.session_state["forecast_run"] = service.start_run(titled, visitor())
+    st.session_state["forecast_run"] = actions.start_run(titled, visitor())
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
-def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> None:
+def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task, experiment.plan), width="stretch", anchor=False)
         if run is not None:
@@ -124,26 +124,26 @@ def _header(experiment: Experiment, run: RunView | None, outlook: Outlook) -> No
         if run is not None and not run.ended:
             stop_button(run)
         else:
-            left = outlook.open
+            left = state.open
             st.button(
                 "Forecast",
                 key="forecast",
                 type="primary",
                 icon=":material/play_arrow:",
                 on_click=_start,
-                args=(experiment if run is None or not run.earlier else service.anew(experiment),),
-                disabled=outlook.refused is not None or (run is not None and not left and not run.earlier),
-                help=f"{len(left)} of {len(outlook.wanted)} fits to do: of every model one that forecasts the past from the "
+                args=(experiment if run is None or not run.earlier else computed.anew(experiment),),
+                disabled=state.refused is not None or (run is not None and not left and not run.earlier),
+                help=f"{len(left)} of {len(state.wanted)} fits to do: of every model one that forecasts the past from the "
                 "cutoffs, and one that forecasts what comes.",
             )
-    if outlook.forecast is not None:
-        st.markdown(verdict(outlook.forecast))
-    elif outlook.refused is not None:
-        show_error(outlook.refused)
+    if state.forecast is not None:
+        st.markdown(verdict(state.forecast))
+    elif state.refused is not None:
+        show_error(state.refused)
     else:
         st.markdown("Press *Forecast*: models forecast the past from several cutoffs, and the next values with intervals.")
     say_earlier(run)
-    if outlook.only_baselines and run is None:
+    if state.only_baselines and run is None:
         st.caption("These are rules of thumb. Press *Forecast*, and models that learn try to do better.")
 
 
@@ -176,32 +176,34 @@ def _learning(run: RunView | None) -> None:
             live.say_why(fit)
 
 
-def _forecast(forecast: Forecast, unit: str) -> None:
-    panel, tested = forecast.panel, forecast.tested
-    scores, best = tested.scores(), forecast.chosen
-    covered, _ = tested.covered(best, JUDGED_AT)
-    grid = st.grid(4, min_column_width=130)
-    grid.metric("Best on backtests", MODELS[best].title, border=True, height="stretch")
-    headline = tested.headline(best)
+def _headline(forecast: Forecast) -> None:
+    """The best model in four figures."""
+    tested, best = forecast.tested, forecast.chosen
+    headline, (covered, _) = tested.headline(best), tested.covered(best, JUDGED_AT)
     mase, skill = headline["mase"], headline["skill"]
     kept = "on the last cutoff, which chose nothing" if tested.keeps_one else "on the cutoff that chose it"
-    grid.metric(
-        "MASE",
-        digits(mase) if np.isfinite(mase) else "undefined",
-        border=True,
-        height="stretch",
-        help=f"Mean absolute error {kept}, in those that seasonal naive makes within the history: below 1 is better.",
-    )
-    grid.metric(
-        "Skill against seasonal naive", f"{skill:.1%}" if np.isfinite(skill) else "undefined", border=True, height="stretch"
-    )
-    grid.metric(
-        f"Covered by {JUDGED_AT:g} % intervals",
-        f"{covered:.1%}" if np.isfinite(covered) else "undefined",
-        border=True,
-        height="stretch",
-        help="Intervals calibrated on the earlier cutoffs, counted on the later ones.",
-    )
+    grid = st.grid(4, min_column_width=130)
+    for label, value, about in (
+        ("Best on backtests", MODELS[best].title, None),
+        (
+            "MASE",
+            digits(mase) if np.isfinite(mase) else "undefined",
+            f"Mean absolute error {kept}, in those that seasonal naive makes within the history: below 1 is better.",
+        ),
+        ("Skill against seasonal naive", f"{skill:.1%}" if np.isfinite(skill) else "undefined", None),
+        (
+            f"Covered by {JUDGED_AT:g} % intervals",
+            f"{covered:.1%}" if np.isfinite(covered) else "undefined",
+            "Intervals calibrated on the earlier cutoffs, counted on the later ones.",
+        ),
+    ):
+        grid.metric(label, value, border=True, height="stretch", help=about)
+
+
+def _forecast(forecast: Forecast, unit: str) -> None:
+    panel, tested, best = forecast.panel, forecast.tested, forecast.chosen
+    scores = tested.scores()
+    _headline(forecast)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown("#### Forecast", width="stretch")
         i = series_chosen(panel, "series")
@@ -219,7 +221,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         since = how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
-    chart = series_figures.outlook_figure(forecast, i, names, levels, since, unit, past)
+    chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past)
     show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
     known = len(tested.conformal(names[0] if names else best).scores)
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
@@ -245,8 +247,8 @@ def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> No
             st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")
 
 
-def _scores(outlook: Outlook, unit: str) -> None:
-    table = scores_of(outlook)
+def _scores(state: ForecastState, unit: str) -> None:
+    table = scores_of(state)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Backtest", width="stretch")
         st.download_button(
@@ -279,7 +281,7 @@ def _scores(outlook: Outlook, unit: str) -> None:
             "State": st.column_config.TextColumn(help="A model that was stopped is judged, and not chosen."),
         },
     )
-    forecast = outlook.forecast
+    forecast = state.forecast
     if forecast is None:
         return
     left, right = st.columns(2, gap="medium")

@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboard import service
-from dashboard.components import choice, number, optional, parameter, slider, start
+from dashboard import computed, service
+from dashboard.components import number, optional, parameter, select, slider, start
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar, training_form
 from dashboard.views.upload import upload
@@ -26,18 +26,18 @@ HOW: dict[str, Any] = {"training": RECIPES["tuned"], "seeds": (1,), "budget_s": 
 
 def chosen() -> Chosen:
     """The settings as the widgets hold them."""
-    if "outlook" not in st.session_state:
+    if "forecast_settings" not in st.session_state:
         kind = draft()["kind"]
         how = {"training": HOW["training"].model_dump(), "seed": HOW["seeds"][0], "budget_s": HOW["budget_s"]}
         named = {"kind": "sample" if kind == "waves" else kind, "plan": None, "models": list(DEFAULT)}
-        st.session_state["outlook"] = named | how
-    return st.session_state["outlook"]
+        st.session_state["forecast_settings"] = named | how
+    return st.session_state["forecast_settings"]
 
 
 def take(experiment: Experiment) -> None:
     """Let the widgets show an experiment with a plan."""
     draft()["sources"][experiment.source.kind] = experiment.source.model_dump()
-    st.session_state["outlook"] = {
+    st.session_state["forecast_settings"] = {
         "kind": experiment.source.kind,
         "plan": experiment.plan and experiment.plan.model_dump(),
         "models": [choice.name for choice in experiment.models],
@@ -78,13 +78,13 @@ def settings() -> Experiment:
     except ValidationError as error:
         raise plain(error) from None
     seen.caption(_seen(source, plan))
-    return service.decided(asked, values.get("taken"))
+    return computed.decided(asked, values.get("taken"))
 
 
 def _seen(source: Sample | Upload, plan: Plan) -> str:
     """What models that learn from windows see, in a sentence."""
     try:
-        task = task_of(service.panel_of(source), plan, plan.cutoff_offsets()[0])
+        task = task_of(computed.panel_of(source), plan, plan.cutoff_offsets()[0])
     except BadInput as error:
         return escaped(str(error))
     changes = {
@@ -127,7 +127,7 @@ def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
     """A plan that fits the series, once they have changed; the visitor may change it."""
     if values["plan"] is not None and values.get("fitted") == source.canonical():
         return
-    panel = service.panel_of(source)
+    panel = computed.panel_of(source)
     values["plan"] = default_plan(panel, panel.season_length).model_dump()
     values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
 
@@ -140,7 +140,7 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
     with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
         for name in ("transform", "differencing"):
-            plan[name] = choice(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
+            plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
         for name in ("detrend", "deseasonalize", "calendar"):
             plan[name] = parameter(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
     with st.expander("More", key=key("plan-more", str(fits))):

@@ -1,14 +1,14 @@
-"""The Guide: the chapter as a walk. Each step explains, asks for a guess, measures, and adds its lines to a table."""
+"""The Guide: the chapter in ten steps. Each explains, asks for a guess, measures, and adds its lines to a table."""
 
 from statistics import mean, stdev
 from typing import Literal
 
 import streamlit as st
 
-from dashboard import service
+from dashboard import actions, computed, service
+from dashboard.chart import theme
 from dashboard.components import show_error, show_errors
 from dashboard.drawings import drawing
-from dashboard.figures import look
 from dashboard.state import encode, visitor
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
 from dashboard.views.live import progress
@@ -16,16 +16,16 @@ from dashboard.words import digits
 from forecasting.data import floor_of
 from forecasting.evaluation.fits import window_fits
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
-from forecasting.models import resolve
+from forecasting.models import MODELS, resolve
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import FitView
-from forecasting.studies.chapter import ROWS, Row
+from forecasting.studies.chapter import LINES, Line
 
 SEEDS = (1, 2, 3)
 QUICK = {"n_series": 200, "epochs": 2}
 GUESSES = (0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
 TICK_S = 0.7
-LINES = {row.key: row for row in ROWS}
+LINE = {line.key: line for line in LINES}
 
 
 def page() -> None:
@@ -63,12 +63,12 @@ def _keep_guesses() -> None:
 
 
 def _page(number: int) -> None:
-    complaint = st.session_state.pop("complaint", None)
-    if complaint:
-        show_error(complaint)
+    error = st.session_state.pop("error", None)
+    if error:
+        show_error(error)
     if _quick():
         st.caption(
-            f"A quick walk to try the page: {QUICK['n_series']} series, {QUICK['epochs']} epochs, one seed. Its figures "
+            f"A quick version to try the page: {QUICK['n_series']} series, {QUICK['epochs']} epochs, one seed. Its figures "
             "are not the chapter's."
         )
     if number > len(STEPS):
@@ -77,7 +77,7 @@ def _page(number: int) -> None:
         st.markdown(LEFT_OUT)
     else:
         _step(number, STEPS[number - 1])
-    _walk(number)
+    _navigation(number)
     _table(number)
 
 
@@ -85,7 +85,7 @@ def _quick() -> bool:
     return st.query_params.get("quick") == "1"
 
 
-def _experiment(row: Row) -> Experiment:
+def _experiment(row: Line) -> Experiment:
     """What a line measures here."""
     if not _quick():
         return row.experiment(SEEDS)
@@ -95,7 +95,7 @@ def _experiment(row: Row) -> Experiment:
     return full.model_copy(update={"source": source, "training": training})
 
 
-def _fits(row: Row) -> list[Fit]:
+def _fits(row: Line) -> list[Fit]:
     """The fits of a line's own model."""
     name = row.model
     return [fit for fit in window_fits(_experiment(row)) if fit.model.name == name]
@@ -105,21 +105,21 @@ def _fits(row: Row) -> list[Fit]:
 
 
 def _step(number: int, step: Step) -> None:
-    rows = [LINES[key] for key in step.rows]
+    rows = [LINE[key] for key in step.rows]
     st.caption(f"Step {number} of {len(STEPS)}")
     st.header(step.title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with right:
         for row in {row.model: row for row in reversed(rows)}.values():  # of variants the first
-            if row.model not in ("naive", "linear") or len(rows) == 1:
+            if MODELS[row.model].trained or len(rows) == 1:
                 model = resolve(ModelChoice(name=row.model, params=row.params))
-                st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
+                st.image(drawing(model, theme()), alt=f"Drawing of {model.label}")
     with left:
         st.markdown(step.text)
         _guess_or_answer(number, rows)
 
 
-def _guess_or_answer(number: int, rows: list[Row]) -> None:
+def _guess_or_answer(number: int, rows: list[Line]) -> None:
     """Ask for a guess first; then show how it went."""
     guesses = st.session_state.setdefault("guesses", {})
     if number not in guesses:
@@ -157,8 +157,8 @@ def _run(number: int, guess: float) -> None:
     """Take the guess, and start what is not known yet."""
     st.session_state["guesses"][number] = guess
     for key in STEPS[number - 1].rows:
-        if any(fit.training is not None for fit in _fits(LINES[key])):
-            service.start_run(_experiment(LINES[key]), visitor())
+        if any(fit.training is not None for fit in _fits(LINE[key])):
+            actions.start_run(_experiment(LINE[key]), visitor())
 
 
 @show_errors
@@ -171,7 +171,7 @@ def _stop(fit_ids: list[str]) -> None:
             store.stop(run_id)
 
 
-def _views(rows: list[Row]) -> dict[str, FitView | None]:
+def _views(rows: list[Line]) -> dict[str, FitView | None]:
     """The trained fits of some lines as they stand, by id."""
     ids = [fit.id for row in rows for fit in _fits(row) if fit.training is not None]
     known = service.store().fits(ids)
@@ -191,16 +191,16 @@ def _live(ids: list[str]) -> None:
         progress(view)
 
 
-def _scores(row: Row) -> list[float]:
+def _scores(row: Line) -> list[float]:
     """The validation MSE of every seed that is known."""
     fits = _fits(row)
     if fits[0].training is None:
-        return [service.computed(fit.canonical()).valid.mse for fit in fits]
+        return [computed.result_of(fit.canonical()).valid.mse for fit in fits]
     views = service.store().fits([fit.id for fit in fits])
     return [view.result["valid_mse"] for view in views.values() if view.result]
 
 
-def _say(row: Row, guess: float | None) -> None:
+def _say(row: Line, guess: float | None) -> None:
     """The answer in a sentence, beside the guess."""
     scores = _scores(row)
     if not scores:
@@ -222,7 +222,7 @@ def _say(row: Row, guess: float | None) -> None:
 # ------------------------------------------------------------------------------------------------- the walk, the table
 
 
-def _walk(number: int) -> None:
+def _navigation(number: int) -> None:
     """Back, on, and to the Lab."""
     answered = number in st.session_state["guesses"]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -234,7 +234,7 @@ def _walk(number: int) -> None:
         if number > len(STEPS):
             st.page_link(lab, label="To the Lab", icon=icon)
         else:
-            address = {"e": encode(_experiment(LINES[STEPS[number - 1].rows[0]]))}
+            address = {"e": encode(_experiment(LINE[STEPS[number - 1].rows[0]]))}
             st.page_link(lab, label="Open in the Lab", icon=icon, query_params=address)
 
 
@@ -246,8 +246,8 @@ def _table(number: int) -> None:
     """Every line that has been measured on the way."""
     guessed = st.session_state.get("guesses", {})
     keys = [key for i, step in enumerate(STEPS, 1) if i <= number and i in guessed for key in step.rows]
-    measured = {key: _scores(LINES[key]) for key in keys}
-    lines = [_line(LINES[key], scores) for key, scores in measured.items() if scores]
+    measured = {key: _scores(LINE[key]) for key in keys}
+    lines = [_line(LINE[key], scores) for key, scores in measured.items() if scores]
     if not lines:
         return
     st.markdown("#### So far")
@@ -264,7 +264,7 @@ def _table(number: int) -> None:
     st.caption("Validation MSE, mean over seeds. The next step is measured on 51 points and ten steps on 60: other series.")
 
 
-def _line(row: Row, scores: list[float]) -> dict:
+def _line(row: Line, scores: list[float]) -> dict:
     return {
         "Model": row.title,
         "Here": mean(scores),

@@ -1,11 +1,11 @@
-"""The Guide's content: the chapter as a walk of ten steps."""
+"""The Guide's content: the chapter in ten steps."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the walk.
+    """One step of the Guide.
 
     Attributes:
         rows: keys of the lines of the chapter's table that it measures; the guess is about the first.

@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from dashboard import address, service
+from dashboard import actions, address, service
 from dashboard.components import show_error, show_errors
 from dashboard.results import Row
 from dashboard.state import take, visitor
@@ -17,9 +17,9 @@ from forecasting.runs.views import RunView
 
 def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: float | None) -> None:
     """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence."""
-    complaint = st.session_state.pop("complaint", None)
-    if complaint:
-        show_error(complaint)
+    error = st.session_state.pop("error", None)
+    if error:
+        show_error(error)
     small_enough = _within_limits(experiment)
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
@@ -36,7 +36,7 @@ def say_earlier(run: RunView | None) -> None:
     """Say that results are those of an earlier version, which may have come to others."""
     if run is not None and run.earlier:
         st.caption(
-            "Computed by an earlier version of this program: these results are kept as they are. Asked for anew, they may "
+            "Computed by an earlier version of this app: these results are kept as they are. Asked for anew, they may "
             "come out a little different."
         )
 
@@ -101,7 +101,7 @@ def share(run: RunView | None) -> None:
 
 def _within_limits(experiment: Experiment) -> bool:
     try:
-        service.refuse_too_large(experiment)
+        actions.refuse_too_large(experiment)
     except BadInput as error:
         show_error(error)
         return False
@@ -145,4 +145,4 @@ def stop(run_id: str, fit_id: str | None = None) -> None:
 def _train(experiment: Experiment) -> None:
     """Start a run; fits that are known or under way are shared, not repeated."""
     titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
-    st.session_state["run_id"] = service.start_run(titled, visitor())
+    st.session_state["run_id"] = actions.start_run(titled, visitor())

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import address, figures, service
+from dashboard import address, computed, figures, service
+from dashboard.chart import show
 from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
@@ -39,8 +40,8 @@ def _page() -> None:
     sidebar.settings()
     run = _current_run()
     try:
-        experiment = service.decided(experiment_of(draft()), st.session_state.get("taken"))
-        split = service.windows(experiment.source, experiment.task)
+        experiment = computed.decided(experiment_of(draft()), st.session_state.get("taken"))
+        split = computed.windows(experiment.source, experiment.task)
         rows = rows_of(experiment, run)
         split = with_known_filled(split, rows)
         rows = in_order([*rows, *ensemble_rows(experiment, rows, split)])
@@ -86,7 +87,7 @@ def _adopt_address() -> None:
         st.session_state["run_id"] = None if run is None else run.id
         take(experiment)
     except BadInput as error:
-        st.session_state["complaint"] = error
+        st.session_state["error"] = error
 
 
 def _same(one: Experiment, other: Experiment) -> bool:
@@ -100,7 +101,7 @@ def _current_run() -> RunView | None:
     try:
         return None if run_id is None else service.store().run(run_id)
     except BadInput as error:
-        st.session_state["run_id"], st.session_state["complaint"] = None, error
+        st.session_state["run_id"], st.session_state["error"] = None, error
         return None
 
 
@@ -122,7 +123,7 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
         st.markdown("#### Validation MSE")
         if scored:
             alt = "Bars: validation MSE per model on a log axis; the table below holds the numbers."
-            figures.show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
+            show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
         else:
             st.caption("Nothing is scored yet: press Train.")
     scores.troubles(rows)
@@ -167,7 +168,7 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
         index = st.number_input("Window of the validation part", 0, last, key=key("window", str(last)), width=220)
     alt = "One window: look-back, truth as crosses, and a line per model."
     chart = figures.forecast_figure(rows, split, int(index), int(channel) - 1, experiment.task.steps, unit)
-    figures.show(chart, "forecast", alt)
+    show(chart, "forecast", alt)
     for row in rows:
         sample = row.model.sampled(len(split.valid))
         if row.scored and index not in sample:
@@ -185,7 +186,7 @@ def _errors(experiment: Experiment, split: Split, rows: list[Row], unit: str) ->
         with left:
             st.markdown("#### Error by step ahead")
             chart = figures.per_step_figure(rows, experiment.task.steps, split.noise_floor, unit)
-            figures.show(chart, "steps", "Validation MSE of every model at each step ahead.")
+            show(chart, "steps", "Validation MSE of every model at each step ahead.")
     with right:
         st.markdown("#### Distribution of errors")
-        figures.show(figures.distribution_figure(rows, split, unit), "distribution", "How each model's errors are spread.")
+        show(figures.distribution_figure(rows, split, unit), "distribution", "How each model's errors are spread.")

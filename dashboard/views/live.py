@@ -4,16 +4,17 @@ import time
 
 import streamlit as st
 
-from dashboard import curves, figures, service
-from dashboard.components import LOOK_BACKS, show_error, show_errors
+from dashboard import actions, computed, curves, service
+from dashboard.chart import show, theme
+from dashboard.components import show_error, show_errors
 from dashboard.results import Row, fits_of_run
 from dashboard.state import visitor
 from dashboard.views.header import open_run, stop
 from dashboard.words import digits, escaped, part_of
 from forecasting.data import Split
 from forecasting.experiment import Experiment, LookBackFit, SeriesFit, Training, WindowFit
+from forecasting.experiment.tasks import LOOK_BACKS
 from forecasting.runs.database import Unavailable
-from forecasting.runs.store import further
 from forecasting.runs.views import FitView, RunView
 
 TICK_S = 0.5
@@ -35,7 +36,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
         scaled = experiment.task.scaling != "none" or bool(experiment.task.lags)
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
-        figures.show(curves.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
+        show(curves.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
         if run is not None:
             offer_to_continue(run)
@@ -85,7 +86,7 @@ def offer_to_continue(run: RunView) -> None:
 
 @show_errors
 def _continue(run: RunView, epochs: int) -> None:
-    open_run(service.start_run(further(run, epochs), visitor()))
+    open_run(actions.start_run(run.further(epochs), visitor()))
 
 
 def growing(run: RunView) -> None:
@@ -104,7 +105,7 @@ def _live(run_id: str, ended_before: int) -> None:
         st.rerun()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.echarts_chart(curves.live_chart(fits_of_run(run), figures.look()), height=330, key="live-chart")
+        st.echarts_chart(curves.live_chart(fits_of_run(run), theme()), height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
             if _waited_for(fit):
@@ -126,7 +127,7 @@ def _waited_for(fit: FitView) -> bool:
     """Whether a worker alone can do a fit."""
     if isinstance(fit.fit, LookBackFit):
         return False
-    return isinstance(fit.fit, SeriesFit) or not service.is_instant(fit.fit)
+    return isinstance(fit.fit, SeriesFit) or not computed.is_instant(fit.fit)
 
 
 def _read(run_id: str) -> RunView | None:
@@ -261,4 +262,4 @@ def _await_scores(run_id: str) -> None:
 @show_errors
 def _score(run_id: str, parents: list[WindowFit], look_back: int) -> None:
     fits = [LookBackFit(parent=parent, look_back=look_back) for parent in parents]
-    service.add_to_run(run_id, fits, visitor())
+    actions.add_to_run(run_id, fits, visitor())

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 from pydantic import TypeAdapter
 
+from dashboard.chart import theme
 from dashboard.components import (
     held,
     parameter,
@@ -13,7 +14,6 @@ from dashboard.components import (
     start,
 )
 from dashboard.drawings import drawing
-from dashboard.figures import look
 from dashboard.state import Draft, draft, key
 from forecasting.experiment import BadInput, ModelChoice, Sample, Source, Task
 from forecasting.models import MODELS, Shape, resolve
@@ -78,7 +78,7 @@ def _draw(entry: dict[str, Any]) -> None:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except BadInput:
         model = resolve(ModelChoice(name=entry["name"]))
-    st.image(drawing(model, look()), alt=f"Drawing of {model.label}")
+    st.image(drawing(model, theme()), alt=f"Drawing of {model.label}")
 
 
 def _title(values: Draft, entry: dict[str, Any]) -> str:
@@ -100,19 +100,8 @@ def source_of(values: Draft) -> Source:
 
 
 def _add_variant(entry: dict[str, Any]) -> None:
-    """Put a sibling behind a model: wider, longer, or with another activation, so that it is another model at once."""
-    models, params = draft()["models"], dict(entry["params"])
-    size = next((name for name in ("units", "filters", "season_length", "window", "sample") if name in params), None)
-    if size == "units":
-        params["units"] = [min(256, 2 * units) if isinstance(units, int) else units for units in params["units"]]
-    elif size is not None:
-        params[size] = min(256, 2 * params[size])
-    elif "activation" in params:
-        params["activation"] = "relu" if params["activation"] == "tanh" else "tanh"
-    elif "weights" in params:
-        params["weights"] = "equal" if params["weights"] == "validation" else "validation"
-    elif "strategy" in params:
-        params["strategy"] = "direct" if params["strategy"] == "iterated" else "iterated"
+    """Insert a copy of a model behind it, with one parameter changed."""
+    models, params = draft()["models"], MODELS[entry["name"]].variant(entry["params"])
     variant = {"uid": secrets.token_hex(3), "name": entry["name"], "params": params}
     models.insert(models.index(entry) + 1, variant)
 

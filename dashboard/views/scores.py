@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from dashboard import figures, results
+from dashboard import chart, figures, results
 from dashboard.results import Row
 from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
@@ -54,7 +54,7 @@ def series(experiment: Experiment, split: Split, unit: str) -> None:
     start = st.session_state.get("shown", 0)
     indices = [(start + i * 7) % len(split.valid) for i in range(min(3, len(split.valid)))]
     alt = "Three series of the validation part: the look-back as a line, the values to forecast as crosses."
-    figures.show(figures.series_figure(split, indices, experiment.task.steps, unit), "series", alt)
+    chart.show(figures.series_figure(split, indices, experiment.task.steps, unit), "series", alt)
     parts = (
         f"{len(split.train):,} windows to learn from, {len(split.valid):,} to choose by, {len(split.test):,} for the test"
     )
@@ -83,9 +83,9 @@ def warnings(rows: list[Row], split: Split) -> None:
     for row in rows:
         low, high = row.model.output_range()
         if lowest < low or highest > high:
-            reach = f"stays within [{low:g}, {high:g}]" if high < math.inf else f"never falls below {low:g}"
+            limits = f"stays within [{low:g}, {high:g}]" if high < math.inf else f"never falls below {low:g}"
             st.warning(
-                f"The targets go from {digits(lowest)} to {digits(highest)}{after}, but the output of {row.label} {reach}: "
+                f"The targets go from {digits(lowest)} to {digits(highest)}{after}, but the output of {row.label} {limits}: "
                 "choose a dense, linear output, or other amplitudes.",
                 icon=":material/warning:",
             )
@@ -152,7 +152,7 @@ def _shares(rows: list[Row]) -> None:
 
 
 def fillings(experiment: Experiment, split: Split) -> None:
-    """How well each way to fill in meets what was hidden."""
+    """How well each way to fill in meets what was masked."""
     task, found = experiment.task, results.fillings(experiment, split)
     st.markdown("#### Filling in")
     used = [way == task.fill for way in found]
@@ -163,13 +163,13 @@ def fillings(experiment: Experiment, split: Split) -> None:
         placeholder="–",
         key="fillings",
         width="content",
-        column_config={"MSE": st.column_config.NumberColumn("MSE on the hidden values", format="%.3g")},
+        column_config={"MSE": st.column_config.NumberColumn("MSE on the masked values", format="%.3g")},
     )
-    hidden = f"{split.valid.missing.mean():.0%} of the look-backs is hidden, and models see what is put in its place"
+    masked = f"{split.valid.missing.mean():.0%} of the look-backs is masked, and models see what is put in its place"
     rest = "." if found["network"] is not None else ". The network has not learned to fill in yet: "
     if found["network"] is None:
         rest += "press Train." if task.asks_network else "choose it under *Missing values*, and press Train."
-    st.caption(hidden + rest)
+    st.caption(masked + rest)
 
 
 def _reveal(experiment: Experiment) -> None:

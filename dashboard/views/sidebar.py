@@ -3,13 +3,10 @@
 import streamlit as st
 
 from dashboard.components import (
-    HORIZONS,
-    LOOK_BACKS,
-    N_SERIES,
-    choice,
     number,
     optional,
     parameter,
+    select,
     slider,
     start,
     steps,
@@ -87,7 +84,7 @@ def _waves(values: Draft) -> None:
     with st.popover("Other examples", icon=":material/auto_stories:", width="stretch"):
         for name, (title, *_) in EXAMPLES.items():
             st.button(title, key=f"example-{name}", on_click=_take_example, args=(name,), width="stretch")
-    waves["n_series"] = steps(Waves, "n_series", waves["n_series"], N_SERIES, key("n_series"))
+    waves["n_series"] = steps(Waves, "n_series", waves["n_series"], key("n_series"))
     for wave in ("1", "2"):
         name, band = f"amplitude_{wave}", f"frequency_{wave}"
         waves[name] = slider(Waves, name, float(waves[name]), key(name), 0.05)
@@ -100,11 +97,11 @@ def _waves(values: Draft) -> None:
             waves["coupling"] = slider(Waves, "coupling", float(waves["coupling"]), key("coupling"), 0.05)
             waves["delay"] = number(Waves, "delay", waves["delay"], key("delay"))
         waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
-        waves["trend"] = choice(Waves, "trend", waves["trend"], key("trend"))
+        waves["trend"] = select(Waves, "trend", waves["trend"], key("trend"))
         if waves["trend"] != "none":
             waves["trend_change"] = slider(Waves, "trend_change", float(waves["trend_change"]), key("change"), 0.05)
             waves["trend_every"] = number(Waves, "trend_every", waves["trend_every"], key("every"))
-        waves["season"] = choice(Waves, "season", waves["season"], key("season"))
+        waves["season"] = select(Waves, "season", waves["season"], key("season"))
         if waves["season"] != "none":
             height = float(waves["season_amplitude"])
             waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
@@ -170,19 +167,19 @@ def _task(values: Draft) -> None:
         task["h"] = 10
     task["target"] = target
     if _has_channels(values):
-        task["channels"] = choice(Task, "channels", task["channels"], key("channels"))
+        task["channels"] = select(Task, "channels", task["channels"], key("channels"))
     else:
         task["channels"] = "one"
-    task["input_size"] = steps(Task, "input_size", task["input_size"], LOOK_BACKS, key("input_size"))
+    task["input_size"] = steps(Task, "input_size", task["input_size"], key("input_size"))
     if task["target"] != "next":
-        task["h"] = steps(Task, "h", task["h"], HORIZONS, key("h"))
+        task["h"] = steps(Task, "h", task["h"], key("h"))
     with st.expander("Missing values", key=key("missing")):
         task["masked"] = slider(Task, "masked", float(task["masked"]), key("masked"), 0.05)
         if task["masked"]:
-            task["masking"] = choice(Task, "masking", task["masking"], key("masking"))
+            task["masking"] = select(Task, "masking", task["masking"], key("masking"))
             if task["masking"] == "gaps":
                 task["gap_length"] = number(Task, "gap_length", task["gap_length"], key("gap_length"))
-            task["fill"] = choice(Task, "fill", task["fill"], key("fill"))
+            task["fill"] = select(Task, "fill", task["fill"], key("fill"))
     with st.expander("Split, scaling, transforms", key=key("more-task")):
         by = "by series" if values["kind"] == "waves" else "by time"
         shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
@@ -191,12 +188,12 @@ def _task(values: Draft) -> None:
         if (low, high) != shares:  # shares that are no whole percents stay as they came
             task["train"], task["valid"] = low / 100, (high - low) / 100
         st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
-        task["transform"] = choice(Task, "transform", task.get("transform", "none"), key("transform"))
-        task["scaling"] = choice(Task, "scaling", task["scaling"], key("scaling"))
+        task["transform"] = select(Task, "transform", task.get("transform", "none"), key("transform"))
+        task["scaling"] = select(Task, "scaling", task["scaling"], key("scaling"))
         if task["target"] == "at_h":
             task["differencing"] = "none"
             return
-        task["differencing"] = choice(Task, "differencing", task["differencing"], key("differencing"))
+        task["differencing"] = select(Task, "differencing", task["differencing"], key("differencing"))
         if task["differencing"] in ("seasonal", "both"):
             task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
 

@@ -6,12 +6,10 @@ import streamlit as st
 
 from dashboard import service
 from dashboard.components import (
-    BATCHES,
-    RATES,
-    choice,
     number,
     numbers,
     optional,
+    select,
     slider,
     start,
     steps,
@@ -54,17 +52,17 @@ def training(values: Draft) -> None:
 
 def how(training: dict[str, Any], page: str = "lab") -> None:
     """How networks are trained: batches, rate, loss, the weights that are kept."""
-    training["batch_size"] = steps(Training, "batch_size", training["batch_size"], BATCHES, key(page, "batch_size"))
-    training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), RATES, key(page, "rate"))
-    training["schedule"] = choice(Training, "schedule", training["schedule"], key(page, "schedule"))
+    training["batch_size"] = steps(Training, "batch_size", training["batch_size"], key(page, "batch_size"))
+    training["learning_rate"] = steps(Training, "learning_rate", float(training["learning_rate"]), key(page, "rate"))
+    training["schedule"] = select(Training, "schedule", training["schedule"], key(page, "schedule"))
     if training["schedule"] == "cosine":
         training["warm_up"] = slider(Training, "warm_up", float(training["warm_up"]), key(page, "warm_up"), 0.05)
     training["clip_norm"] = optional(Training, "clip_norm", training["clip_norm"], 1.0, key(page, "clip_norm"))
-    training["loss"] = choice(Training, "loss", training["loss"], key(page, "loss"))
-    training["optimizer"] = choice(Training, "optimizer", training["optimizer"], key(page, "optimizer"))
+    training["loss"] = select(Training, "loss", training["loss"], key(page, "loss"))
+    training["optimizer"] = select(Training, "optimizer", training["optimizer"], key(page, "optimizer"))
     training["patience"] = optional(Training, "patience", training["patience"], 5, key(page, "patience"))
     if training["patience"] is None:
-        training["keep"] = choice(Training, "keep", training["keep"], key(page, "keep"))
+        training["keep"] = select(Training, "keep", training["keep"], key(page, "keep"))
 
 
 def device(training: dict[str, Any], page: str = "lab") -> None:
@@ -105,7 +103,7 @@ def _follow(recipe: str) -> None:
     values["budget_s"] = None
     for entry in values["models"]:
         if MODELS[entry["name"]].trained:
-            entry["params"] = dict(recipes.choice(entry["name"], recipe).params)
+            entry["params"] = dict(recipes.model_by_recipe(entry["name"], recipe).params)
     fresh_widgets()
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboard import service
-from dashboard.components import choice, numbers, parameter, show_error, start
+from dashboard import actions, computed, service
+from dashboard.components import numbers, parameter, select, show_error, start
 from dashboard.state import Draft, fresh_widgets, key, visitor
 from dashboard.words import escaped
 from forecasting.data.reading import Reading
@@ -46,10 +46,10 @@ def _take_file(values: Draft, file: Any) -> None:
     """Keep a file that can be read, or of which the visitor has only to say whether days or months come first."""
     content = file.getvalue()
     try:
-        reading = service.reader(content)
+        reading = computed.reader(content)
     except DayOrMonth:
         reading = None
-    source = Upload(upload_id=service.add_upload(visitor(), file.name, content))
+    source = Upload(upload_id=actions.add_upload(visitor(), file.name, content))
     st.session_state["taken-file"] = file.file_id
     values["sources"]["upload"] = source.model_dump()
     if reading is None:
@@ -75,7 +75,7 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
         return
     st.markdown(f":material/description: {escaped(known.name)}")
     try:
-        columns = service.columns_of(source["upload_id"])
+        columns = computed.columns_of(source["upload_id"])
         reading = _read_as(source, columns)
         if st.session_state.get("to-fit") == source["upload_id"]:
             del st.session_state["to-fit"]
@@ -89,7 +89,7 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
         return
     st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
     if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
-        service.delete_upload(source["upload_id"], visitor())
+        actions.delete_upload(source["upload_id"], visitor())
         del values["sources"]["upload"]
         st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
         st.rerun()
@@ -101,60 +101,74 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     Raises:
         BadInput: when it cannot be read so.
     """
-    told = st.empty()
+    summary = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
-        source["every_value"] = parameter(Upload, "every_value", source.get("every_value", False), key("upload", "every"))
-        for name, none in (
-            ("value", "The first"),
-            ("past_covariates", "None"),
-            ("future_covariates", "None"),
-            ("time", "Detected"),
-            ("id", "Detected"),
-        ):
-            field = Upload.model_fields[name]
-            first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
-            source[name] = st.multiselect(
-                str(field.title),
-                columns,
-                first,
-                key=key("upload", name),
-                help=field.description,
-                placeholder=none,
-                disabled=name == "value" and source["every_value"],
-            )
-        multivariate = False
-        if len(source["value"]) > 1 and not source["every_value"]:
-            multivariate = parameter(
-                Upload, "multivariate", source.get("multivariate", False), key("upload", "multivariate")
-            )
-        source["multivariate"] = multivariate
-        ways: dict[str, bool | None] = {"Detected": None, "Day first": True, "Month first": False}
-        way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
-        chosen = st.segmented_control(
-            "Dates like 03/04/2024", list(ways), default=way, key=key("upload", "day_first"), required=True
-        )
-        source["day_first"] = ways[chosen]
-        field = Upload.model_fields["missing"]
-        text = start(key("upload", "missing"), ", ".join(map(str, source["missing"])))
-        source["missing"] = numbers(
-            st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description)
-        )
-        source["repair"] = choice(Upload, "repair", source["repair"], key("upload", "repair"))
-        field, text = Upload.model_fields["frequency"], start(key("upload", "frequency"), source.get("frequency", ""))
-        source["frequency"] = st.text_input(
-            str(field.title), text, 20, key=key("upload", "frequency"), help=field.description, placeholder="As it is"
-        ).strip()
-        if source["frequency"]:
-            source["aggregate"] = choice(Upload, "aggregate", source.get("aggregate", "mean"), key("upload", "aggregate"))
+        _columns(source, columns)
+        _cells(source)
+        _grid(source)
     try:
-        reading = service.reading_of(Upload.model_validate(source))
+        reading = computed.reading_of(Upload.model_validate(source))
     except ValidationError as error:
         raise plain(error) from None
-    with told.container():
+    with summary.container():
         st.caption(_found(reading))
         for warning in reading.warnings:
             st.caption(f":material/info: {escaped(warning)}")
     return reading
+
+
+COLUMNS = {
+    "value": "The first",
+    "past_covariates": "None",
+    "future_covariates": "None",
+    "time": "Detected",
+    "id": "Detected",
+}
+"""What columns can be, and what stands where none is chosen."""
+
+
+def _columns(source: dict[str, Any], columns: list[str]) -> None:
+    """Which columns are what."""
+    source["every_value"] = parameter(Upload, "every_value", source.get("every_value", False), key("upload", "every"))
+    for name, none in COLUMNS.items():
+        field = Upload.model_fields[name]
+        first = [column for column in start(key("upload", name), list(source.get(name, ()))) if column in columns]
+        source[name] = st.multiselect(
+            str(field.title),
+            columns,
+            first,
+            key=key("upload", name),
+            help=field.description,
+            placeholder=none,
+            disabled=name == "value" and source["every_value"],
+        )
+    several = len(source["value"]) > 1 and not source["every_value"]
+    together = source.get("multivariate", False)
+    source["multivariate"] = several and parameter(Upload, "multivariate", together, key("upload", "multivariate"))
+
+
+def _cells(source: dict[str, Any]) -> None:
+    """What their cells mean."""
+    ways: dict[str, bool | None] = {"Detected": None, "Day first": True, "Month first": False}
+    way = start(key("upload", "day_first"), next(word for word, way in ways.items() if way is source["day_first"]))
+    chosen = st.segmented_control(
+        "Dates like 03/04/2024", list(ways), default=way, key=key("upload", "day_first"), required=True
+    )
+    source["day_first"] = ways[chosen]
+    field = Upload.model_fields["missing"]
+    text = start(key("upload", "missing"), ", ".join(map(str, source["missing"])))
+    source["missing"] = numbers(st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description))
+
+
+def _grid(source: dict[str, Any]) -> None:
+    """How the series come to an even grid without gaps."""
+    source["repair"] = select(Upload, "repair", source["repair"], key("upload", "repair"))
+    field, text = Upload.model_fields["frequency"], start(key("upload", "frequency"), source.get("frequency", ""))
+    source["frequency"] = st.text_input(
+        str(field.title), text, 20, key=key("upload", "frequency"), help=field.description, placeholder="As it is"
+    ).strip()
+    if source["frequency"]:
+        source["aggregate"] = select(Upload, "aggregate", source.get("aggregate", "mean"), key("upload", "aggregate"))
 
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}

@@ -31,14 +31,14 @@ Level = Annotated[str, typer.Option(help="Levels of intervals in percent, with c
 
 
 @dataclass(frozen=True)
-class Said:
+class ReadArguments:
     """What is said about a file; what is None is detected."""
 
     time: Columns = None
     value: Columns = None
     id: Columns = None
     day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")] = None
-    missing: Annotated[list[float] | None, typer.Option(help="A number that stands for a missing value.")] = None
+    missing: Annotated[list[float] | None, typer.Option(help="A number that is treated as missing.")] = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Asked:
 
 
 @taking_values
-def read_command(file: File, said: Said, as_json: AsJson = False) -> None:
+def read_command(file: File, said: ReadArguments, as_json: AsJson = False) -> None:
     """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
     try:
         summary = read_file(_source(said), content_of(file)).summary()
@@ -118,10 +118,10 @@ def read_command(file: File, said: Said, as_json: AsJson = False) -> None:
 def evaluate_command(
     file: File,
     h: Horizon,
-    said: Said,
+    said: ReadArguments,
     seen: Seen,
     asked: Asked,
-    n_windows: Annotated[int, typer.Option(min=1, max=100, help="Cutoffs.")] = 4,
+    n_windows: Annotated[int, typer.Option(min=1, max=100, help="Backtest windows: cutoffs to forecast from.")] = 4,
     step_size: Annotated[int | None, typer.Option(min=1, help="Steps between cutoffs; h by default.")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Learn anew at every cutoff, and not at the first alone.")] = False,
     level: Level = "80,95",
@@ -148,7 +148,7 @@ def forecast_command(
     file: File,
     h: Horizon,
     out: Annotated[Path, typer.Option(help="Where the forecast goes: a .csv, an .xlsx or a .parquet.")],
-    said: Said,
+    said: ReadArguments,
     seen: Seen,
     asked: Asked,
     level: Level = "80,95",
@@ -166,7 +166,7 @@ def forecast_command(
         print(f"{name} was left out: {why}", file=sys.stderr)
 
 
-def _source(said: Said, seen: Seen | None = None) -> Upload:
+def _source(said: ReadArguments, seen: Seen | None = None) -> Upload:
     """What is said about a file, as the source that it is."""
     given = asdict(said) | (asdict(seen) if seen else {})
     given["frequency"] = given.pop("freq", None)

@@ -10,7 +10,7 @@ from forecasting.runs.database import Unavailable
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView, RunView
 
-LOOK_S = 0.2
+POLL_S = 0.2
 
 
 def watch(store: Store, run_id: str) -> RunView:
@@ -27,7 +27,7 @@ def _progress(store: Store, run_id: str) -> RunView:
     with Progress(*columns, TextColumn("{task.fields[status]}"), console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
         while True:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             try:
                 view = store.run(run_id)
             except Unavailable as error:  # the workers try again too

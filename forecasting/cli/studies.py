@@ -18,7 +18,7 @@ from forecasting.models import MODELS
 from forecasting.runs.store import Store
 from forecasting.studies.bench import MODELS as BENCH
 from forecasting.studies.bench import measure
-from forecasting.studies.chapter import ROWS, SEEDS, Row, line_of
+from forecasting.studies.chapter import LINES, SEEDS, Line, line_of
 
 
 def chapter(
@@ -32,7 +32,7 @@ def chapter(
         settings, store = open_store(database)
         runs: list[str] = []
         with working(store, settings, slots, runs):
-            table = [_line(row, seeds, store, runs) for row in ROWS]
+            table = [_line(row, seeds, store, runs) for row in LINES]
     floor = floor_of(Experiment().source)
     if as_json:
         print(json.dumps({"noise_floor": floor, "rows": table}, indent=2))
@@ -41,7 +41,7 @@ def chapter(
     raise typer.Exit(0 if all(line["valid_mse"] is not None for line in table) else 1)
 
 
-def _line(row: Row, seeds: int, store: Store, runs: list[str]) -> dict:
+def _line(row: Line, seeds: int, store: Store, runs: list[str]) -> dict:
     """Measure one line of the chapter's table: over training seeds, or where there are none over data seeds.
 
     Args:
@@ -71,7 +71,7 @@ def _print_chapter(table: list[dict], floor: float | None) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
     console.print(f"Noise floor: {floor:.3g}. Next step on 51 points, ten steps on 60; time is stretched over [0, 1].")
-    for row in ROWS:
+    for row in LINES:
         if row.remark:
             console.print(f"{row.title}: {row.remark}")
 

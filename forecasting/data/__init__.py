@@ -88,7 +88,7 @@ def load(
     if not isinstance(source, Waves):
         series = read_series(source, read_upload, reader)
         if task.masked and series.fill == "network" and task.fill != "network":
-            raise BadInput("A network fills in what the file lacks, so it fills in what is hidden, too: choose it for both.")
+            raise BadInput("A network fills in what the file lacks, so it fills in what is masked, too: choose it for both.")
         return mask(
             split_by_time(series.channels, task, look_back, series.fill, series.season_length, len(series.values)), task
         )

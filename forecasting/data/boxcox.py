@@ -7,7 +7,7 @@ import numpy as np
 from forecasting.experiment import BadInput
 
 Transform = Literal["none", "log", "box_cox"]
-POWERS = (-1.0, 2.0)
+LAMBDA_RANGE = (-1.0, 2.0)
 """The powers between which Box–Cox looks."""
 SMALLEST = 1e-9
 """`λz + 1` at least, which must be above 0."""
@@ -22,7 +22,7 @@ def lambda_of(how: Transform, known: np.ndarray, every: np.ndarray, whose: str) 
         how: none, log, or the λ under which the known values are most likely normal.
         known: values from which it is learned, `(n,)`; NaN are passed over.
         every: all values of the series.
-        whose: the series' name, for complaints.
+        whose: the series' name, for errors.
 
     Raises:
         BadInput: when there are values of 0 or below.
@@ -39,7 +39,7 @@ def _most_likely(known: np.ndarray) -> float:
 
     if len(known) < 2 or np.ptp(known) == 0:
         return 1.0
-    return float(np.clip(boxcox_normmax(known, brack=POWERS, method="mle"), *POWERS))
+    return float(np.clip(boxcox_normmax(known, brack=LAMBDA_RANGE, method="mle"), *LAMBDA_RANGE))
 
 
 def boxcox(y: np.ndarray, lmbda: float) -> np.ndarray:

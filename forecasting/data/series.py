@@ -6,7 +6,7 @@ from functools import cache
 
 import pandas as pd
 
-from forecasting.data.reading import Choices, Reading, read
+from forecasting.data.reading import Reading, ReadOptions, read
 from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
@@ -16,7 +16,7 @@ MOST_CHANNELS = 50
 """Series that are seen together, at most."""
 ReadUpload = Callable[[str], bytes]
 """Gives the content of an upload by its id."""
-Reader = Callable[[bytes, Choices], Reading]
+Reader = Callable[[bytes, ReadOptions], Reading]
 """Reads a file."""
 
 
@@ -31,12 +31,12 @@ class Series:
 
     Attributes:
         frame: `unique_id, ds` and columns of numbers, sorted, on an even grid; what is missing is NaN.
-        values: names of the columns that are forecast: one, or those that are seen together.
+        values: names of the columns that are forecast: one, or those of a multivariate series.
         frequency: pandas' alias of the step, or None where there is none.
         fill: how missing values are to be filled in.
         season_length: steps of the season that is usual for the frequency.
-        beside: columns that are seen, and not forecast.
-        known: columns that are known in advance.
+        past_covariates: columns that are seen, and not forecast.
+        future_covariates: columns that are known in advance.
     """
 
     frame: pd.DataFrame
@@ -78,14 +78,14 @@ def read_file(source: Upload, content: bytes, reader: Reader = read) -> Reading:
     Raises:
         BadInput: when it cannot be read surely.
     """
-    choices = Choices(
+    options = ReadOptions(
         time=source.time or None,
         value=None if source.every_value else source.value or None,
         id=source.id or None,
         day_first=source.day_first,
         missing=source.missing,
     )
-    return reader(content, choices)
+    return reader(content, options)
 
 
 def series_of_file(source: Upload, content: bytes, reader: Reader = read) -> Series:

@@ -14,7 +14,7 @@ from forecasting.experiment import BadInput, Task
 
 MAX_CELLS = 50_000_000
 """Values in the look-backs of all windows, at most: 200 MB."""
-TOGETHER = 1_000
+CHUNK_SIZE = 1_000
 """Series that are scaled at a time."""
 PARTS = ("train", "valid", "test")
 
@@ -195,9 +195,9 @@ def _filled(x: np.ndarray, before: np.ndarray, fill: Repair, season_length: int)
     """Look-backs, each filled in from itself, and where it begins with a gap from the last value before it."""
     x = x.copy()
     for channel, first in zip(np.moveaxis(x, 2, 0), before.T, strict=True):
-        holed = np.flatnonzero(np.isnan(channel).any(1))
-        channel[holed, 0] = first[holed]
-        channel[holed] = filled(pd.DataFrame(channel[holed].T), fill, season_length).ffill().to_numpy().T
+        with_gaps = np.flatnonzero(np.isnan(channel).any(1))
+        channel[with_gaps, 0] = first[with_gaps]
+        channel[with_gaps] = filled(pd.DataFrame(channel[with_gaps].T), fill, season_length).ffill().to_numpy().T
     return x
 
 
@@ -206,8 +206,8 @@ def _scaled(values: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> np.ndarra
     if not loc.any() and (scale == 1).all():
         return frozen(values, "float32")
     scaled = np.empty(values.shape, "float32")
-    for first in range(0, len(values), TOGETHER):
-        some = slice(first, first + TOGETHER)
+    for first in range(0, len(values), CHUNK_SIZE):
+        some = slice(first, first + CHUNK_SIZE)
         scaled[some] = (values[some] - loc[some, None]) / scale[some, None]
     return frozen(scaled, "float32")
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from forecasting.experiment import Waves
 
-TOGETHER = 12_000
+CHUNK_SIZE = 12_000
 """Values of each channel that are made at a time: what is needed for them stays in the processor's cache."""
 
 EXAMPLES: dict[str, tuple[str, dict, dict]] = {
@@ -101,7 +101,7 @@ def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     step, series = np.arange(-earlier, n_steps), Formula(waves, n_steps)
     drawn = [_draw(waves, channel, n_steps, earlier) for channel in range(waves.n_channels)]
     made = np.empty((waves.n_series, earlier + n_steps, waves.n_channels))
-    many = max(1, TOGETHER // (earlier + n_steps))
+    many = max(1, CHUNK_SIZE // (earlier + n_steps))
     for first in range(0, waves.n_series, many):
         some = slice(first, first + many)
         for channel, (_, noise) in enumerate(drawn):

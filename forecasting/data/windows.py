@@ -65,11 +65,11 @@ class Windows:
 
     @property
     def missing(self) -> np.ndarray:
-        """Which values of the look-backs were hidden or are to be filled in by a network, bool, as `x`."""
+        """Boolean mask, shape of `x`: True where a value was masked or missing."""
         return np.broadcast_to(False, self.x.shape) if self.masked is None else self.masked
 
     def known(self, channel: int = 0) -> np.ndarray:
-        """The same, NaN where values were hidden."""
+        """Look-backs in units, NaN where values were masked."""
         return np.where(self.missing[:, :, channel], np.nan, self.seen(channel))
 
     def take(self, chosen: np.ndarray) -> "Windows":

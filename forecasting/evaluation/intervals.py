@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Conformal:
-    """What past errors say about those to come.
+    """The calibration of split conformal intervals on past errors.
 
-    Errors are divided by a scale of their series and by their usual size at each step ahead; what is left is pooled.
+    Errors are divided by a scale of their series and by their usual size at each step ahead, and pooled over all of them.
 
     Attributes:
-        scores: absolute errors so divided, in ascending order.
+        scores: |error| / (scale · by_step), in ascending order, `(n_scores,)`.
         by_step: their usual size per step ahead, in scales of the series, which never shrinks with the horizon, `(h,)`.
         scale: of each series, `(n_series,)`.
     """
@@ -38,7 +38,7 @@ class Conformal:
         return cls(np.sort(scores[np.isfinite(scores)]), by_step, whole)
 
     def half_width(self, level: float) -> np.ndarray:
-        """By how much an interval reaches to both sides, `(n_series, h)`.
+        """Half the width of the intervals, `(n_series, h)`.
 
         Of n scores it takes the one at place ⌈(n + 1) level⌉, so that a further one lies below it with that probability;
         with too few of them for the level, the largest.
@@ -52,12 +52,23 @@ class Conformal:
 
 
 def coverage(y: np.ndarray, y_hat: np.ndarray, half_width: np.ndarray) -> float:
-    """The share of truths within their intervals."""
+    """The share of true values within their intervals.
+
+    Args:
+        y, y_hat: truth, NaN where it is missing, and forecasts, `(n_cutoffs, n_series, h)` or `(n_series, h)`.
+        half_width: of the intervals, `(n_series, h)`.
+    """
     known = np.isfinite(y)
     return float((np.abs(y - y_hat) <= half_width)[known].mean()) if known.any() else np.nan
 
 
 def interval_score(y: np.ndarray, y_hat: np.ndarray, half_width: np.ndarray, level: float) -> float:
-    """Width, and a penalty for what lies outside (Winkler, 1972; Gneiting and Raftery, 2007): lower is better."""
+    """The interval score: width, and a penalty for true values outside (Winkler, 1972; Gneiting and Raftery, 2007); lower is
+    better.
+
+    Args:
+        y, y_hat, half_width: as in `coverage`.
+        level: of the intervals, in percent.
+    """
     outside = np.maximum(np.abs(y - y_hat) - half_width, 0)
     return float(np.nanmean(2 * half_width + np.where(np.isfinite(y), 2 / (1 - level / 100) * outside, np.nan)))

@@ -70,6 +70,6 @@ def difference(loss: np.ndarray, other: np.ndarray, overlap: int = 0, seed: int 
         return Difference(mean, np.nan, np.nan, f"one cutoff, {apart}")
     from scipy.stats import t
 
-    reach = float(t.ppf((100 + LEVEL) / 200, len(by_cutoff) - 1) * by_cutoff.std(ddof=1) / np.sqrt(len(by_cutoff)))
+    half_width = float(t.ppf((100 + LEVEL) / 200, len(by_cutoff) - 1) * by_cutoff.std(ddof=1) / np.sqrt(len(by_cutoff)))
     how = f"{len(by_cutoff)} cutoffs" + (" that do not overlap" if overlap else "")
-    return Difference(mean, by_cutoff.mean() - reach, by_cutoff.mean() + reach, how)
+    return Difference(mean, by_cutoff.mean() - half_width, by_cutoff.mean() + half_width, how)

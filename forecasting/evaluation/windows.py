@@ -18,7 +18,7 @@ from forecasting.models import Arrays, Control, Ensemble, Learned, Model, Shape,
 @dataclass(frozen=True)
 class Scores:
     """Errors on one part, in the series' units, squared: the model's, naive's on the same windows, and, where values were
-    hidden from the look-backs, those of what was put in their place."""
+    masked in the look-backs, those of what was put in their place."""
 
     n_windows: int
     mse: float
@@ -38,7 +38,7 @@ class Result:
             not in the model's sample.
         weights: all that was learned; of an ensemble, the shares of its members.
         fit_s: seconds to fit and to score, also those of the fit whose state it went on from.
-        filled: what a network has filled in for the hidden values of the validation windows, `(n_hidden,)`, in the scale
+        filled: what a network has filled in for the masked values of the validation windows, `(n_masked,)`, in the scale
             that models see; None where no network does.
         state: where the fit has got to; another one of its lineage can go on from there. Empty without training.
         parameters: how many numbers the model learns.
@@ -160,7 +160,7 @@ def combine(ensemble: WindowFit, split: Split, members: Sequence[Mapping[str, np
 
 
 def with_filled(split: Split, filled: np.ndarray | None) -> Split:
-    """A split with what a network has put in the place of hidden validation values (`Result.filled`); NaN without it."""
+    """A split with what a network has put in the place of masked validation values (`Result.filled`); NaN without it."""
     x = split.valid.x.copy()
     x[split.valid.missing] = np.nan if filled is None else filled
     return replace(split, valid=replace(split.valid, x=x))

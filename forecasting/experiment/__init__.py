@@ -1,7 +1,8 @@
 """The values that describe an experiment: source, task, models, training settings, seeds.
 
-Every value is frozen, validated and survives a round trip through JSON. Bounds, labels and help texts stand here once:
-the sliders of the dashboard, the address of a page, the command line and the database all read them from these classes.
+Every value is frozen, validated and survives a round trip through JSON. Bounds, labels and help texts stand on its fields,
+once: the sliders of the dashboard, the address of a page, the command line and the database all read them there. Those of
+a model's parameters stand on its class, in `forecasting/models/`.
 """
 
 from typing import Annotated, Self
@@ -47,6 +48,10 @@ __all__ = [
     "without",
 ]
 
+CHAPTER_MODELS = ("naive", "linear", "simple_rnn", "deep_rnn")
+"""The chapter's first four, the first that a visitor sees. They are written out, for this module knows no models, and
+experiments that leave them out are stored."""
+
 
 class Allotment(Value):
     """What a time budget came to for one model, by sizes and costs, before anything was trained (`runs.budget.allotted`)."""
@@ -66,7 +71,7 @@ class Experiment(Value):
     source: Source = Waves()
     task: Task = Task()
     models: tuple[ModelChoice, ...] = Field(
-        tuple(ModelChoice(name=name) for name in ("naive", "linear", "simple_rnn", "deep_rnn")),
+        tuple(ModelChoice(name=name) for name in CHAPTER_MODELS),
         min_length=1,
         max_length=40,
     )
@@ -88,7 +93,7 @@ class Experiment(Value):
 
     @property
     def asks_network(self) -> bool:
-        """Whether a network fills in what is hidden or missing before models see it."""
+        """Whether a network fills in what is masked or missing before models see it."""
         return self.task.asks_network or repaired_by_network(self.source)
 
     @model_validator(mode="after")

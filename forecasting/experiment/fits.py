@@ -80,11 +80,11 @@ class WindowFit(_Learning):
 
     @property
     def asks_network(self) -> bool:
-        """Whether a network fills in what is hidden or missing before the model sees it."""
+        """Whether a network fills in what is masked or missing before the model sees it."""
         return self.task.asks_network or repaired_by_network(self.source)
 
     @property
-    def program(self) -> str:
+    def compile_key(self) -> str:
         """What decides which compiled program the fit needs: model, task, shapes of the data, batch, optimiser, device."""
         return " ".join((self.model.canonical(), self.task.canonical(), self._shapes(), self._how()))
 
@@ -124,7 +124,7 @@ class LookBackFit(Value):
 
     @property
     def asks_network(self) -> bool:
-        """Whether a network fills in what is hidden or missing before the model sees it."""
+        """Whether a network fills in what is masked or missing before the model sees it."""
         return self.parent.asks_network
 
     @property
@@ -133,9 +133,9 @@ class LookBackFit(Value):
         return self.id
 
     @property
-    def program(self) -> str:
+    def compile_key(self) -> str:
         """What decides which compiled program the fit needs."""
-        return f"{self.parent.program} {self.look_back}"
+        return f"{self.parent.compile_key} {self.look_back}"
 
 
 class SeriesFit(_Learning):
@@ -159,7 +159,7 @@ class SeriesFit(_Learning):
         return repaired_by_network(self.source)
 
     @property
-    def program(self) -> str:
+    def compile_key(self) -> str:
         """What decides which compiled program the fit needs."""
         size = f"{self.cutoff_offsets[0]} {self.max_windows}"
         return " ".join((self.model.canonical(), self.task.canonical(), self._shapes(), self._how(), size))
@@ -170,7 +170,7 @@ Fit = Annotated[WindowFit | LookBackFit | SeriesFit, Field(discriminator="kind")
 
 
 def _hash(fit: Value) -> str:
-    """Hash what differs from the defaults; the kinds, which are defaults, are told beside it."""
+    """The hash of all settings that differ from the defaults, of the kinds of source and fit, and of NUMERICS."""
     kinds = [fit.model_dump(include={"kind"}), fit.model_dump(include={"source": {"kind"}, "parent": {"source": {"kind"}}})]
     content = [NUMERICS, kinds, fit.model_dump(mode="json", exclude_defaults=True)]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:24]

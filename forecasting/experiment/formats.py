@@ -112,7 +112,7 @@ def _experiment_of_format_1(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(part: str, content: Any) -> Any:
-    """A part of the settings with the names of today; what was taken out of whole series beforehand was one choice."""
+    """A part of the settings with the names of today; `take_out` became `detrend` and `deseasonalize`."""
     if not isinstance(content, dict):
         return content
     new = {RENAMED_SINCE_1.get(part, {}).get(name, name): value for name, value in content.items()}
@@ -130,7 +130,7 @@ def _training_of_format_1(training: dict[str, Any]) -> tuple[dict[str, Any], flo
 
 
 def _fit_of_format_1(data: dict[str, Any], epochs: int | None) -> dict[str, Any]:
-    """One class served windows, another look-back, and whole series, told apart by what was given."""
+    """Format 1 had one class for all kinds of fit: what it gives tells which it is."""
     data = {part: _renamed(part, content) for part, content in data.items()}
     common = {name: data.get(name) for name in ("source", "model")}
     plan, training = data.get("plan"), data.get("training")

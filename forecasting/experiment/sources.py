@@ -13,7 +13,16 @@ class Waves(Value):
     """Synthetic series: two sine waves with random frequency and phase, plus noise; trend and season if wanted."""
 
     kind: Literal["waves"] = "waves"
-    n_series: int = Field(10_000, ge=10, le=300_000, title="Number of series", description="How many series are made.")
+    n_series: int = Field(
+        10_000,
+        ge=10,
+        le=300_000,
+        title="Number of series",
+        description="How many series are made.",
+        json_schema_extra={
+            "offered": [100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 20_000, 50_000, 100_000, 300_000]
+        },
+    )
     amplitude_1: float = Field(0.5, ge=0, le=2, title="Wave 1 amplitude", description="Height of the slow wave.")
     frequency_1: Frequencies = Field(
         (10.0, 20.0),

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from forecasting.experiment.values import Value, without
 
 Target = Literal["next", "at_h", "all_h"]
+LOOK_BACKS = [*range(1, 60), *range(60, 120, 4), *range(120, 241, 12), 250, 300, 365, 400, 500, 730, 1_000, 1_500, 2_000]
+"""Look-backs at which a slider stops."""
 
 
 def lags_of(differencing: str, season_length: int) -> tuple[int, ...]:
@@ -17,9 +19,23 @@ def lags_of(differencing: str, season_length: int) -> tuple[int, ...]:
 class Task(Value):
     """What is asked of the series: how much is seen, what is forecast, how the data are split and scaled."""
 
-    input_size: int = Field(50, ge=1, le=2_000, title="Look-back", description="Steps that a model sees (`input_size`).")
+    input_size: int = Field(
+        50,
+        ge=1,
+        le=2_000,
+        title="Look-back",
+        description="Steps that a model sees (`input_size`).",
+        json_schema_extra={"offered": LOOK_BACKS},
+    )
     target: Target = Field("next", title="Forecast", description="Which of the coming values is asked for.")
-    h: int = Field(1, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
+    h: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        title="Horizon",
+        description="Steps ahead (`h`).",
+        json_schema_extra={"offered": [*range(1, 49), *range(50, 101, 5), 120, 150, 168, 200]},
+    )
     channels: Literal["one", "all"] = Field(
         "one",
         title="Channels to forecast",
@@ -37,7 +53,7 @@ class Task(Value):
         "none",
         title="Differencing",
         description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
-        "forecast is put together from them again. It takes trend and season out; baselines see the series itself.",
+        "forecast is put together from them again. It removes trend and season; baselines see the series itself.",
     )
     transform: Literal["none", "log", "box_cox"] = Field(
         "none",
@@ -61,7 +77,7 @@ class Task(Value):
         "interpolation",
         title="Filled in by",
         description="The last known value, a straight line between the known ones, or a recurrent network that reads the "
-        "look-back in both directions and has learned to fill in by having further values hidden from it.",
+        "look-back in both directions and has learned to fill in by having further values masked.",
     )
 
     @model_validator(mode="before")
@@ -71,7 +87,7 @@ class Task(Value):
 
     @model_validator(mode="before")
     @classmethod
-    def _nothing_hidden_needs_no_filling(cls, data: Any) -> Any:
+    def _nothing_masked_needs_no_filling(cls, data: Any) -> Any:
         return data if not isinstance(data, dict) or data.get("masked") else without(data, "masking", "gap_length", "fill")
 
     @model_validator(mode="after")
@@ -106,12 +122,14 @@ class Task(Value):
     @model_validator(mode="after")
     def _scale_does_not_tell(self) -> Self:
         if self.masked and self.scaling == "window":
-            raise ValueError("Scaling by each window would tell of its hidden values: choose another, or hide nothing.")
+            raise ValueError(
+                "Scaling by each window would reveal the masked values: choose another scaling, or mask nothing."
+            )
         return self
 
     @property
     def asks_network(self) -> bool:
-        """Whether a network fills in what is hidden."""
+        """Whether a network fills in what is masked."""
         return self.masked > 0 and self.fill == "network"
 
     def n_targets(self, n_features: int) -> int:

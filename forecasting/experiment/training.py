@@ -14,9 +14,21 @@ class Training(Value):
     """How the models that learn by gradient descent are trained."""
 
     epochs: int = Field(20, ge=1, le=MOST_EPOCHS, title="Epochs", description="Passes over the training part.")
-    batch_size: int = Field(32, ge=1, le=4_096, title="Batch size", description="Windows per gradient step.")
+    batch_size: int = Field(
+        32,
+        ge=1,
+        le=4_096,
+        title="Batch size",
+        description="Windows per gradient step.",
+        json_schema_extra={"offered": [8, 16, 32, 64, 128, 256, 512, 1_024]},
+    )
     learning_rate: float = Field(
-        0.001, gt=0, le=10, title="Learning rate", description="Size of the steps. Lower it when a loss turns NaN."
+        0.001,
+        gt=0,
+        le=10,
+        title="Learning rate",
+        description="Size of the steps. Lower it when a loss turns NaN.",
+        json_schema_extra={"offered": [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1]},
     )
     schedule: Literal["constant", "cosine"] = Field(
         "constant",

@@ -1,9 +1,11 @@
 """What all settings are: frozen values that say what is wrong with them in words."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
+import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 
 class BadInput(ValueError):
@@ -20,6 +22,30 @@ class Value(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
+def bounds(field: FieldInfo) -> tuple[float, float]:
+    """The lowest and highest value of a field, also of the numbers in a tuple.
+
+    Raises:
+        TypeError: when it declares none.
+    """
+    metadata = list(field.metadata)
+    for inner in (*get_args(field.annotation), field.annotation):
+        metadata += getattr(inner, "__metadata__", ())
+        for nested in getattr(inner, "__metadata__", ()):
+            metadata += getattr(nested, "metadata", ())
+    low = next((m.ge for m in metadata if isinstance(m, annotated_types.Ge)), None)
+    high = next((m.le for m in metadata if isinstance(m, annotated_types.Le)), None)
+    if low is None or high is None:
+        raise TypeError(f"The field {field.title!r} declares no bounds, so no slider can be drawn for it.")
+    return float(low), float(high)  # type: ignore[arg-type]
+
+
+def offered(field: FieldInfo) -> tuple[Any, ...]:
+    """The values within its bounds at which a slider for a field stops: `json_schema_extra={"offered": …}`."""
+    extra = field.json_schema_extra
+    return tuple(extra["offered"]) if isinstance(extra, dict) else ()  # type: ignore[arg-type]
+
+
 def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
     """A copy of a mapping that lacks some of its keys."""
     return {key: value for key, value in data.items() if key not in names}
@@ -27,11 +53,11 @@ def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
 
 NEEDED = {kind: "a whole number is needed" for kind in ("int_parsing", "int_from_float", "int_type")}
 NEEDED |= {kind: "a number is needed" for kind in ("float_parsing", "float_type")}
-"""Complaints of pydantic's that a visitor would not understand."""
+"""Errors of pydantic's that a visitor would not understand, in other words."""
 
 
 def plain(error: ValidationError) -> BadInput:
-    """Turn pydantic's first complaint into one sentence for a visitor."""
+    """Turn pydantic's first error into one sentence for a visitor."""
     first = error.errors()[0]
     where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split())[-80:] or "the input"
     if first["type"] == "value_error":

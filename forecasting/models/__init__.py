@@ -1,4 +1,4 @@
-"""The models. `MODELS` is the one list: forms, command line, README and tests draw from it."""
+"""The models. `MODELS` is the one list: forms, command line, docs/models.md and tests draw from it."""
 
 from difflib import get_close_matches
 

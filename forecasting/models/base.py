@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
-from annotated_types import Le
 from pydantic import Field, model_validator
 
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Training, Value, without
+from forecasting.experiment.values import bounds
 from forecasting.models.learning import Control, Fitted, Learned, Shape
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Drawing:
     """
 
     picture: Literal[
-        "rule", "sum", "row", "theta", "mean", "layers", "vector_to_sequence", "encoder_decoder", "dilated", "patterns"
+        "rule", "sum", "row", "two_lines", "mean", "layers", "vector_decoder", "recurrent_decoder", "dilated", "patterns"
     ]
     word: str = ""
     used: tuple[int, ...] = ()
@@ -77,13 +77,37 @@ class Model(Value):
         A season that is longer than it takes is none to it.
         """
         field = cls.model_fields.get("season_length")
-        bounds = [bound.le for bound in field.metadata if isinstance(bound, Le)] if field else []
-        taken = any(season_length <= longest for longest in bounds)  # type: ignore[operator]  # they are numbers
+        taken = field is not None and season_length <= bounds(field)[1]
         return {**cls.series_params, **({"season_length": season_length} if taken else {})}
 
     @classmethod
+    def variant(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of another model of this class, to stand beside one: twice as large, or else of another word."""
+        return cls._larger(params) or cls._of_another_word(params) or dict(params)
+
+    @classmethod
+    def _larger(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The first whole number, or list of them, that is not at its bound yet, doubled; nothing where there is none."""
+        for name, value in params.items():
+            many = value if isinstance(value, tuple | list) else (value,)
+            if many and all(type(one) is int for one in many) and cls.applies(name, params):
+                doubled = [min(2 * one, int(bounds(cls.model_fields[name])[1])) for one in many]
+                if doubled != list(many):
+                    return {**params, name: doubled if many is value else doubled[0]}
+        return {}
+
+    @classmethod
+    def _of_another_word(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The last of those that are words, as the word after it; nothing where there is none."""
+        for name in reversed(list(params)):
+            words = get_args(cls.model_fields[name].annotation)
+            if params[name] in words and cls.applies(name, params):
+                return {**params, name: words[(words.index(params[name]) + 1) % len(words)]}
+        return {}
+
+    @classmethod
     def applies(cls, name: str, params: Mapping[str, Any]) -> bool:
-        """Whether a parameter means something beside the others."""
+        """Whether a parameter has an effect, given the others."""
         other, value = cls.only_with.get(name, (name, None))
         return other == name or params.get(other, cls.model_fields[other].get_default()) == value
 
@@ -157,6 +181,11 @@ class LocalModel(Model):
     def sampled(self, n_windows: int) -> np.ndarray:
         """The windows of a part that are forecast."""
         return np.unique(np.linspace(0, n_windows - 1, min(self.sample, n_windows)).round().astype(int))
+
+    @classmethod
+    def variant(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+        """One of another form; where there are none, of another sample."""
+        return cls._of_another_word(params) or cls._larger(params)
 
     def n_parameters(self, shape: Shape) -> int:
         """None that windows share."""
@@ -232,7 +261,7 @@ class NetworkModel(Learner):
         return shape.input_size
 
     def work(self, shape: Shape, n_windows: int, training: Training) -> float:
-        """By the arithmetic of its weights, what a step costs however few they are, and what an epoch does."""
+        """Epochs × (a fixed cost per epoch + windows × the cost of one, by how many weights there are)."""
         learned = self._learned(shape)
         per_window = self.uses(learned) * (0.1 + 0.0004 * self.count(learned))
         return training.epochs * (5_000 + n_windows * per_window)

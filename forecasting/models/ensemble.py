@@ -15,7 +15,7 @@ BLOCKS = 5
 
 
 class Ensemble(Model):
-    """A mean of the forecasts at hand: no fit of its own, `forecasting.fit.combine` makes it of other fits' forecasts."""
+    """A mean of forecasts of other fits; it has no fit of its own (`forecasting.evaluation.windows.combine`)."""
 
     name: ClassVar[str] = "ensemble"
     title: ClassVar[str] = "Ensemble"

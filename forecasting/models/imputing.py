@@ -24,14 +24,14 @@ FEWEST_WINDOWS = 2_000
 KEPT = 8
 
 _kept: OrderedDict[str, list[np.ndarray]] = OrderedDict()
-"""What networks have learned, by the lessons."""
+"""The weights of networks that were trained, by a hash of what they were trained on."""
 
 
 class Imputer(NetworkModel):
     """A recurrent network that reads a look-back in both directions and corrects its interpolation.
 
     Of every step it sees the values, interpolated where they are missing, and which are known. To learn, it has further
-    values hidden from it, and the loss is what it makes of these; so it needs no look-back that is whole.
+    values masked, and the loss is what it makes of these; so it needs no look-back that is whole.
     """
 
     name: ClassVar[str] = "imputer"
@@ -51,7 +51,7 @@ class Imputer(NetworkModel):
 
 
 def fill_in(split: Split, task: Task, control: Control) -> Split:
-    """Train the network on the training part, and let it fill in what was hidden from all three, or is missing.
+    """Train the network on the training part, and let it fill in what was masked in all three, or is missing.
 
     Raises:
         Stopped: when it was stopped.
@@ -105,15 +105,15 @@ def trained_on(split: Split, task: Task, control: Control) -> Fitted:
 
 
 def _lesson(part: Windows, task: Task, seed: int) -> Windows:
-    """Windows with further values hidden, and these as the targets."""
+    """Training windows: further values are masked, and these are the targets."""
     rows = np.random.default_rng(seed).permutation(len(part))[:MOST_WINDOWS]
     rows = np.tile(rows, -(-FEWEST_WINDOWS // len(rows)))
     x, missing = part.x[rows], part.missing[rows]
     further = random_mask(x.shape, task, seed)
     asked = (further & ~missing).astype("float32")
-    hidden = missing | further
-    hidden[:, -1][hidden.all(axis=1)] = False
-    shown = _shown(interpolation(x, hidden).astype("float32"), ~hidden, asked)
+    masked = missing | further
+    masked[:, -1][masked.all(axis=1)] = False
+    shown = _shown(interpolation(x, masked).astype("float32"), ~masked, asked)
     y = (x * asked).reshape(len(x), -1)
     return replace(part.take(rows), x=shown, y=y, y_path=np.zeros((len(x), 1, 1), "float32"), n_targets=1)
 

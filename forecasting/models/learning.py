@@ -38,7 +38,7 @@ class Shape:
 
     @classmethod
     def asked(cls, source: Source, task: Task, model: "Model") -> "Shape":
-        """The shape that a model sees of a task."""
+        """The shape of a task's windows, after differencing where the model learns from differences."""
         taken, features = sum(task.lags) if model.takes_differences else 0, n_features(source)
         n_targets = task.n_targets(features)
         return cls(task.input_size - taken, features, len(task.steps) * n_targets, task.h, n_targets)
@@ -70,7 +70,7 @@ class Progress:
 
 
 def _nobody(*_: object) -> None:
-    """Nobody listens."""
+    """The default callback: does nothing."""
 
 
 Arrays = Mapping[str, np.ndarray]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from forecasting.models.networks.build import Network
 
 
-TOGETHER = 500
+CHUNK_SIZE = 500
 """Windows that are summed up at a time."""
 SMALLEST = 1e-5
 """Share of the largest column that must be left of each when the others are taken out of it."""
@@ -48,7 +48,7 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> WeightedSum:
         x: shape `(n_windows, input_size, n_features)`.
         y: shape `(n_windows, n_outputs)`.
     """
-    rows = [slice(first, first + TOGETHER) for first in range(0, len(x), TOGETHER)]
+    rows = [slice(first, first + CHUNK_SIZE) for first in range(0, len(x), CHUNK_SIZE)]
     n = x[0].size + 1
     square, left = np.zeros((n, n)), np.zeros((n, y.shape[1]))
     for some in rows:

@@ -1,4 +1,4 @@
-"""Recurrent networks and their parameters. The networks themselves are built in `networks.py`, inside a worker."""
+"""Recurrent networks and their parameters. The networks themselves are built in `networks/build.py`, inside a worker."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Activation = Literal["tanh", "relu", "elu", "selu", "sigmoid", "linear"]
 Cell = Literal["simple", "lstm", "gru"]
 Units = tuple[Annotated[int, Field(ge=1, le=256)], ...]
 
-REACHES: dict[str, tuple[float, float]] = {
+OUTPUT_RANGES: dict[str, tuple[float, float]] = {
     "tanh": (-1.0, 1.0),
     "sigmoid": (0.0, 1.0),
     "relu": (0.0, math.inf),
@@ -81,14 +81,18 @@ class RecurrentStack(NetworkModel):
         "step.",
     )
     dropout: float = Field(
-        0.0, ge=0, le=0.9, title="Input dropout", description="Share of each layer's inputs that is hidden while it learns."
+        0.0,
+        ge=0,
+        le=0.9,
+        title="Input dropout",
+        description="Share of each layer's inputs that is set to zero during training.",
     )
     recurrent_dropout: float = Field(
         0.0,
         ge=0,
         le=0.9,
         title="Recurrent dropout",
-        description="Share of each layer's state that is hidden while it learns.",
+        description="Share of each layer's state that is set to zero during training.",
     )
 
     @property
@@ -150,7 +154,7 @@ class DenseOutputStack(RecurrentStack):
 
     def output_range(self) -> tuple[float, float]:
         """The range of the output's activation."""
-        return REACHES[self.output_activation]
+        return OUTPUT_RANGES[self.output_activation]
 
 
 class SimpleRNN1(NetworkModel):
@@ -161,8 +165,8 @@ class SimpleRNN1(NetworkModel):
     group: ClassVar[str] = "recurrent"
     drawing: ClassVar[Drawing] = Drawing("layers")
     description: ClassVar[str] = (
-        "One recurrent neuron and 3 parameters: it walks along the look-back, and its state after the last step is the "
-        "forecast. Forecasting several steps at once it has one neuron per step."
+        "One recurrent neuron and 3 parameters: it reads the look-back step by step, and its state after the last step is "
+        "the forecast. Forecasting several steps at once it has one neuron per step."
     )
     formula: ClassVar[str] = r"h_i = \tanh(w\, y_i + u\, h_{i-1} + b),\ h_0 = 0, \quad \hat y_{t+1} = h_t"
     variable_length: ClassVar[bool] = True
@@ -180,7 +184,7 @@ class SimpleRNN1(NetworkModel):
 
     def output_range(self) -> tuple[float, float]:
         """The range of the activation."""
-        return REACHES[self.activation]
+        return OUTPUT_RANGES[self.activation]
 
 
 class DeepRNN(RecurrentStack):
@@ -200,7 +204,7 @@ class DeepRNN(RecurrentStack):
 
     def output_range(self) -> tuple[float, float]:
         """The output layer is a recurrent one with tanh, Keras' default, whatever the hidden layers use."""
-        return REACHES["tanh"]
+        return OUTPUT_RANGES["tanh"]
 
 
 class DeepRNNDense(DenseOutputStack):

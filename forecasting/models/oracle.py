@@ -19,7 +19,7 @@ STARTS = 8
 ITERATIONS = 30
 ENOUGH, STUCK = 1e-5, 1e3
 """A fit has ended when a step takes less than this share of its error away, or needs more than this damping."""
-TOGETHER = 100
+CHUNK_SIZE = 100
 """Windows that are fitted at the same time."""
 N_PARAMETERS = 5
 TINY = 1e-6
@@ -86,12 +86,12 @@ class Fitter:
             Stopped: when `control` says so between two groups of windows.
         """
         y_hat = np.empty((len(x), self.shape.n_outputs))
-        for start in range(0, len(x), TOGETHER):
+        for start in range(0, len(x), CHUNK_SIZE):
             if self.control.should_stop():
                 raise Stopped
-            group = slice(start, start + TOGETHER)
+            group = slice(start, start + CHUNK_SIZE)
             y_hat[group] = self._forecast(x[group, :, 0].astype("float64") * self.scale + self.loc)
-            self.done = min(self.done + TOGETHER, self.total)
+            self.done = min(self.done + CHUNK_SIZE, self.total)
             self.control.on_fraction(0, self.done / self.total)
         return (y_hat - self.loc) / self.scale
 

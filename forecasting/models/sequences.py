@@ -49,7 +49,7 @@ class VectorToSequence(Decoder):
     formula: ClassVar[str] = (
         r"v = \tanh(W y_{t-n+1:t} + b), \quad h_k = \mathrm{cell}(v, h_{k-1}), \quad \hat y_{t+k} = u^\top h_k + c"
     )
-    drawing: ClassVar[Drawing] = Drawing("vector_to_sequence")
+    drawing: ClassVar[Drawing] = Drawing("vector_decoder")
     vector: int = Field(30, ge=1, le=256, title="Vector size", description="Units of the dense layer in between.")
 
     def count(self, shape: Shape) -> int:
@@ -81,7 +81,7 @@ class EncoderDecoder(Decoder):
         r"s_i = \mathrm{cell}_e(y_i, s_{i-1}), \quad d_k = \mathrm{cell}_d(\hat y_{t+k-1}, d_{k-1}),\ d_0 = s_t, \quad "
         r"\hat y_{t+k} = u^\top d_k + c"
     )
-    drawing: ClassVar[Drawing] = Drawing("encoder_decoder")
+    drawing: ClassVar[Drawing] = Drawing("recurrent_decoder")
     variable_length: ClassVar[bool] = True
     teacher_forcing: bool = Field(
         False, title="Teacher forcing", description="Feed the decoder the true values, not its own, while it learns."

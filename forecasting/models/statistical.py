@@ -166,13 +166,13 @@ class Theta(Statistical):
     title: ClassVar[str] = "Theta"
     description: ClassVar[str] = (
         "Smooths a version of the series with its curvature doubled, and joins it to its straight line. It won the M3 "
-        "competition, and a season is taken out before."
+        "competition, and the series is deseasonalized first."
     )
     formula: ClassVar[str] = (
         r"\hat y_{t+k} = \tfrac12\,\big(L^{\theta=0}_{t+k} + L^{\theta=2}_{t+k}\big), "
         r"\quad \nabla^2 L^{\theta}_t = \theta\,\nabla^2 y_t"
     )
-    drawing: ClassVar[Drawing] = Drawing("theta")
+    drawing: ClassVar[Drawing] = Drawing("two_lines")
     in_default_comparison: ClassVar[bool] = True
     form: Literal["automatic", "standard", "optimised", "dynamic", "dynamic_optimised"] = Field(
         "automatic",
@@ -206,7 +206,9 @@ class ARIMA(Statistical):
     drawing: ClassVar[Drawing] = Drawing("sum", "Σ φ·y + Σ θ·ε")
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = dict.fromkeys(("p", "d", "q", "seasonal"), ("orders", "given"))
     sample: int = sample_field(25)
-    orders: Literal["automatic", "given"] = Field("automatic", title="Orders", description="Found, or those below.")
+    orders: Literal["automatic", "given"] = Field(
+        "automatic", title="Orders", description="Selected by AICc, or given below."
+    )
     p: int = Field(2, ge=0, le=12, title="p", description="Own last values.")
     d: int = Field(0, ge=0, le=2, title="d", description="Differences that are taken.")
     q: int = Field(1, ge=0, le=5, title="q", description="Own last errors.")

@@ -46,8 +46,8 @@ class Backtest:
 
     @property
     def choosing(self) -> slice:
-        """The cutoffs by which a model is chosen: those whose truths end before the last one, which is kept for the
-        headline; where there are none, all."""
+        """The cutoffs by which a model is chosen: those whose forecasts end before the last cutoff, which is held out for
+        the headline; where there are none, all."""
         before = sum(back - self.y.shape[2] >= self.cutoff_offsets[-1] for back in self.cutoff_offsets)
         return slice(before or None)
 
@@ -77,7 +77,7 @@ class Backtest:
         return min(known, key=lambda name: known[name]) if known else next(iter(table))
 
     def conformal(self, name: str, some: slice = slice(None)) -> Conformal:
-        """Intervals that the errors of these cutoffs ask for."""
+        """Conformal intervals calibrated on the errors at these cutoffs."""
         judged, scale = np.isfinite(self.y).any((0, 2)), self.scale[some][-1, :, 0]
         return Conformal.learn(self.y_hat[name][some] - self.y[some], np.where(judged, scale, self.scale_at_end))
 
@@ -91,12 +91,12 @@ class Backtest:
         return coverage(*later), interval_score(*later, level)
 
     def apart(self, name: str, other: str) -> Difference:
-        """By how much the scaled absolute error of one model lies below another's, and what that is worth."""
+        """The difference in mean scaled absolute error between two models, with its 95 % interval."""
         return difference(self._scaled_errors(name), self._scaled_errors(other), self.overlap)
 
     @property
     def overlap(self) -> int:
-        """How many of the cutoffs that follow one forecast some of the same values."""
+        """How many later cutoffs forecast some of the same steps as a cutoff."""
         step = self.cutoff_offsets[0] - self.cutoff_offsets[1] if len(self.cutoff_offsets) > 1 else self.y.shape[2]
         return -(-self.y.shape[2] // step) - 1
 
@@ -120,7 +120,7 @@ def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 
 
 def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:
-    """A season ahead, and as many cutoffs, from two to eight, as leave most of what most series have to learn from."""
+    """A horizon of one season, and two to eight cutoffs: as many as leave most values of most series to learn from."""
     asked = h or max(1, min(season_length if season_length > 1 else 6, panel.usual // 12, 48))
     return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (panel.usual - 3) // asked - 2)))
 
@@ -142,7 +142,7 @@ def long_enough(panel: Panel, plan: Plan) -> np.ndarray:
 
 
 def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: Mapping[str, str] | None = None) -> Backtest:
-    """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against what came."""
+    """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against the true values."""
     offsets, places = plan.cutoff_offsets(), long_enough(panel, plan)
     y = np.full((len(offsets), len(panel.ids), plan.h), np.nan)
     y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in offsets])

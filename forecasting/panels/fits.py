@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 def silent(_: str) -> None:
-    """Nobody listens."""
+    """The default callback: does nothing."""
 
 
 @dataclass(frozen=True)

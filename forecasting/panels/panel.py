@@ -58,10 +58,10 @@ class Panel:
     ) -> "Panel":
         """Take the series of a frame `unique_id, ds` and columns of numbers, each from its first value to its last.
 
-        Several columns of values are seen together: from the first step at which all of them have a value.
+        Several columns of values are one multivariate series: from the first step at which all of them have a value.
 
         Raises:
-            BadInput: when no series has a value, or columns that are seen together never have one at once.
+            BadInput: when no series has a value, or the columns of a multivariate series never have one at once.
         """
         found: dict[str, list] = {name: [] for name in ("ids", "ds", "y", "future_covariates", "past_covariates")}
         several = len(values) > 1 and frame["unique_id"].nunique() > 1
@@ -99,7 +99,7 @@ class Panel:
 
     @property
     def usual(self) -> int:
-        """Values that four of five series have."""
+        """The 20 % quantile of the lengths of series."""
         return int(np.quantile([len(y) for y in self.y], 0.2, method="lower"))
 
     def some(self, places: np.ndarray) -> "Panel":
@@ -116,12 +116,14 @@ class Panel:
         return [self._filled(values) for values in self.known_before(back)]
 
     def known_before(self, back: int) -> list[np.ndarray]:
-        """The same, NaN where values are missing."""
+        """Values known `back` steps before the end of each series, NaN where they are missing."""
         return [values[: max(0, len(values) - back)] for values in self.y]
 
     def channels_before(self, back: int, with_gaps: bool = False) -> list[tuple[int, np.ndarray]]:
-        """The same with what is seen beside each series, `(n, n_channels)` after its place; those that are seen together are
-        one, at the place of the first. With gaps, what is missing is NaN."""
+        """Values known `back` steps before the end, past covariates as further columns: `(place, (n, n_channels))` each.
+
+        The targets of a multivariate series are one entry, at the place of the first. With gaps, what is missing is NaN.
+        """
         known = self.known_before(back) if with_gaps else self.before(back)
         if self.n_targets > 1:
             return [(i, np.stack(known[i : i + self.n_targets], axis=1)) for i in range(0, len(known), self.n_targets)]
@@ -150,7 +152,7 @@ class Panel:
         return ahead
 
     def times_after(self, i: int, back: int, h: int) -> pd.DatetimeIndex:
-        """The times of these values, of series `i`."""
+        """The times of the h values that follow a cutoff of series `i`."""
         cutoff = self.cutoff(i, back)
         if self.frequency is None:
             step = self.ds[i][-1] - self.ds[i][-2]

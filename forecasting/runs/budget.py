@@ -48,7 +48,7 @@ def allotted(
 
 
 def _of_windows(experiment: Experiment, model: Model, split: Split) -> Allotment:
-    """As many epochs of a network as it does in the time; other models take what they take."""
+    """As many epochs as a network does in the time; other models are not limited."""
     if not model.trained or experiment.budget_s is None:
         return Allotment()
     one_epoch = experiment.training.model_copy(update={"epochs": 1, "restarts": ()})

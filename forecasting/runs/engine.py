@@ -147,7 +147,7 @@ class Engine:
     def _another_is_prepared(self, fit: Fit, worker: WorkerProcess) -> bool:
         """Whether an idle worker has compiled what this fit needs, and this one has not."""
         others = (other for other in self._idle.copy() if other is not worker and other.pid is not None)
-        return fit.program not in worker.programs and any(fit.program in other.programs for other in others)
+        return fit.compile_key not in worker.compiled and any(fit.compile_key in other.compiled for other in others)
 
 
 def _log(lease: Lease, what: str) -> None:

@@ -9,17 +9,17 @@ from forecasting.experiment import BadInput, LookBackFit, SeriesFit
 from forecasting.panels import read_panel
 from forecasting.runs.job import Job, Message, Outcome
 
-Tell = Callable[[Message], None]
-"""Hears what a job is at: `stage`, `epoch`, `fraction`, `alive`, and `state`, from which it could go on."""
+Send = Callable[[Message], None]
+"""Sends a message about a job: `stage`, `epoch`, `fraction`, `alive`, or `state`, from which it could go on."""
 
 STATE_S = 2.0
-"""How often a fit tells a state from which it could go on."""
+"""Seconds between the states of a fit from which it could go on."""
 ALIVE_S = 2.0
-"""How often a fit that has nothing else to say says that it is alive."""
+"""Seconds without another message after which a fit says that it is alive."""
 FRACTION_S = 0.4
 
 
-def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Callable[[Exception], bool]) -> Outcome:
+def execute(job: Job, send: Send, stop_wanted: Callable[[], bool], *, fatal: Callable[[Exception], bool]) -> Outcome:
     """Do a job to its end.
 
     Here alone is decided what is partial: once a fit has heard the wish to stop, whatever it brings back is `stopped` and
@@ -27,7 +27,7 @@ def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Cal
 
     Args:
         job: what to do.
-        tell: hears of progress.
+        send: sends messages about progress.
         stop_wanted: whether somebody asked it to end.
         fatal: which errors are no fault of the fit's, and raised.
     """
@@ -35,9 +35,9 @@ def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Cal
     from forecasting.models.networks.training import Diverged
     from forecasting.runs.arrays import packed
 
-    told = _Told(tell, stop_wanted)
+    reporter = ProgressReporter(send, stop_wanted)
     try:
-        result = _result(job, told)
+        result = _result(job, reporter)
     except Stopped:
         return Outcome("cancelled")
     except (BadInput, Diverged) as error:
@@ -48,46 +48,46 @@ def execute(job: Job, tell: Tell, stop_wanted: Callable[[], bool], *, fatal: Cal
         traceback.print_exc()
         return Outcome("failed", reason=_reason(error))
     summary = result.summary()
-    partial = told.stop_heard or summary["ended_early"] is not None
+    partial = reporter.stop_heard or summary["ended_early"] is not None
     return Outcome("stopped" if partial else "finished", summary, packed(result))
 
 
-class _Told:
-    """The callbacks of a job: what it is at goes to whoever waits for it, not too often."""
+class ProgressReporter:
+    """The callbacks of a job: they send its progress, not too often."""
 
-    def __init__(self, tell: Tell, stop_wanted: Callable[[], bool]) -> None:
-        self._tell, self._stop_wanted = tell, stop_wanted
+    def __init__(self, send: Send, stop_wanted: Callable[[], bool]) -> None:
+        self._send, self._stop_wanted = send, stop_wanted
         self.stop_heard = False
-        self._told_at = self._state_at = time.monotonic()
+        self._sent_at = self._state_at = time.monotonic()
 
     def event(self, event: str, **content: Any) -> None:
-        """Tell of something."""
-        self._told_at = time.monotonic()
-        self._tell(Message({"event": event, **content}))
+        """Send a message."""
+        self._sent_at = time.monotonic()
+        self._send(Message({"event": event, **content}))
 
     def should_stop(self) -> bool:
-        """Whether the fit is to end; once it has heard so, it hears nothing else."""
-        if time.monotonic() - self._told_at > ALIVE_S:
+        """Whether somebody asked the fit to end: once True, always True."""
+        if time.monotonic() - self._sent_at > ALIVE_S:
             self.event("alive")
         self.stop_heard = self.stop_heard or self._stop_wanted()
         return self.stop_heard
 
     def on_fraction(self, epoch: int, fraction: float) -> None:
-        """Tell how much of an epoch is done."""
-        if time.monotonic() - self._told_at > FRACTION_S:
+        """Send how much of an epoch is done."""
+        if time.monotonic() - self._sent_at > FRACTION_S:
             self.event("fraction", epoch=epoch, fraction=fraction)
 
     def on_state(self, state: Callable[[], Any]) -> None:
-        """Tell from where the fit could go on."""
+        """Send a state from which the fit could go on."""
         from forecasting.runs.arrays import pack
 
         if time.monotonic() - self._state_at > STATE_S:
             arrays = state()
-            self._tell(Message({"event": "state", "epochs": int(arrays["epoch"])}, {"state": pack(arrays)}))
+            self._send(Message({"event": "state", "epochs": int(arrays["epoch"])}, {"state": pack(arrays)}))
             self._state_at = time.monotonic()
 
 
-def _result(job: Job, told: _Told) -> Any:
+def _result(job: Job, reporter: ProgressReporter) -> Any:
     from forecasting.evaluation.windows import run_fit, score_at
     from forecasting.models import Control
     from forecasting.panels.fits import run_series_fit
@@ -95,11 +95,11 @@ def _result(job: Job, told: _Told) -> Any:
 
     control = Control(
         state=None if job.state is None else unpack(job.state),
-        on_stage=lambda stage: told.event("stage", stage=stage),
-        on_epoch=lambda progress: told.event("epoch", **vars(progress)),
-        on_fraction=told.on_fraction,
-        on_state=told.on_state,
-        should_stop=told.should_stop,
+        on_stage=lambda stage: reporter.event("stage", stage=stage),
+        on_epoch=lambda progress: reporter.event("epoch", **vars(progress)),
+        on_fraction=reporter.on_fraction,
+        on_state=reporter.on_state,
+        should_stop=reporter.should_stop,
     )
 
     def read_upload(upload_id: str) -> bytes:
@@ -118,10 +118,9 @@ def _result(job: Job, told: _Told) -> Any:
 
 def _reason(error: Exception) -> str:
     """Why a fit failed, in words."""
-    from tensorflow.errors import ResourceExhaustedError
-
+    from forecasting.models.networks.runtime import is_out_of_memory
     from forecasting.runs.machine import disk_trouble
 
-    if isinstance(error, MemoryError | ResourceExhaustedError):
+    if is_out_of_memory(error):
         return "The worker ran out of memory: use fewer series, steps or units."
     return disk_trouble(error) or f"{type(error).__name__}: {error}"[:500]

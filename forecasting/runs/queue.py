@@ -2,10 +2,6 @@
 
 A fit is worked on under a lease (holder, attempt, heartbeat). Whoever writes for a fit names its lease; a writer whose
 lease has gone to somebody else is refused. Statuses are written, never inferred.
-
-Queueing is fair: each fit that a visitor queues gets a priority, one after the visitor's last, and the first of a newcomer
-stands beside those that wait at the front (start-time fair queueing; Goyal, Vin and Cheng, 1996). So fifty fits of one
-visitor do not hold up another's first.
 """
 
 import time
@@ -15,24 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, insert, or_, select, update
 
 from forecasting.experiment import BadInput, Fit, LookBackFit, SeriesFit, WindowFit
 from forecasting.experiment.formats import read_fit
 from forecasting.models import Progress
 from forecasting.runs import schema
-from forecasting.runs.blobs import delete_blob, read_blob, write_blob
+from forecasting.runs.blobs import read_blob, write_blob
+from forecasting.runs.curves import copy_curve, forget_epochs, forget_state, trim_curve
 from forecasting.runs.database import Database, now_s
+from forecasting.runs.priorities import ORDER, front
+from forecasting.runs.schema import CLAIM, EPOCH, FIT
 
 LEASE_S = 15.0
 """Seconds without a heartbeat after which a lease has expired."""
-LOOK_AT = 20
+CONSIDERED = 20
 """So many waiting fits are looked at for one that a holder is well prepared for."""
 MAX_ATTEMPTS = 2
 """A fit whose worker died is taken up once more."""
-
-FIT, CLAIM, EPOCH = schema.fit.c, schema.run_fit.c, schema.epoch.c
-ORDER = (FIT.priority, FIT.queued_at, FIT.place)
 
 
 class LeaseLost(RuntimeError):
@@ -88,7 +84,7 @@ class Queue:
             only_runs: take a fit of these runs alone, by their ids; None for any.
             leave: which of the first that wait are left to another holder, who is better prepared for them.
         """
-        waiting = select(FIT.id, FIT.settings).where(FIT.status == "queued").order_by(*ORDER).limit(LOOK_AT)
+        waiting = select(FIT.id, FIT.settings).where(FIT.status == "queued").order_by(*ORDER).limit(CONSIDERED)
         if only_runs is not None:
             waiting = waiting.where(FIT.id.in_(select(CLAIM.fit_id).where(CLAIM.run_id.in_(list(only_runs)))))
         with self._reading() as db:
@@ -112,10 +108,10 @@ class Queue:
             found = None if isinstance(fit, LookBackFit) or training is None else _furthest(db, fit, training.epochs)
             state = None if found is None else read_blob(db, f"fit/{found.id}/state")
             if found is None or state is None:
-                _forget_epochs(db, fit.id)
+                forget_epochs(db, fit.id)
                 return None
             if found.id != fit.id:
-                _copy_curve(db, found.id, fit.id, found.epochs_done)
+                copy_curve(db, found.id, fit.id, found.epochs_done)
             taken = update(schema.fit).where(FIT.id == fit.id)
             db.execute(taken.values(parent_id=found.id, epochs_before=found.epochs_done))
         return state
@@ -187,7 +183,7 @@ class Queue:
         values: dict[str, Any] = {"status": status, "reason": reason, "result": None}
         with self._held(lease) as db:
             if status == "failed":
-                _forget_state(db, lease.fit.id)
+                forget_state(db, lease.fit.id)
             elif not _stop_wanted(db, lease):  # meanwhile another run wants the fit
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
                 return
@@ -215,57 +211,6 @@ class Queue:
                 _queue_again(db, row.id, row.attempt, "lost", "The process that trained it went away.")
 
 
-# ----------------------------------------------------------------------------------------------------------- priorities
-
-
-def next_priority(db: Connection, owner: str) -> int:
-    """The priority of the next fit that a visitor queues."""
-    last = db.scalar(select(func.max(FIT.priority)).where(FIT.status == "queued", FIT.owner == owner))
-    return _front(db) if last is None else max(_front(db), last + 1)
-
-
-def _front(db: Connection) -> int:
-    """The priority of those that are next. It never goes back while anybody waits."""
-    return db.scalar(select(func.min(FIT.priority)).where(FIT.status == "queued")) or 0
-
-
-def places(db: Connection, fit_ids: Sequence[str]) -> dict[str, int]:
-    """The places of those fits that wait, among all that wait, from 1."""
-    place = func.row_number().over(order_by=ORDER).label("nth")
-    waiting = select(FIT.id, place).where(FIT.status == "queued").subquery()
-    return {row.id: row.nth for row in db.execute(select(waiting).where(waiting.c.id.in_(fit_ids)))}
-
-
-# --------------------------------------------------------------------------------------------------------------- curves
-
-
-def trim_curve(db: Connection, fit_id: str) -> None:
-    """Drop the epochs that a fit has done since its last state: they will be done again."""
-    done = select(func.coalesce(FIT.epochs_done, 0)).where(FIT.id == fit_id).scalar_subquery()
-    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id, EPOCH.epoch > done))
-
-
-def _forget_epochs(db: Connection, fit_id: str) -> None:
-    """Let a fit start from nothing."""
-    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id))
-    _forget_state(db, fit_id)
-
-
-def _forget_state(db: Connection, fit_id: str) -> None:
-    delete_blob(db, f"fit/{fit_id}/state")
-    db.execute(update(schema.fit).where(FIT.id == fit_id).values(epochs_done=None))
-
-
-def _copy_curve(db: Connection, parent_id: str, fit_id: str, epochs: int) -> None:
-    db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id))
-    columns = (EPOCH.epoch, EPOCH.loss, EPOCH.valid_loss, EPOCH.elapsed_s)
-    curve = select(literal(fit_id), *columns).where(EPOCH.fit_id == parent_id, EPOCH.epoch <= epochs)
-    db.execute(insert(schema.epoch).from_select(["fit_id", *(column.name for column in columns)], curve))
-
-
-# ---------------------------------------------------------------------------------------------------------------- parts
-
-
 def _take(db: Connection, row: Row, holder: str) -> Lease | None:
     """Lease a waiting fit; None when it was asked of another version, which would have come to another result."""
     try:
@@ -273,7 +218,7 @@ def _take(db: Connection, row: Row, holder: str) -> Lease | None:
     except BadInput:
         fit = None
     if fit is None or fit.id != row.id:
-        reason = "This was asked of another version of this program: ask for it anew."
+        reason = "This was asked of another version of this app: ask for it anew."
         db.execute(update(schema.fit).where(FIT.id == row.id).values(status="cancelled", reason=reason, **_ended()))
         return None
     values: dict[str, Any] = {
@@ -324,8 +269,8 @@ def _queue_again(db: Connection, fit_id: str, attempt: int, at_last: str, reason
         status, reason = "cancelled", "Stopped before there was anything to keep."
     else:
         status = "queued" if attempt < MAX_ATTEMPTS else at_last
-    front = _front(db)  # a fit that comes back must not bring back an old priority, which newcomers would be given too
-    priority = case((FIT.priority < front, front), else_=FIT.priority)
+    first = front(db)  # a fit that comes back must not bring back an old priority, which newcomers would be given too
+    priority = case((FIT.priority < first, first), else_=FIT.priority)
     values: dict[str, Any] = {"status": status, "reason": reason, "attempt": attempt, "priority": priority} | _ended()
     values["ended_at"] = None if status == "queued" else values["ended_at"]
     db.execute(update(schema.fit).where(FIT.id == fit_id).values(**values))

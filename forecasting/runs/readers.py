@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from forecasting.data.reading import NO_CHOICES, Choices, Reading
+from forecasting.data.reading import NO_OPTIONS, Reading, ReadOptions
 from forecasting.data.reading.wire import Refusal, asked, receive, send, unpacked
 from forecasting.experiment import BadInput
 from forecasting.runs.machine import rss_mb
@@ -50,7 +50,7 @@ class Reader:
             self.kill()  # one that ended by itself has left its pipes open
             self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
 
-    def read(self, content: bytes, choices: Choices) -> Reading | Refusal:
+    def read(self, content: bytes, options: ReadOptions) -> Reading | Refusal:
         """Have a file read.
 
         Raises:
@@ -58,7 +58,7 @@ class Reader:
         """
         self.start()
         try:
-            answer = unpacked(*self._answer(content, choices))
+            answer = unpacked(*self._answer(content, options))
         except BadInput:
             self._replace()
             raise
@@ -82,9 +82,9 @@ class Reader:
         with contextlib.suppress(BrokenPipeError):  # what was not yet written has no reader any more
             process.stdin.close()
 
-    def _answer(self, content: bytes, choices: Choices) -> tuple[dict[str, Any], bytes]:
+    def _answer(self, content: bytes, options: ReadOptions) -> tuple[dict[str, Any], bytes]:
         answer: Future[tuple[dict[str, Any], bytes]] = Future()
-        threading.Thread(target=_exchange, args=(self._process, content, choices, answer), daemon=True).start()
+        threading.Thread(target=_exchange, args=(self._process, content, options, answer), daemon=True).start()
         began = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
@@ -111,10 +111,10 @@ class Reader:
 
 
 def _exchange(
-    process: "subprocess.Popen[bytes]", content: bytes, choices: Choices, answer: "Future[tuple[dict[str, Any], bytes]]"
+    process: "subprocess.Popen[bytes]", content: bytes, options: ReadOptions, answer: "Future[tuple[dict[str, Any], bytes]]"
 ) -> None:
     try:
-        send(process.stdin, asked(choices), content)  # type: ignore[arg-type]  # it was started with both
+        send(process.stdin, asked(options), content)  # type: ignore[arg-type]  # it was started with both
         answer.set_result(receive(process.stdout))  # type: ignore[arg-type]
     except Exception as error:  # whoever waits for the answer hears of it
         answer.set_exception(error)
@@ -150,7 +150,7 @@ class Readers:
             finally:
                 self._idle.put(reader)
 
-    def read(self, content: bytes, choices: Choices = NO_CHOICES) -> Reading | Refusal:
+    def read(self, content: bytes, options: ReadOptions = NO_OPTIONS) -> Reading | Refusal:
         """Have a file read by a process that is free.
 
         Raises:
@@ -158,7 +158,7 @@ class Readers:
         """
         reader = self._idle.get()
         try:
-            return reader.read(content, choices)
+            return reader.read(content, options)
         finally:
             self._idle.put(reader)
 

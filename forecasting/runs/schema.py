@@ -88,3 +88,6 @@ blob = Table(
     # in SQLite a size lies behind the content of its row: the sum of all is read from this index, and not from all contents
     Index("ix_blob_size", "size"),
 )
+
+RUN, FIT, CLAIM, EPOCH = run.c, fit.c, run_fit.c, epoch.c
+"""The columns of the tables, as conditions name them."""

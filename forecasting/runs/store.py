@@ -8,24 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
 from forecasting.evaluation.fits import fits_of
-from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Training, Upload, plain
+from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Upload
 from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.arrays import unpack
 from forecasting.runs.blobs import delete_blob, delete_blobs, read_blob, stored_bytes, write_blob
+from forecasting.runs.curves import trim_curve
 from forecasting.runs.limits import Quota
-from forecasting.runs.queue import CLAIM, FIT, Queue, next_priority, places, trim_curve
+from forecasting.runs.priorities import next_priority, places
+from forecasting.runs.queue import Queue
+from forecasting.runs.schema import CLAIM, FIT, RUN
 from forecasting.runs.views import FitView, RunView, UploadView, fit_view
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-RUN = schema.run.c
 TRY_AGAIN = ("failed", "stopped", "cancelled", "lost")
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -129,7 +130,7 @@ class Store(Queue):
         run = self.run(run_id)
         if run is None:
             raise BadInput("This run was deleted: nothing can go on from it.")
-        return self.start_run(further(run, epochs), owner, quota)
+        return self.start_run(run.further(epochs), owner, quota)
 
     def run(self, run_id: str) -> RunView | None:
         """Return a run with its fits, or None.
@@ -280,29 +281,6 @@ class Store(Queue):
                 delete_blobs(db, f"fit/{fit_id}/")
             db.execute(delete(schema.run).where(RUN.upload_id == upload_id))
             db.execute(delete(schema.fit).where(FIT.upload_id == upload_id))
-
-
-def further(run: RunView, epochs: int) -> Experiment:
-    """The experiment of a run with so many epochs more than its longest fit has done.
-
-    Raises:
-        BadInput: when none of its fits has learned anything, or there would be more epochs than a fit may have.
-    """
-    done = max((len(fit.epochs) for fit in run.fits), default=0)
-    if not done:
-        raise BadInput("No fit of this run has finished an epoch: there is nothing to go on from.")
-    experiment, shares = run.experiment, {}
-    settings = experiment.training.model_dump() | {"epochs": done + epochs}
-    if experiment.training.changes_rate:
-        planned = max(fit.fit.training.epochs for fit in run.fits if fit.fit.training)
-        settings |= {"epochs": planned + epochs, "restarts": (*experiment.training.restarts, planned)}
-    if experiment.plan is None:  # there the budget was a number of epochs
-        shares = {"budget_s": None, "allotted": ()}
-    try:
-        training = Training.model_validate(settings)
-    except ValidationError as error:
-        raise plain(error) from None
-    return experiment.model_copy(update={"training": training, **shares})
 
 
 def _of_a_run(experiment: Experiment) -> Experiment:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 TICK_S = 0.1
 BEAT_S = 3.0
-LOOK_S = 0.5
+CHECK_S = 0.5
 """How often a worker's memory is looked at."""
 KEEP_S = 10.0
 """How often the state of a running fit goes into the store."""
@@ -46,9 +46,9 @@ def supervise(store: Store, lease: Lease, worker: WorkerProcess, closing: thread
     try:
         supervisor.work()
     except BadInput as error:
-        supervisor.patiently(store.give_up, lease, "failed", str(error))
+        supervisor.retried(store.give_up, lease, "failed", str(error))
     except WorkerDied as error:
-        supervisor.patiently(store.put_back, lease, str(error))
+        supervisor.retried(store.put_back, lease, str(error))
     except BaseException:
         worker.kill()
         raise
@@ -67,16 +67,16 @@ class Supervisor:
     def __init__(self, store: Store, lease: Lease, worker: WorkerProcess, closing: threading.Event) -> None:
         self.store, self.lease, self.worker, self.closing = store, lease, worker, closing
         self.guard, self.name = worker.guard, f"{lease.fit.id}-{lease.attempt}"
-        self.began = self.beaten_at = self.heard_at = self.looked_at = self.kept_at = time.monotonic()
+        self.began = self.beaten_at = self.heard_at = self.checked_at = self.kept_at = time.monotonic()
         self.stage = "starting"
         self.state: tuple[int, bytes] | None = None
         """Where the fit could go on from: the epochs done, and the state after them."""
         self.kept = 0
         """The epochs of the state that is in the store."""
-        self.told_stop_at: float | None = None
+        self.stop_sent_at: float | None = None
         self.limit = ""
 
-    def patiently(self, action: Callable[..., T], *args: Any) -> T:
+    def retried(self, action: Callable[..., T], *args: Any) -> T:
         """Do it again and again while the database does not answer; the worker goes on meanwhile."""
         while True:
             try:
@@ -93,7 +93,7 @@ class Supervisor:
             WorkerDied: when it died; what it had reached is kept.
         """
         job = self._job()
-        self.worker.programs.append(self.lease.fit.program)
+        self.worker.compiled.append(self.lease.fit.compile_key)
         self.worker.send(job.message)
         try:
             while not self._has_ended():
@@ -107,7 +107,7 @@ class Supervisor:
         """Put the newest state into the store, unless it is there."""
         if self.state is not None and self.state[0] != self.kept:
             epochs, content = self.state
-            self.patiently(self.store.keep_state, self.lease, content, epochs)
+            self.retried(self.store.keep_state, self.lease, content, epochs)
             self.kept = epochs
         self.kept_at = time.monotonic()
 
@@ -115,11 +115,11 @@ class Supervisor:
         """The fit with all that it needs."""
         fit, upload, weights = self.lease.fit, None, None
         if isinstance(fit.source, Upload):
-            upload = self.patiently(self.store.read_upload, fit.source.upload_id)
+            upload = self.retried(self.store.read_upload, fit.source.upload_id)
         if isinstance(fit, LookBackFit):
-            parent = self.patiently(self.store.weights, fit.parent.id)
+            parent = self.retried(self.store.weights, fit.parent.id)
             weights = pack({str(i): weight for i, weight in enumerate(parent)})
-        return Job(self.name, fit, upload, weights, self.patiently(self.store.resume, self.lease))
+        return Job(self.name, fit, upload, weights, self.retried(self.store.resume, self.lease))
 
     # --------------------------------------------------------------------------------------------------------- a tick
 
@@ -128,7 +128,7 @@ class Supervisor:
         if self.closing.is_set():
             self.worker.kill()
             self.keep_state()
-            self.patiently(self.store.release, self.lease)
+            self.retried(self.store.release, self.lease)
             return True
         messages = self._drain()
         self._report(messages)
@@ -136,7 +136,7 @@ class Supervisor:
             self._conclude(Outcome.of(messages[-1]))
             return True
         self._keep_alive()
-        return self._outgrown() or self._silent() or self._disobeys()
+        return self._over_memory_limit() or self._unresponsive() or self._past_its_stop()
 
     def _drain(self) -> list[Message]:
         """Wait a moment for a message, and take all that have come with it; an outcome is the last."""
@@ -156,70 +156,70 @@ class Supervisor:
     def _report(self, messages: list[Message]) -> None:
         fraction, epochs = None, []
         for message in messages:
-            told = message.header
-            if told["event"] == "epoch":
-                epochs.append(Progress(**{key: told[key] for key in ("epoch", "loss", "valid_loss", "elapsed_s")}))
-            elif told["event"] == "state":
-                self.state = told["epochs"], message.parts["state"]
-            self.stage = told.get("stage", self.stage)
-            fraction = told.get("fraction", fraction)
+            header = message.header
+            if header["event"] == "epoch":
+                epochs.append(Progress(**{key: header[key] for key in ("epoch", "loss", "valid_loss", "elapsed_s")}))
+            elif header["event"] == "state":
+                self.state = header["epochs"], message.parts["state"]
+            self.stage = header.get("stage", self.stage)
+            fraction = header.get("fraction", fraction)
         if messages:
-            self.patiently(self.store.report, self.lease, self.stage, fraction, epochs)
+            self.retried(self.store.report, self.lease, self.stage, fraction, epochs)
             self.beaten_at = time.monotonic()
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
         if now - self.beaten_at > BEAT_S:
-            self.patiently(self.store.beat, self.lease)
+            self.retried(self.store.beat, self.lease)
             self.beaten_at = now
         if now - self.kept_at > KEEP_S:
             self.keep_state()
 
-    def _outgrown(self) -> bool:
+    def _over_memory_limit(self) -> bool:
         """End a fit that holds more memory than a worker may."""
         now = time.monotonic()
-        if now - self.looked_at < LOOK_S:
+        if now - self.checked_at < CHECK_S:
             return False
-        self.looked_at = now
+        self.checked_at = now
         if self.worker.mb <= self.guard.worker_mb:
             return False
         self.worker.kill()
         reason = f"The fit needed more than the {self.guard.worker_mb:,} MB of memory that a worker may take on this server"
-        self.patiently(
+        self.retried(
             self.store.give_up, self.lease, "failed", f"{reason}: use fewer series, steps or units, or a smaller batch."
         )
         return True
 
-    def _silent(self) -> bool:
+    def _unresponsive(self) -> bool:
         """Replace a worker that has given no sign of life for long."""
         if time.monotonic() - self.heard_at < self.guard.no_progress_s:
             return False
         self.worker.kill()
         self.keep_state()
         reason = f"The worker gave no sign of life for {self.guard.no_progress_s:g} s and was ended."
-        self.patiently(self.store.put_back, self.lease, reason)
+        self.retried(self.store.put_back, self.lease, reason)
         return True
 
-    def _disobeys(self) -> bool:
+    def _past_its_stop(self) -> bool:
         """Pass on a wish to stop, the visitor's or the server's; end a worker that does not obey in time."""
         now = time.monotonic()
-        if self.told_stop_at is None:
+        if self.stop_sent_at is None:
             if now - self.began > self.guard.max_fit_s:
                 self.limit = f"The limit of {self.guard.max_fit_s:g} s per fit on this server was reached"
             if self.limit or self._stop_wanted():
                 self.worker.send(Message({"stop": self.name}))
-                self.told_stop_at = now
+                self.stop_sent_at = now
             return False
-        if now - self.told_stop_at < (LONG_GRACE_S if self.limit or self.stage in SCORING else GRACE_S):
+        if now - self.stop_sent_at < (LONG_GRACE_S if self.limit or self.stage in SCORING else GRACE_S):
             return False
         self.worker.kill()
         self.keep_state()
         if self.limit:
-            self.patiently(self.store.give_up, self.lease, "failed", f"{self.limit}, and the worker did not answer in time.")
+            self.retried(self.store.give_up, self.lease, "failed", f"{self.limit}, and the worker did not answer in time.")
         else:
             kept = f"Train goes on after epoch {self.kept}" if self.kept else "nothing is kept"
             reason = f"Stopped; the worker did not answer in time and was ended: {kept}."
-            self.patiently(self.store.give_up, self.lease, "cancelled", reason)
+            self.retried(self.store.give_up, self.lease, "cancelled", reason)
         return True
 
     def _stop_wanted(self) -> bool:
@@ -232,14 +232,14 @@ class Supervisor:
 
     def _conclude(self, outcome: Outcome) -> None:
         if outcome.ending == "failed":
-            self.patiently(self.store.give_up, self.lease, "failed", printable(outcome.reason))
+            self.retried(self.store.give_up, self.lease, "failed", printable(outcome.reason))
         elif outcome.ending == "cancelled" and self.limit:
             reason = f"{self.limit} before its first epoch had ended: take fewer series, steps or units."
-            self.patiently(self.store.give_up, self.lease, "failed", reason)
+            self.retried(self.store.give_up, self.lease, "failed", reason)
         elif outcome.ending == "cancelled":
-            self.patiently(self.store.give_up, self.lease, "cancelled", "Stopped before its first epoch had ended.")
+            self.retried(self.store.give_up, self.lease, "cancelled", "Stopped before its first epoch had ended.")
         else:
-            self.patiently(self.store.finish, self.lease, self._done(outcome))
+            self.retried(self.store.finish, self.lease, self._done(outcome))
 
     def _done(self, outcome: Outcome) -> Done:
         summary, why = outcome.summary, None

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from forecasting.experiment import NUMERICS, Experiment, Fit, WindowFit
+from pydantic import ValidationError
+
+from forecasting.experiment import NUMERICS, BadInput, Experiment, Fit, Training, WindowFit, plain
 from forecasting.experiment.formats import read_fit
 from forecasting.models import Progress, resolve
 
@@ -79,6 +81,28 @@ class RunView:
     def ended(self) -> bool:
         """Whether this run waits for nothing any more."""
         return all(fit.ended or fit.id in self.withdrawn for fit in self.fits)
+
+    def further(self, epochs: int) -> Experiment:
+        """The experiment of this run with so many epochs more than its longest fit has done.
+
+        Raises:
+            BadInput: when none of its fits has learned anything, or there would be more epochs than a fit may have.
+        """
+        done = max((len(fit.epochs) for fit in self.fits), default=0)
+        if not done:
+            raise BadInput("No fit of this run has finished an epoch: there is nothing to go on from.")
+        experiment, shares = self.experiment, {}
+        settings = experiment.training.model_dump() | {"epochs": done + epochs}
+        if experiment.training.changes_rate:
+            planned = max(fit.fit.training.epochs for fit in self.fits if fit.fit.training)
+            settings |= {"epochs": planned + epochs, "restarts": (*experiment.training.restarts, planned)}
+        if experiment.plan is None:  # there the budget was a number of epochs
+            shares = {"budget_s": None, "allotted": ()}
+        try:
+            training = Training.model_validate(settings)
+        except ValidationError as error:
+            raise plain(error) from None
+        return experiment.model_copy(update={"training": training, **shares})
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,10 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
     warning = _die_first() if sys.platform == "linux" else ""
     pipes = Pipes()
 
-    import tensorflow as tf
+    from forecasting.models.networks.runtime import devices, use_threads
 
     # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from forecasting.models.networks.program import devices
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    use_threads(threads)
     with _trouble_with_programs(programs_folder):
         _warm_up()
     gc.collect()
@@ -100,7 +95,7 @@ def _die_first() -> str:
 @contextmanager
 def _trouble_with_programs(folder: str) -> Iterator[None]:
     """Empty the folder of compiled programs when it makes trouble, and end: the next worker compiles anew."""
-    from forecasting.runs.programs import empty
+    from forecasting.runs.compile_cache import empty
 
     try:
         yield
@@ -112,11 +107,10 @@ def _trouble_with_programs(folder: str) -> Iterator[None]:
 
 def _is_about_programs(error: Exception) -> bool:
     """Whether TensorFlow could not read or write a compiled program."""
-    from tensorflow.errors import DataLossError, OutOfRangeError
+    from forecasting.models.networks.runtime import is_unreadable
+    from forecasting.runs.compile_cache import MARK
 
-    from forecasting.runs.programs import MARK
-
-    return isinstance(error, DataLossError | OutOfRangeError) or MARK in str(error)
+    return is_unreadable(error) or MARK in str(error)
 
 
 def _warm_up() -> None:

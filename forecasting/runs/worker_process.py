@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from forecasting.runs.compile_cache import usable
 from forecasting.runs.job import Message
 from forecasting.runs.machine import rss_mb
-from forecasting.runs.programs import usable
 
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = 7
+COMPILED = 7
 """So many of the last programs are still with a worker: it keeps eight, and its warm-up has one."""
 
 
@@ -57,8 +57,8 @@ class WorkerProcess:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.devices: list[str] = []
-        self.programs: deque[str] = deque(maxlen=PROGRAMS)
-        """The programs that it has compiled, as `Fit.program` names them."""
+        self.compiled: deque[str] = deque(maxlen=COMPILED)
+        """The programs that it has compiled, as `Fit.compile_key` names them."""
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.Queue[Message] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=20)
@@ -138,7 +138,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process, whatever it is doing."""
         process, self._process = self._process, None
-        self.programs.clear()
+        self.compiled.clear()
         if process is None:
             return
         log.debug("worker %s ends", process.pid)

@@ -20,16 +20,18 @@ from forecasting.data import Split, Windows, load
 from forecasting.evaluation.fits import window_fits
 from forecasting.evaluation.windows import run_fit
 from forecasting.experiment import Experiment, ModelChoice, Training, Waves, WindowFit
+from forecasting.models import MODELS as REGISTERED
 from forecasting.models import Control
+from forecasting.models.convolutional import WaveNet
+from forecasting.models.linear import LinearTrained
+from forecasting.models.neural import GRU, LSTM, DeepRNN, SimpleRNN1
 
 if TYPE_CHECKING:
     from keras import layers
 
-MODELS = ("linear_sgd", "simple_rnn", "deep_rnn", "lstm", "gru", "wavenet")
-
 
 def measure(
-    epochs: int = 5, rounds: int = 2, n_series: int = 10_000, models: tuple[str, ...] = MODELS
+    epochs: int = 5, rounds: int = 2, n_series: int = 10_000, models: tuple[str, ...] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Train every model by Keras and here, in turns; a row per model as it is done.
 
@@ -48,7 +50,7 @@ def measure(
         ProcessPoolExecutor(1, spawn) as keras,
         ProcessPoolExecutor(1, spawn, _as_a_worker) as here,
     ):
-        for name in models:
+        for name in models or MODELS:
             cold_s, warm_s = (here.submit(_start, name, n_series).result() for _ in range(2))
             theirs, ours = [], []
             for seed in range(1, rounds + 1):
@@ -87,7 +89,7 @@ def _as_a_worker() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    run_fit(_fit("linear_sgd", 20, 1, 0))
+    run_fit(_fit(LinearTrained.name, 20, 1, 0))
 
 
 def _start(name: str, n_series: int) -> float:
@@ -118,7 +120,7 @@ def _by_keras(name: str, n_series: int, epochs: int, seed: int) -> tuple[list[fl
     tf.get_logger().setLevel("ERROR")  # it warns that every network is compiled anew
     split, ended = _data(n_series), []
     keras.utils.set_random_seed(seed)
-    network = keras.Sequential([keras.Input((None if name != "linear_sgd" else 50, 1)), *NETWORKS[name]()])
+    network = keras.Sequential([keras.Input((None if REGISTERED[name].variable_length else 50, 1)), *NETWORKS[name]()])
     network.compile(optimizer="adam", loss="mse")
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, **__: ended.append(time.perf_counter()))
     (x, y), valid = _lesson(name, split.train), _lesson(name, split.valid)
@@ -130,7 +132,9 @@ def _by_keras(name: str, n_series: int, epochs: int, seed: int) -> tuple[list[fl
 
 def _lesson(name: str, part: Windows) -> tuple[np.ndarray, np.ndarray]:
     """What Keras is given: a network from sequence to sequence learns the next value at every step."""
-    return (part.x, part.y) if name != "wavenet" else (part.x, np.concatenate([part.x[:, 1:], part.y_path[:, :1]], axis=1))
+    if not REGISTERED[name].return_sequences:
+        return part.x, part.y
+    return part.x, np.concatenate([part.x[:, 1:], part.y_path[:, :1]], axis=1)
 
 
 def _linear() -> "list[layers.Layer]":
@@ -169,11 +173,12 @@ def _wavenet() -> "list[layers.Layer]":
 
 
 NETWORKS: "dict[str, Callable[[], list[layers.Layer]]]" = {
-    "linear_sgd": _linear,
-    "simple_rnn": _one_neuron,
-    "deep_rnn": _deep,
-    "lstm": lambda: _gated("LSTM"),
-    "gru": lambda: _gated("GRU"),
-    "wavenet": _wavenet,
+    LinearTrained.name: _linear,
+    SimpleRNN1.name: _one_neuron,
+    DeepRNN.name: _deep,
+    LSTM.name: lambda: _gated("LSTM"),
+    GRU.name: lambda: _gated("GRU"),
+    WaveNet.name: _wavenet,
 }
 """The models of the bench, as the chapter would write them with Keras."""
+MODELS = tuple(NETWORKS)

@@ -17,7 +17,7 @@ SEEDS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
-class Row:
+class Line:
     """One line of the table.
 
     Attributes:
@@ -69,7 +69,7 @@ class Row:
         return [self.experiment((1,), data_seed) for data_seed in range(42, 42 + n)]
 
 
-def line_of(row: Row, summaries: Sequence[dict]) -> dict:
+def line_of(row: Line, summaries: Sequence[dict]) -> dict:
     """A line of the table as it was measured: medians over the seeds, from `Result.summary` of each."""
     scores = [summary["valid_mse"] for summary in summaries]
     return {
@@ -86,14 +86,14 @@ def line_of(row: Row, summaries: Sequence[dict]) -> dict:
 
 
 SEQUENCE = {"sequence_to": "sequence"}
-ROWS = (
-    Row("next-naive", "next", "Naive", "naive", text_mse=0.020, notebook_mse=0.0202),
-    Row("next-linear", "next", "Linear, trained", "linear_sgd", text_mse=0.004, notebook_mse=0.00417),
-    Row("next-exact", "next", "Linear, least squares", "linear"),
-    Row("next-neuron", "next", "SimpleRNN(1)", "simple_rnn", text_mse=0.014, notebook_mse=0.0109),
-    Row("next-deep", "next", "Deep RNN", "deep_rnn", text_mse=0.003, notebook_mse=0.00291),
-    Row("next-dense", "next", "Deep RNN, dense output", "deep_rnn_dense", notebook_mse=0.00262),
-    Row(
+LINES = (
+    Line("next-naive", "next", "Naive", "naive", text_mse=0.020, notebook_mse=0.0202),
+    Line("next-linear", "next", "Linear, trained", "linear_sgd", text_mse=0.004, notebook_mse=0.00417),
+    Line("next-exact", "next", "Linear, least squares", "linear"),
+    Line("next-neuron", "next", "SimpleRNN(1)", "simple_rnn", text_mse=0.014, notebook_mse=0.0109),
+    Line("next-deep", "next", "Deep RNN", "deep_rnn", text_mse=0.003, notebook_mse=0.00291),
+    Line("next-dense", "next", "Deep RNN, dense output", "deep_rnn_dense", notebook_mse=0.00262),
+    Line(
         "ten-naive",
         "ten",
         "Naive",
@@ -102,9 +102,9 @@ ROWS = (
         notebook_mse=0.257,
         note="The baseline of the text had seen the first of the ten values.",
     ),
-    Row("ten-linear", "ten", "Linear, trained", "linear_sgd", text_mse=0.0188, notebook_mse=0.0187),
-    Row("ten-exact", "ten", "Linear, least squares", "linear"),
-    Row(
+    Line("ten-linear", "ten", "Linear, trained", "linear_sgd", text_mse=0.0188, notebook_mse=0.0187),
+    Line("ten-exact", "ten", "Linear, least squares", "linear"),
+    Line(
         "ten-iterated",
         "ten",
         "Deep RNN, one step at a time",
@@ -115,8 +115,8 @@ ROWS = (
         mixed_grids=True,
         note="As in the text it is trained on series over 51 points, and scored on series over 60.",
     ),
-    Row("ten-vector", "ten", "Deep RNN, sequence to vector", "deep_rnn_dense", notebook_mse=0.0085),
-    Row(
+    Line("ten-vector", "ten", "Deep RNN, sequence to vector", "deep_rnn_dense", notebook_mse=0.0085),
+    Line(
         "ten-sequence",
         "ten",
         "Deep RNN, sequence to sequence",
@@ -125,7 +125,7 @@ ROWS = (
         notebook_mse=0.0096,
         learning_rate=0.01,
     ),
-    Row(
+    Line(
         "ten-batch",
         "ten",
         "… with batch normalisation",
@@ -133,7 +133,7 @@ ROWS = (
         SEQUENCE | {"normalisation": "batch"},
         notebook_mse=0.0164,
     ),
-    Row(
+    Line(
         "ten-layer",
         "ten",
         "… with layer normalisation",
@@ -142,8 +142,8 @@ ROWS = (
         notebook_mse=0.0121,
         learning_rate=0.01,
     ),
-    Row("ten-lstm", "ten", "LSTM, sequence to sequence", "lstm", SEQUENCE, notebook_mse=0.0086),
-    Row("ten-gru", "ten", "GRU, sequence to sequence", "gru", SEQUENCE, notebook_mse=0.0103),
-    Row("ten-conv", "ten", "Conv1D + GRU", "conv_gru", notebook_mse=0.0080),
-    Row("ten-wavenet", "ten", "WaveNet", "wavenet", notebook_mse=0.0072, learning_rate=0.002),
+    Line("ten-lstm", "ten", "LSTM, sequence to sequence", "lstm", SEQUENCE, notebook_mse=0.0086),
+    Line("ten-gru", "ten", "GRU, sequence to sequence", "gru", SEQUENCE, notebook_mse=0.0103),
+    Line("ten-conv", "ten", "Conv1D + GRU", "conv_gru", notebook_mse=0.0080),
+    Line("ten-wavenet", "ten", "WaveNet", "wavenet", notebook_mse=0.0072, learning_rate=0.002),
 )

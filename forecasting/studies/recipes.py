@@ -11,7 +11,7 @@ RECIPES = {
 }
 
 
-def choice(name: str, recipe: str) -> ModelChoice:
+def model_by_recipe(name: str, recipe: str) -> ModelChoice:
     """A model with the parameters that a recipe gives it: the chapter leaves all at their defaults."""
     model = MODELS[name](**MODELS[name].tuned if recipe == "tuned" else {})
     return ModelChoice(name=name, params=model.model_dump(mode="json", exclude_defaults=True))
@@ -22,7 +22,7 @@ def experiment(recipe: str) -> Experiment:
     if recipe == "chapter":
         return Experiment()
     names = ("naive", "linear", "deep_rnn_dense", "gru", "ensemble", "oracle")
-    return Experiment(models=tuple(choice(name, recipe) for name in names), training=RECIPES[recipe])
+    return Experiment(models=tuple(model_by_recipe(name, recipe) for name in names), training=RECIPES[recipe])
 
 
 def recipe_of(training: Training, models: Sequence[Model]) -> str | None:
@@ -31,7 +31,7 @@ def recipe_of(training: Training, models: Sequence[Model]) -> str | None:
     networks = [model for model in models if model.trained]
     for recipe, its in RECIPES.items():
         if training == its.model_copy(update=ends) and all(
-            model == resolve(choice(model.name, recipe)) for model in networks
+            model == resolve(model_by_recipe(model.name, recipe)) for model in networks
         ):
             return recipe
     return None

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dashboard.views.guide_steps import STEPS
-from forecasting.studies.chapter import ROWS
+from forecasting.studies.chapter import LINES
 from tests.browser.conftest import Dashboard, open_page, shoot
 
 
@@ -37,4 +37,4 @@ def test_a_step_opens_in_the_lab_with_its_settings_and_its_results(dashboard: Da
 
 
 def test_every_line_of_the_chapters_table_is_on_the_way():
-    assert {key for step in STEPS for key in step.rows} == {row.key for row in ROWS}
+    assert {key for step in STEPS for key in step.rows} == {row.key for row in LINES}

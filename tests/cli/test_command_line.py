@@ -346,7 +346,7 @@ def test_chapter_works_on_its_own_runs_alone(small, tmp_path):
     store = Store(database)
     run_id = store.start_run(small("naive", "simple_rnn"), "a stranger")
     two_rows = (
-        "from forecasting.cli import app, studies; studies.ROWS = studies.ROWS[1:3]; "
+        "from forecasting.cli import app, studies; studies.LINES = studies.LINES[1:3]; "
         f"app.app(['chapter', '--seeds', '1', '--json', '--slots', '2', '--database', {database!r}])"
     )
     done = subprocess.run(

@@ -4,12 +4,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dashboard.chart import Theme
 from dashboard.drawings import drawing
-from dashboard.figures import Look
 from forecasting import ModelChoice
 from forecasting.models import MODELS, resolve
 
-COLOURS = Look("#FFFFFF", "#111111", "#222222", "#333333", ("#444444",))
+COLOURS = Theme("#FFFFFF", "#111111", "#222222", "#333333", ("#444444",))
 SVG = "{http://www.w3.org/2000/svg}"
 
 

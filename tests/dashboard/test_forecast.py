@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import service
-from dashboard.outlook import outlook_of, scores_of
+from dashboard.forecast_state import forecast_state_of, scores_of
 from dashboard.state import encode
-from dashboard.views.look import LOOKS
+from dashboard.views.diagnostics import LOOKS
 from dashboard.words import part_of
 from forecasting import Experiment, ModelChoice, Sample
 from forecasting.experiment import BadInput, Plan, Upload, Waves
@@ -99,11 +99,11 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
     assert "GRU was left out: " in texts(shared) and "are too few for a network to learn from" in texts(shared)
     names = (*models, "ensemble")
     alone = forecast(read_panel(SMALL.source), asked(PLAN, names))
-    made = outlook_of(run.experiment).forecast
+    made = forecast_state_of(run.experiment).forecast
     assert made is not None and made.chosen == alone.chosen
     names = {name: name for name in alone.ahead}
     pd.testing.assert_frame_equal(made.frame(names, (80, 95)), alone.frame(names, (80, 95)))
-    table = scores_of(outlook_of(run.experiment)).set_index("Model")
+    table = scores_of(forecast_state_of(run.experiment)).set_index("Model")
     assert shared.metric[0].value == MODELS[alone.chosen].title
     assert table.loc["Theta", "MASE"] == pytest.approx(alone.tested.scores()["theta"]["mase"])
     assert "lowest error" in texts(shared) and "chance" in texts(shared)

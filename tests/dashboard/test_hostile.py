@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from dashboard import service
+from dashboard import actions, service
 from dashboard.state import encode
 from dashboard.words import escaped
 from forecasting import BadInput, Experiment, ModelChoice, Sample, Task, Training, Waves
@@ -268,9 +268,9 @@ def test_a_run_is_not_continued_beyond_the_limit_and_its_title_marks_nothing_up(
 def test_a_file_that_is_too_large_or_finds_no_room_is_refused_in_words(limited):
     limited(max_upload_mb=2, max_stored_mb=1)
     with pytest.raises(BadInput, match=r"The file has 2.1 MB, and this server takes 2 MB: cut it down\."):
-        service.add_upload("ann", "a.csv", bytes(2_100_000))
+        actions.add_upload("ann", "a.csv", bytes(2_100_000))
     with pytest.raises(BadInput, match=r"The 1 MB that this server keeps are full"):
-        service.add_upload("ann", "a.csv", bytes(1_900_000))
+        actions.add_upload("ann", "a.csv", bytes(1_900_000))
 
 
 def test_a_wrong_setting_of_the_server_is_the_one_thing_on_the_page(limited, monkeypatch):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import service
+from dashboard import actions, computed, service
+from dashboard.chart import Theme
 from dashboard.curves import live_chart
-from dashboard.figures import Look
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
@@ -23,7 +23,7 @@ from forecasting.evaluation.windows import combine
 from forecasting.models import resolve
 from forecasting.runs.budget import allotted
 from forecasting.runs.views import RunView
-from forecasting.studies.recipes import RECIPES, choice
+from forecasting.studies.recipes import RECIPES, model_by_recipe
 
 APP = Path(__file__).parents[2] / "dashboard" / "page.py"
 SMALL = Experiment(source=Waves(n_series=100), task=Task(input_size=8), training=Training(epochs=2))
@@ -162,7 +162,7 @@ def test_a_network_fills_in_what_is_hidden_before_anything_is_scored(finished):
     page.run()
     learned = run.fits[0].result["valid_fill_mse"]
     assert page.dataframe[1].value["MSE"][2] == learned == run.fits[1].result["valid_fill_mse"]
-    stored = service.stored_forecasts(run.fits[0].id, run.fits[0].ended_at)["filled"]
+    stored = computed.stored_forecasts(run.fits[0].id, run.fits[0].ended_at)["filled"]
     drawn = {trace["name"]: trace for trace in plot(page, "forecast")["data"]}["filled in"]
     shown = [value for value in numbers(drawn["y"]) if np.isfinite(value)]
     assert shown == pytest.approx(stored[: len(shown)].tolist())
@@ -187,7 +187,7 @@ def test_a_recipe_sets_the_training_and_the_networks_and_says_when_it_is_left():
     assert not page.exception and any("Tuned settings" in found.value for found in page.caption)
     asked = decode(address(page)["e"])
     assert (asked.training, asked.seeds) == (RECIPES["tuned"], (42,))
-    assert asked.models == tuple(choice(name, "tuned") for name in ("naive", "linear", "simple_rnn", "deep_rnn"))
+    assert asked.models == tuple(model_by_recipe(name, "tuned") for name in ("naive", "linear", "simple_rnn", "deep_rnn"))
     next(box for box in page.number_input if box.label == "Clip gradients").set_value(2.0).run()
     assert any("are your own" in found.value for found in page.caption)
     assert decode(address(page)["e"]).training.clip_norm == 2
@@ -435,7 +435,7 @@ def test_too_many_values_are_refused_before_they_are_made():
 
 def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_complaint():
     days = "".join(f"2024-{1 + i // 28:02d}-{1 + i % 28:02d},{-200 if i % 9 == 4 else i % 7}\n" for i in range(28))
-    upload_id = service.add_upload("ann", "days.csv", f"date,y\n{days}".encode())
+    upload_id = actions.add_upload("ann", "days.csv", f"date,y\n{days}".encode())
     page = open_lab(Experiment(source=Upload(upload_id=upload_id), task=Task(input_size=4), models=SMALL.models[:2]))
     assert any("28 rows; times: date; daily" in found.value for found in page.caption)
     assert any("-200 occurs 3 times" in found.value.replace("\\", "") for found in page.caption)
@@ -466,6 +466,6 @@ def test_examples_and_the_chapters_settings_are_one_click():
 
 def test_the_axis_of_a_live_chart_ends_with_the_epochs_that_a_time_budget_came_to():
     experiment = allotted(Experiment(source=Waves(n_series=100), models=(ModelChoice(name="simple_rnn"),), budget_s=10))
-    fit, colours = window_fits(experiment)[-1], Look("", "", "", "", ("#888888", "#0000ff"))
+    fit, colours = window_fits(experiment)[-1], Theme("", "", "", "", ("#888888", "#0000ff"))
     chart = live_chart([Fits(resolve(fit.model), [Outcome(fit, None, None)])], colours)
     assert chart["xAxis"]["max"] == experiment.allotted[0].epochs > 20

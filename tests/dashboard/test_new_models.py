@@ -78,6 +78,12 @@ def test_in_the_lab(eventually):
     assert table["Validation MSE"].notna().all()
     assert {"Historic average, 4 windows", "One hidden layer, 3"} <= set(table.index)
     assert table.loc["One hidden layer, 3", "Parameters"] == 9 * 3 + 4
+    for button in [button for button in page.button if button.label == "Add a variant"]:
+        button.click()
+    page.run()
+    assert not page.exception
+    variants = {"Historic average, 8 windows", "One hidden layer, 6"}
+    assert variants <= set(page.dataframe[0].value["Model"])
 
 
 def test_on_the_forecast_page(eventually):

@@ -34,11 +34,11 @@ def content(rows: int = N, holed: int | None = None) -> bytes:
 
 ALONE = Upload(upload_id="a" * 20, value=("follower",))
 BESIDE = ALONE.model_copy(update={"past_covariates": ("leader",)})
-TOGETHER = Upload(upload_id="a" * 20, value=("follower", "leader"), multivariate=True)
+SEVERAL = Upload(upload_id="a" * 20, value=("follower", "leader"), multivariate=True)
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "window"])
-@pytest.mark.parametrize("source", [BESIDE, TOGETHER])
+@pytest.mark.parametrize("source", [BESIDE, SEVERAL])
 def test_windows_hold_every_channel_in_its_own_scale(source: Source, scaling: str):
     task = Task(input_size=6, target="all_h", h=3, scaling=scaling)
     split = load(source, task, lambda _: content())
@@ -71,7 +71,7 @@ def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("source", "name"), [(BESIDE, "linear"), (TOGETHER, "linear"), (TOGETHER, "gru")])
+@pytest.mark.parametrize(("source", "name"), [(BESIDE, "linear"), (SEVERAL, "linear"), (SEVERAL, "gru")])
 def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, name: str):
     plan = Plan(h=LEAD, n_windows=6, input_size=10)
     alone = made_by(read_panel(ALONE, lambda _: content()), plan, name)
@@ -85,7 +85,7 @@ def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, 
 
 
 def test_columns_seen_together_are_all_forecast_in_their_places():
-    panel = read_panel(TOGETHER, lambda _: content())
+    panel = read_panel(SEVERAL, lambda _: content())
     assert panel.ids == ["follower", "leader"] and panel.n_targets == 2
     made = forecast(panel, asked(Plan(h=LEAD, n_windows=3, input_size=10), ("naive", "linear")))
     means = {
@@ -105,7 +105,7 @@ def test_nothing_that_comes_later_is_seen_in_a_column_beside():
     assert not np.allclose(one.y_hat[1], other.y_hat[1])
 
 
-@pytest.mark.parametrize("source", [BESIDE, TOGETHER])
+@pytest.mark.parametrize("source", [BESIDE, SEVERAL])
 def test_a_hole_in_one_channel_costs_the_windows_that_hold_it_or_is_filled_in(source: Upload):
     task = Task(input_size=6, target="all_h", h=3)
     whole, holed = (load(source, task, lambda _, k=k: content(holed=k)) for k in (None, 100))
@@ -179,7 +179,7 @@ def test_a_transform_is_for_what_is_forecast_and_columns_beside_may_be_below_zer
     np.testing.assert_allclose(split.train.seen(1)[0], LEADER[:6], atol=1e-3)
     assert np.isnan(split.train.lmbda[0, 1]) and split.train.lmbda[0, 0] == 0
     with pytest.raises(BadInput, match="leader"):
-        load(TOGETHER, task, lambda _: content())
+        load(SEVERAL, task, lambda _: content())
 
 
 @pytest.mark.slow

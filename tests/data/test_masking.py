@@ -1,4 +1,4 @@
-"""Values hidden from look-backs, and what is put in their place."""
+"""Values masked in look-backs, and what is put in their place."""
 
 import numpy as np
 import pandas as pd
@@ -18,17 +18,17 @@ def task(**settings):
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
 @pytest.mark.parametrize(("kind", "length"), [("random", None), ("gaps", 4), ("gaps", 10)])
 def test_the_share_that_is_asked_for_is_hidden_in_gaps_of_the_length_asked_for(share, kind, length):
-    hidden = random_mask((2_000, 200, 1), task(masked=share, masking=kind, gap_length=length or 10), seed=0)[:, :, 0]
-    assert hidden.mean() == pytest.approx(share, rel=0.05)
-    begins = hidden[:, 1:] & ~hidden[:, :-1]
+    masked = random_mask((2_000, 200, 1), task(masked=share, masking=kind, gap_length=length or 10), seed=0)[:, :, 0]
+    assert masked.mean() == pytest.approx(share, rel=0.05)
+    begins = masked[:, 1:] & ~masked[:, :-1]
     expected = 1 / (1 - share) if length is None else length
-    assert hidden[:, 1:].sum() / begins.sum() == pytest.approx(expected, rel=0.1)
+    assert masked[:, 1:].sum() / begins.sum() == pytest.approx(expected, rel=0.1)
 
 
 def test_something_always_stays_known_and_every_channel_has_holes_of_its_own():
-    hidden = random_mask((500, 3, 2), task(masked=0.8), seed=0)
-    assert not hidden.all(axis=1).any()
-    assert (hidden[:, :, 0] != hidden[:, :, 1]).any()
+    masked = random_mask((500, 3, 2), task(masked=0.8), seed=0)
+    assert not masked.all(axis=1).any()
+    assert (masked[:, :, 0] != masked[:, :, 1]).any()
 
 
 @pytest.mark.parametrize("kind", ["random", "gaps"])
@@ -42,11 +42,11 @@ def test_longer_look_backs_have_the_same_holes_at_their_end(kind):
 def test_what_is_filled_in_is_what_pandas_fills_in():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(50, 20, 2))
-    hidden = random_mask(x.shape, task(masking="gaps", gap_length=5), seed=3)
+    masked = random_mask(x.shape, task(masking="gaps", gap_length=5), seed=3)
     for i in range(2):
-        rows = pd.DataFrame(np.where(hidden, np.nan, x)[:, :, i])
-        np.testing.assert_allclose(forward(x, hidden)[:, :, i], rows.ffill(axis=1).bfill(axis=1))
-        np.testing.assert_allclose(interpolation(x, hidden)[:, :, i], rows.interpolate(axis=1, limit_direction="both"))
+        rows = pd.DataFrame(np.where(masked, np.nan, x)[:, :, i])
+        np.testing.assert_allclose(forward(x, masked)[:, :, i], rows.ffill(axis=1).bfill(axis=1))
+        np.testing.assert_allclose(interpolation(x, masked)[:, :, i], rows.interpolate(axis=1, limit_direction="both"))
 
 
 @pytest.mark.parametrize("source", [SOURCE, SOURCE.model_copy(update={"n_channels": 3}), Sample(name="sunspots")])

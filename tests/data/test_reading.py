@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.data import series_of
-from forecasting.data.reading import SUMMARY, Choices, bounds, read
+from forecasting.data.reading import SUMMARY, ReadOptions, bounds, read
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
 from forecasting.panels import read_panel
@@ -33,9 +33,9 @@ def days(*values):
     return text([f"{day:%Y-%m-%d},{value}" for day, value in zip(DAYS, values, strict=False)])
 
 
-def refusal(content, **choices):
+def refusal(content, **options):
     with pytest.raises(BadInput) as caught:
-        read(content, Choices(**choices))
+        read(content, ReadOptions(**options))
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -67,21 +67,21 @@ def test_every_trap_is_read_as_its_note_says(name):
     assert {key: found[key] for key in wanted} == wanted
 
 
-# --------------------------------------------------------------------------------------------------------------- choices
+# --------------------------------------------------------------------------------------------------------------- options
 
 
 def test_day_or_month_first_is_read_as_the_visitor_says():
     content = (TRAPS / "ambiguous.csv").read_bytes()
-    by_day, by_month = (read(content, Choices(day_first=way)).summary() for way in (True, False))
+    by_day, by_month = (read(content, ReadOptions(day_first=way)).summary() for way in (True, False))
     assert (by_day["frequency"], by_day["last"][0]) == ("MS", "2024-12-01")
     assert (by_month["frequency"], by_month["last"][0]) == ("D", "2024-01-12")
 
 
 def test_columns_are_those_that_the_visitor_names():
     content = (TRAPS / "long.csv").read_bytes()
-    reading = read(content, Choices(time=("date",), value=("sales",), id=("store", "item")))
+    reading = read(content, ReadOptions(time=("date",), value=("sales",), id=("store", "item")))
     assert reading.frame["unique_id"].unique().tolist() == ["1 · apples", "1 · pears", "2 · apples"]
-    assert read(content, Choices(id=("store",))).duplicates == 20
+    assert read(content, ReadOptions(id=("store",))).duplicates == 20
     assert "no column 'price'" in refusal(content, value=("price",))
     assert "no numbers" in refusal(content, value=("item",), id=("store",))
 
@@ -89,7 +89,7 @@ def test_columns_are_those_that_the_visitor_names():
 def test_a_number_that_stands_for_missing_is_missing_once_the_visitor_says_so():
     content = (TRAPS / "sentinel.csv").read_bytes()
     assert read(content).summary()["missing"] == 0
-    assert read(content, Choices(missing=(-200.0,))).summary()["missing"] == 3
+    assert read(content, ReadOptions(missing=(-200.0,))).summary()["missing"] == 3
 
 
 def test_a_column_whose_times_cannot_be_read_is_named():

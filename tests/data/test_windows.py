@@ -273,8 +273,8 @@ def test_a_look_back_that_never_changes_is_scaled_by_its_size():
     assert loc[:, 0].tolist() == pytest.approx([5, 0, 0.1]) and scale[:, 0].tolist() == [5, 1, 1]
 
 
-def test_scaling_by_each_window_is_refused_where_it_would_tell_of_hidden_values():
-    with pytest.raises(ValueError, match="would tell of its hidden values"):
+def test_scaling_by_each_window_is_refused_where_it_would_reveal_masked_values():
+    with pytest.raises(ValueError, match="would reveal the masked values"):
         Task(scaling="window", masked=0.2)
 
 

@@ -137,3 +137,12 @@ def test_naive_repeats_the_last_value():
     y_hat = resolve(ModelChoice(name="naive")).fit(split, Control()).fitted.predict(split.test.x)
     for i in range(len(split.test)):
         assert y_hat[i].tolist() == [split.test.x[i, 7, 0]] * 3
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.model_fields])
+def test_a_variant_is_another_model_and_so_is_a_variant_of_it(name):
+    labels, params = [], resolve(ModelChoice(name=name)).model_dump()
+    for _ in range(3):
+        labels.append(resolve(ModelChoice(name=name, params=params)).label)
+        params = MODELS[name].variant(params)
+    assert labels[0] != labels[1] != labels[2], labels

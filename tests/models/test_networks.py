@@ -10,7 +10,7 @@ from forecasting.data import load
 from forecasting.experiment import ModelChoice, Task, Waves
 from forecasting.models import Control, Shape, resolve
 from forecasting.models.networks.cells import CausalConvolution
-from forecasting.models.neural import REACHES, Activation
+from forecasting.models.neural import OUTPUT_RANGES, Activation
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 9, 1)).astype("float32")
@@ -148,7 +148,7 @@ def test_networks_know_how_far_their_forecasts_can_reach(name, params, reach):
 
 @pytest.mark.parametrize("activation", get_args(Activation))
 def test_every_activation_stays_within_the_range_that_is_given_for_it(activation):
-    low, high = REACHES[activation]
+    low, high = OUTPUT_RANGES[activation]
     values = np.asarray(keras.activations.get(activation)(np.linspace(-50, 50, 2_001, dtype="float32")))
     assert values.min() >= low and values.max() <= high
     assert low == -np.inf or values.min() == pytest.approx(low, abs=1e-3)

@@ -143,14 +143,14 @@ def test_a_worker_killed_outside_of_training_is_replaced_and_its_fit_finishes(la
 @pytest.fixture
 def states(monkeypatch) -> list[int]:
     """Of the states that workers tell their supervisors, the epochs."""
-    told, report = [], Supervisor._report
+    header, report = [], Supervisor._report
 
     def listening(self: Supervisor, messages: list) -> None:
         report(self, messages)
-        told.extend(message.header["epochs"] for message in messages if message.header["event"] == "state")
+        header.extend(message.header["epochs"] for message in messages if message.header["event"] == "state")
 
     monkeypatch.setattr(Supervisor, "_report", listening)
-    return told
+    return header
 
 
 def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_an_undisturbed_one(lab, small, states):

@@ -412,7 +412,7 @@ def test_workers_warm_up_when_they_are_told_to_and_not_before(store, eventually)
 
 
 class Stuck:
-    """A store that does not answer before it is told to."""
+    """A store that does not answer before it is header to."""
 
     def __init__(self) -> None:
         self.asked, self.let_go = threading.Semaphore(0), threading.Event()

@@ -290,7 +290,7 @@ def log() -> Iterator[logging.Logger]:
     logger.setLevel(before[2])
 
 
-def told(stream: io.StringIO) -> list[dict]:
+def header(stream: io.StringIO) -> list[dict]:
     """What a log of JSON lines holds: one object per line, and nothing between."""
     text = stream.getvalue()
     assert text.endswith("\n")
@@ -304,7 +304,7 @@ def test_json_logs_have_one_object_per_line_whatever_is_said(log):
     nasty = 'two\nlines\r\nand \u2028 "quotes" \x1b[31m \x00 \ud800 {"level": "ERROR"}'
     log.getChild("runs").warning("said: %s", nasty, extra={"run": "one\nrun", "odd": {1, 2}})
     log.info("quiet")
-    first, second = told(stream)
+    first, second = header(stream)
     assert first["message"] == f"said: {nasty}"
     assert (first["level"], first["logger"], first["run"]) == ("WARNING", "forecasting.runs", "one\nrun")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first["at"])
@@ -317,7 +317,7 @@ def test_json_logs_hold_exceptions_in_the_same_line(log):
         raise ValueError("a\nb")
     except ValueError:
         log.exception("it failed", extra={"fit": "abc"})
-    (line,) = told(stream)
+    (line,) = header(stream)
     assert (line["message"], line["level"], line["fit"]) == ("it failed", "ERROR", "abc")
     assert line["error"].startswith("Traceback") and line["error"].endswith("ValueError: a\nb")
 
@@ -334,7 +334,7 @@ def test_the_level_is_held_and_a_second_call_replaces_the_first(log):
     log.info("quiet")
     log.warning("loud")
     assert first.getvalue() == ""
-    assert [line["message"] for line in told(second)] == ["loud"]
+    assert [line["message"] for line in header(second)] == ["loud"]
 
 
 @pytest.mark.usefixtures("log")
@@ -342,7 +342,7 @@ def test_runs_and_fits_say_in_the_log_who_they_are(lab, small):
     logs.set_up("INFO", "json", stream := io.StringIO())
     run = lab.ended(lab.start(small("naive", "linear")))
     lab.eventually(lambda: stream.getvalue().count(f"of run {run.id}") == 4)
-    lines = told(stream)
+    lines = header(stream)
     (asked,) = [line for line in lines if "was asked for" in line["message"]]
     assert (asked["run"], asked["fits"]) == (run.id, [fit.id for fit in run.fits])
     for fit in run.fits:

@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from forecasting.data.reading import Choices, read
+from forecasting.data.reading import ReadOptions, read
 from forecasting.data.reading.times import DayOrMonth
 from forecasting.data.reading.wire import Refusal
 from forecasting.experiment import BadInput
@@ -69,8 +69,11 @@ def test_what_comes_through_the_process_is_what_read_gives(readers, name):
 
 
 def test_the_choices_go_along_and_columns_of_all_kinds_come_back(readers):
-    content, choices = (TRAPS / "long.csv").read_bytes(), Choices(("date",), ("sales",), ("store", "item"), True, (-1.5,))
-    away, here = readers.read(content, choices), read(content, choices)
+    content, options = (
+        (TRAPS / "long.csv").read_bytes(),
+        ReadOptions(("date",), ("sales",), ("store", "item"), True, (-1.5,)),
+    )
+    away, here = readers.read(content, options), read(content, options)
     pd.testing.assert_frame_equal(away.frame, here.frame)
     assert away.frame["unique_id"].cat.ordered and away.frame["ds"].dtype == "datetime64[ns]"
     assert away.id_columns == ["store", "item"]
@@ -229,10 +232,10 @@ HEADER = 'import json; head = json.dumps({}).encode(); answer = len(head).to_byt
     ids=["pickle", "nothing", "zeros", "huge", "types", "list", "no-object", "empty", "no-table"],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_a_plain_refusal_and_a_new_process(limited, monkeypatch, answer):
-    told = f"import sys, time; {answer}; sys.stdout.buffer.write(answer); sys.stdout.flush(); time.sleep(0.3)"
+    header = f"import sys, time; {answer}; sys.stdout.buffer.write(answer); sys.stdout.flush(); time.sleep(0.3)"
     readers = limited()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "COMMAND", (sys.executable, "-c", told))
+        patch.setattr(module, "COMMAND", (sys.executable, "-c", header))
         readers.warm_up()
         before = readers.pids
         with pytest.raises(BadInput, match=r"^The process that reads files failed at this one: try again"):
@@ -284,13 +287,13 @@ def test_a_reader_ends_when_its_parent_was_killed(eventually, state):
 def test_the_pages_process_does_not_read_a_file_itself(database_url):
     code = f"""
 from unittest.mock import patch
-from dashboard import service
+from dashboard import computed, service
 from forecasting.experiment import BadInput
 def refuse(*args): raise SystemExit("the page has read a file itself")
 with patch("forecasting.data.reading.read_table", refuse), patch("forecasting.data.reading.tables.read_table", refuse):
-    assert len(service.reader({CLEAN!r}).frame) == 20
+    assert len(computed.reader({CLEAN!r}).frame) == 20
     ambiguous = open({str(TRAPS / "ambiguous.csv")!r}, "rb").read()
-    print(*service.columns_of(service.store().add_upload("ann", "a.csv", ambiguous, service.settings().quota)))
+    print(*computed.columns_of(service.store().add_upload("ann", "a.csv", ambiguous, service.settings().quota)))
 """
     environment = {**os.environ, "FORECASTING_DATABASE_URL": database_url}
     done = subprocess.run(

@@ -96,7 +96,7 @@ def test_sqlite_files_are_made_together_with_their_folder(tmp_path, small):
 
 
 def test_deleting_a_fit_takes_its_epochs_along(store, database_url, small):
-    """SQLite heeds foreign keys only when it is told to, on every connection."""
+    """SQLite heeds foreign keys only when it is header to, on every connection."""
     from forecasting.models import Progress
 
     store.start_run(small("naive"), "somebody")

@@ -6,7 +6,7 @@ import pytest
 from forecasting import BadInput, ModelChoice, Task, Waves, fits_of, run_fit
 from forecasting.data import load
 from forecasting.models import Control, resolve
-from forecasting.studies.chapter import ROWS, line_of
+from forecasting.studies.chapter import LINES, line_of
 
 NEXT, TEN = Task(input_size=50, target="next"), Task(input_size=50, target="all_h", h=10)
 
@@ -59,7 +59,7 @@ def test_series_on_a_grid_that_ends_after_one_step_teach_nothing_about_ten():
         validation_mse("linear", load(Waves(n_series=100, train_n_steps=51), TEN))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.model in ("naive", "linear")], ids=lambda row: row.key)
+@pytest.mark.parametrize("row", [row for row in LINES if row.model in ("naive", "linear")], ids=lambda row: row.key)
 def test_the_exact_rows_of_the_table_over_twenty_draws_of_the_data(row):
     line = line_of(row, [run_fit(fits_of(e)[-1]).summary() for e in row.experiments_over_data(20)])
     checked = {"next-naive": 0.0207, "next-exact": 0.00295, "ten-naive": 0.2635, "ten-exact": 0.0154}  # computed afresh
@@ -68,7 +68,7 @@ def test_the_exact_rows_of_the_table_over_twenty_draws_of_the_data(row):
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("row", [row for row in ROWS if row.model not in ("naive", "linear")], ids=lambda row: row.key)
+@pytest.mark.parametrize("row", [row for row in LINES if row.model not in ("naive", "linear")], ids=lambda row: row.key)
 def test_the_median_of_five_seeds_is_no_worse_than_the_chapter(row):
     line = line_of(row, [run_fit(fit).summary() for fit in fits_of(row.experiment())[1:]])
     print(f"{row.key}: median {line['valid_mse']:.5f} ± {line['valid_mse_std']:.5f}")

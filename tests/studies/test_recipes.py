@@ -4,7 +4,7 @@ import pytest
 
 from forecasting import Experiment, ModelChoice, Training, fits_of
 from forecasting.models import MODELS, resolve
-from forecasting.studies.recipes import RECIPES, choice, experiment, recipe_of
+from forecasting.studies.recipes import RECIPES, experiment, model_by_recipe, recipe_of
 
 
 def test_the_chapters_recipe_is_what_an_empty_experiment_says():
@@ -22,7 +22,7 @@ def test_the_tuned_comparison_has_both_baselines_tuned_networks_and_what_is_poss
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_recipe_fits_every_model_and_is_recognised(recipe, name):
-    model = resolve(choice(name, recipe))
+    model = resolve(model_by_recipe(name, recipe))
     if MODELS[name].tuned:
         assert (model == resolve(ModelChoice(name=name))) == (recipe == "chapter")
     longer = RECIPES[recipe].model_copy(update={"epochs": 77})
@@ -31,7 +31,7 @@ def test_a_recipe_fits_every_model_and_is_recognised(recipe, name):
 
 
 def test_networks_of_another_recipe_or_of_none_are_told_from_it():
-    tuned, chapter = (resolve(choice("gru", recipe)) for recipe in ("tuned", "chapter"))
+    tuned, chapter = (resolve(model_by_recipe("gru", recipe)) for recipe in ("tuned", "chapter"))
     own = resolve(ModelChoice(name="gru", params={"units": [7]}))
     for training in RECIPES.values():
         assert recipe_of(training, [tuned, chapter]) is None

@@ -10,22 +10,22 @@ import sys
 import threading
 from typing import BinaryIO
 
-from forecasting.data.reading import Choices, Reading, interpreted, read
+from forecasting.data.reading import Reading, ReadOptions, interpreted, read
 from forecasting.data.reading.tables import read_table
 from forecasting.data.reading.times import DayOrMonth
-from forecasting.data.reading.wire import Refusal, choices_of, packed, receive, send
+from forecasting.data.reading.wire import Refusal, options_of, packed, receive, send
 from forecasting.experiment import BadInput
 
 FIRST = b"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 
 
-def attempt(content: bytes, choices: Choices) -> Reading | Refusal:
+def attempt(content: bytes, options: ReadOptions) -> Reading | Refusal:
     """Read a file, or say why not and which columns it has."""
     columns: list[str] = []
     try:
         table = read_table(content)
         columns = [str(name) for name in table.columns]
-        return interpreted(table, choices)
+        return interpreted(table, options)
     except BadInput as error:
         return Refusal(str(error), isinstance(error, DayOrMonth), columns)
     except MemoryError:  # pyarrow's own is one of these
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _answer(header: dict, content: bytes, answers: BinaryIO) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody is there to answer: standard input has ended, too
-        send(answers, *packed(attempt(content, choices_of(header))))
+        send(answers, *packed(attempt(content, options_of(header))))
 
 
 def _listen(stream: BinaryIO, requests: "queue.SimpleQueue[tuple[dict, bytes]]") -> None:

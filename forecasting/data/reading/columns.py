@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from forecasting.data.reading.frequency import infer_frequency, is_even
+from forecasting.data.reading.layout import Table
 from forecasting.data.reading.numbers import decimal_of, is_missing, parse_numbers, suspicious
-from forecasting.data.reading.result import Choices, Reading
-from forecasting.data.reading.tables import Table
+from forecasting.data.reading.result import Reading, ReadOptions
 from forecasting.data.reading.times import DayOrMonth, parse_clock, parse_times
 from forecasting.experiment import BadInput
 
@@ -28,8 +28,8 @@ ROW_NUMBER = re.compile(r"(?i)(no|nr|#|index|id|row|obs|column 1|unnamed.*|)\.?"
 class Columns:
     """What the columns of a table mean."""
 
-    def __init__(self, table: Table, choices: Choices) -> None:
-        self.table, self.choices, self.warnings = table, choices, list(table.warnings)
+    def __init__(self, table: Table, options: ReadOptions) -> None:
+        self.table, self.options, self.warnings = table, options, list(table.warnings)
         self.cells = table.columns
         self.names = [str(name) for name in self.cells]
         self.decimal = decimal_of((self.cells[name] for name in self.names), table.delimiter)
@@ -50,8 +50,8 @@ class Columns:
 
     def _times(self) -> tuple[pd.Series, list[str]]:
         """The times, and the columns that they are in."""
-        if self.choices.time is not None:
-            chosen = list(self.choices.time)
+        if self.options.time is not None:
+            chosen = list(self.options.time)
             found = self._in_parts(chosen) if len(chosen) > 1 else self._in_column(chosen[0], named=True)
             if found is None:
                 shown = self.cells[chosen[0]].iloc[0]
@@ -69,7 +69,7 @@ class Columns:
         """Times in one column, or in one and a clock beside it. Where the day and the month cannot be told apart in the
         dates, the way is taken that is evenly spaced with the clock, if it is only one."""
         try:
-            return self._with_clock(name, named, self.choices.day_first)
+            return self._with_clock(name, named, self.options.day_first)
         except DayOrMonth:
             found = [self._with_clock(name, named, way) for way in (True, False)]
             even = [each for each in found if each is not None and is_even(each[0])]
@@ -140,13 +140,13 @@ class Columns:
 
     def _numbers(self, name: str) -> pd.Series | None:
         values = parse_numbers(self.cells[name], self.decimal)
-        return values if values is None or not self.choices.missing else values.mask(values.isin(self.choices.missing))
+        return values if values is None or not self.options.missing else values.mask(values.isin(self.options.missing))
 
     def _keys(self, times: pd.Series, numbers: dict[str, pd.Series | None], numeric: list[str]) -> list[str]:
         """The columns that tell series apart: columns of text that vary, and of numbers as many as doubled times ask for."""
-        if self.choices.id is not None:
-            return list(self.choices.id)
-        wanted = self.choices.value or ()
+        if self.options.id is not None:
+            return list(self.options.id)
+        wanted = self.options.value or ()
         in_order = bool((np.diff(times.to_numpy()) > np.timedelta64(0)).all())
         if in_order or not times.duplicated().any():
             self._say_left_out([name for name in numbers if name not in numeric])
@@ -175,11 +175,11 @@ class Columns:
             self.warnings.append(f"{'Column' if len(names) == 1 else 'Columns'} {', '.join(names)[:100]} left out: text.")
 
     def _values(self, numeric: dict[str, pd.Series], keys: list[str]) -> list[str]:
-        if self.choices.value is not None:
-            lacking = [name for name in self.choices.value if name not in numeric]
+        if self.options.value is not None:
+            lacking = [name for name in self.options.value if name not in numeric]
             if lacking:
                 raise BadInput(f"The column {lacking[0]!r:.60} holds cells that are no numbers, or none: it cannot be used.")
-            names = list(self.choices.value)
+            names = list(self.options.value)
         else:
             names = [name for name in numeric if name not in keys and not _counts_rows(name, numeric[name])]
         taken = [name for name in names if name in ("unique_id", "ds")]
@@ -193,13 +193,13 @@ class Columns:
 
     def wide_by_date(self, dates: list[str]) -> Reading:
         """A column per time: the names of columns are times, and a row is a series."""
-        times = parse_times(pd.Series(dates, dtype=object), True, self.choices.day_first)
+        times = parse_times(pd.Series(dates, dtype=object), True, self.options.day_first)
         if times is None:
             raise BadInput(
                 f"The names of the columns are times in several ways, as {dates[0]!r} and {dates[-1]!r}: write them in one."
             )
         others = [name for name in self.names if name not in dates]
-        keys = list(self.choices.id) if self.choices.id is not None else [n for n in others if self._numbers(n) is None]
+        keys = list(self.options.id) if self.options.id is not None else [n for n in others if self._numbers(n) is None]
         ids = _joined(self.cells[keys]) if keys else pd.Series([f"series {i}" for i in range(1, len(self.cells) + 1)])
         columns = [self._numbers(name) for name in dates]
         broken = next((name for name, values in zip(dates, columns, strict=True) if values is None), None)
@@ -240,10 +240,10 @@ class Columns:
             frequency,
             self.warnings,
         )
-        self._look(reading)
+        self._add_warnings(reading)
         return reading
 
-    def _look(self, reading: Reading) -> None:
+    def _add_warnings(self, reading: Reading) -> None:
         """Say what deserves a look."""
         doubled = reading.frame[reading.repeated]
         if len(doubled):
@@ -256,9 +256,7 @@ class Columns:
         value = suspicious(reading.frame[reading.value_columns[0]])
         if value is not None:
             n = int((reading.frame[reading.value_columns[0]] == value).sum())
-            self.warnings.append(
-                f"{value:g} occurs {n:,} times, far from all other values: perhaps it stands for a missing one."
-            )
+            self.warnings.append(f"{value:g} occurs {n:,} times, far from all other values: perhaps it means a missing one.")
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-LOOK_AT = 12
+STEPS_LOOKED_AT = 12
 """Times in a row from which a frequency is proposed."""
 MOST_PROPOSALS = 400
 SEASONS = {
@@ -27,7 +27,10 @@ WORDS = {
     "YS": "yearly", "YE": "yearly", "QS": "quarterly", "QE": "quarterly", "MS": "monthly", "ME": "monthly", "W": "weekly",
     "D": "daily", "B": "on weekdays", "h": "hourly", "min": "every minute", "s": "every second",
 }  # fmt: skip
-UNITS = {"h": "hours", "min": "minutes", "s": "seconds", "D": "days", "W": "weeks", "MS": "months", "ME": "months"}
+UNITS = {
+    "h": "hours", "min": "minutes", "s": "seconds", "D": "days", "W": "weeks", "MS": "months", "ME": "months",
+    "QS": "quarters", "QE": "quarters", "YS": "years", "YE": "years", "B": "business days",
+}  # fmt: skip
 
 
 def in_words(frequency: str | None) -> str:
@@ -55,8 +58,8 @@ def infer_frequency(times: pd.Series) -> str | None:
     whole = _alias(times)
     if whole is not None:
         return whole
-    starts = np.unique(np.linspace(0, max(0, len(times) - LOOK_AT), MOST_PROPOSALS).astype(int))
-    size = min(LOOK_AT, max(3, len(times) // 3))
+    starts = np.unique(np.linspace(0, max(0, len(times) - STEPS_LOOKED_AT), MOST_PROPOSALS).astype(int))
+    size = min(STEPS_LOOKED_AT, max(3, len(times) // 3))
     proposals = Counter(filter(None, (_alias(times.iloc[start : start + size]) for start in starts)))
     for proposal, _ in proposals.most_common():
         if times.isin(grid(times.iloc[0], times.iloc[-1], proposal)).all():

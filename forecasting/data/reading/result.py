@@ -17,7 +17,7 @@ SUMMARY = (
 
 
 @dataclass(frozen=True)
-class Choices:
+class ReadOptions:
     """What a visitor has said about a file; what is None is found out.
 
     Attributes:

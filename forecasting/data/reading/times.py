@@ -39,7 +39,6 @@ class Kind:
         pattern: what every cell looks like.
         parse: makes times of such cells.
         needs_name: a bare number, which is a time only where the column's name says so.
-        has_clock: says the time of the day.
     """
 
     pattern: re.Pattern[str]

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import ConfigDict, TypeAdapter, create_model
 
-from forecasting.data.reading.result import Choices, Reading
+from forecasting.data.reading.result import Reading, ReadOptions
 from forecasting.data.reading.times import DayOrMonth
 from forecasting.experiment import BadInput
 
@@ -42,10 +42,10 @@ class Refusal:
         return (DayOrMonth if self.day_or_month else BadInput)(self.message)
 
 
-_choices = TypeAdapter(Choices)
+_options = TypeAdapter(ReadOptions)
 _strict = ConfigDict(extra="forbid", strict=True)
-_told: dict[str, Any] = {field.name: (field.type, ...) for field in fields(Reading) if field.name != "frame"}
-_Told = create_model("_Told", __config__=_strict, **_told)
+_fields: dict[str, Any] = {field.name: (field.type, ...) for field in fields(Reading) if field.name != "frame"}
+_ReadingHeader = create_model("_ReadingHeader", __config__=_strict, **_fields)
 _Refused = create_model("_Refused", __config__=_strict, **{field.name: (field.type, ...) for field in fields(Refusal)})  # type: ignore[call-overload]
 
 
@@ -80,14 +80,14 @@ def _exactly(stream: BinaryIO, n: int) -> bytes:
     return content
 
 
-def asked(choices: Choices) -> dict[str, Any]:
+def asked(options: ReadOptions) -> dict[str, Any]:
     """The header of a request."""
-    return asdict(choices)
+    return asdict(options)
 
 
-def choices_of(header: dict[str, Any]) -> Choices:
-    """The choices of a request."""
-    return _choices.validate_python(header)
+def options_of(header: dict[str, Any]) -> ReadOptions:
+    """The options of a request."""
+    return _options.validate_python(header)
 
 
 def packed(answer: Reading | Refusal) -> tuple[dict[str, Any], bytes | pa.Buffer]:
@@ -98,7 +98,7 @@ def packed(answer: Reading | Refusal) -> tuple[dict[str, Any], bytes | pa.Buffer
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    return {"read": {name: getattr(answer, name) for name in _told}}, sink.getvalue()
+    return {"read": {name: getattr(answer, name) for name in _fields}}, sink.getvalue()
 
 
 def unpacked(header: dict[str, Any], body: bytes) -> Reading | Refusal:
@@ -109,11 +109,11 @@ def unpacked(header: dict[str, Any], body: bytes) -> Reading | Refusal:
     """
     if "refused" in header:
         return Refusal(**_Refused.model_validate(header["refused"]).model_dump())
-    told = _Told.model_validate(header.get("read"))
+    header_read = _ReadingHeader.model_validate(header.get("read"))
     table = pa.ipc.open_stream(body).read_all()
     table.validate(full=True)
     frame = table.replace_schema_metadata(None).to_pandas()
-    reading = Reading(frame, **told.model_dump())
+    reading = Reading(frame, **header_read.model_dump())
     _refuse_other(frame, reading.value_columns)
     return reading
 

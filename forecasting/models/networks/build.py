@@ -138,8 +138,8 @@ def encoder_decoder(model: "EncoderDecoder", shape: Shape) -> Network:
     decoder, output, n_targets = layers.StackedRNNCells(cells), layers.Dense(shape.n_targets), shape.n_targets
     last_seen = rows[:, -1, :n_targets]
     free = layers.RNN(DecoderCell(decoder, output, n_targets), return_sequences=True)
-    walk = free(layers.RepeatVector(shape.h)(last_seen), initial_state=[last_seen, *handed])
-    prediction_model = keras.Model(rows, layers.Flatten()(walk[:, -shape.n_steps :]))
+    ahead = free(layers.RepeatVector(shape.h)(last_seen), initial_state=[last_seen, *handed])
+    prediction_model = keras.Model(rows, layers.Flatten()(ahead[:, -shape.n_steps :]))
     if not model.teacher_forcing:
         return alone(prediction_model)
     y_path = keras.Input((shape.h, shape.n_features))

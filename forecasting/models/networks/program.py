@@ -1,7 +1,7 @@
 """A network and its compiled programs, kept for the next fit like it.
 
 Keras' `fit` returns to Python after every step; for networks of some twenty units that costs about ten times the
-arithmetic. Here the data lie in memory as tensors, and one XLA program walks over the shuffled batches by itself. It takes
+arithmetic. Here the data lie in memory as tensors, and one XLA program goes over the shuffled batches by itself. It takes
 the first and the last batch as arguments, so one compilation serves blocks of any length.
 """
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 from forecasting.data.windows import Windows
 from forecasting.experiment import BadInput, Training
 from forecasting.models.learning import Control, Fitted, Shape, Stopped
+from forecasting.models.networks.runtime import devices
 
 if TYPE_CHECKING:
     from forecasting.models.base import NetworkModel
@@ -35,11 +36,6 @@ LOSSES = {
 """What is minimised, of an error."""
 
 
-def devices() -> list[str]:
-    """Name the devices that networks can be trained on: `CPU`, and `GPU:0` … where TensorFlow sees them."""
-    return ["CPU"] + [f"GPU:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
-
-
 @dataclass(frozen=True)
 class Tensors:
     """The training part on its device."""
@@ -57,7 +53,7 @@ class Tensors:
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of one size: what an epoch, or a part of it, walks over.
+    """Batches of one size: what an epoch, or a part of it, goes over.
 
     Attributes:
         rows: which windows, `(n_batches, batch_size)`, int32.
@@ -100,7 +96,7 @@ class Program:
 
     @property
     def mixes_windows(self) -> bool:
-        """Whether what the network makes of a window depends on the others of its batch, so that none may be filled up."""
+        """Whether a forecast depends on the rest of its batch (batch normalisation): then no batch may be padded."""
         layers = self.network._flatten_layers(include_self=False)
         return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
 
@@ -116,14 +112,14 @@ class Program:
             variable.assign(start)
 
     def go_on(self, weights: list[np.ndarray], memory: list[np.ndarray]) -> None:
-        """Take the place of a fit that ended with these weights and this memory."""
+        """Restore the weights of a fit, and its optimiser's state."""
         self.network.set_weights(weights)
         for variable, value in zip(self._remembered, memory, strict=True):
             variable.assign(value)
 
     @property
     def memory(self) -> list[np.ndarray]:
-        """What a fit remembers beside the weights: the optimiser's variables, and where dropout's random numbers are."""
+        """What a fit goes on with beside the weights: the optimiser's variables, the states of dropout's random numbers."""
         return [variable.numpy() for variable in self._remembered]
 
     @property
@@ -182,7 +178,7 @@ def _per_window(values: tf.Tensor) -> tf.Tensor:
 
 
 def _draws(network: keras.Model) -> list:
-    """Where the random numbers of a network's dropout have got to."""
+    """The states of the random numbers of a network's dropout."""
     weights = {id(variable) for variable in network.weights}
     return [variable for variable in network.variables if id(variable) not in weights]
 

@@ -1,6 +1,6 @@
 """Recurrent layers and backpropagation through time, written out.
 
-Keras walks along the look-back once per layer, and has what it did differentiated automatically. Here one loop over time
+Keras goes along the look-back once per layer, and has what it did differentiated automatically. Here one loop over time
 carries the whole stack, and its gradient is one loop back. Whatever does not depend on the step before is left out of the
 loops and done for all steps at once: the products of the weights with the series, the slopes of the gates, the gradients of
 the weights. The weights are those of Keras' layers, and the numbers agree with theirs to rounding.
@@ -44,7 +44,7 @@ class Part:
 
 
 class Stack(layers.Layer):
-    """Layers of Keras' (SimpleRNN, LSTM, GRU, without dropout) that are walked through together.
+    """Layers of Keras' (SimpleRNN, LSTM, GRU, without dropout) that run along the look-back together.
 
     Args:
         stacked: the layers, from the bottom; they make and keep the weights.
@@ -70,7 +70,7 @@ class Stack(layers.Layer):
         """Walk along `x`, `(batch, steps, features)`."""
 
         @tf.custom_gradient
-        def walk(x: Tensor, *weights: Tensor) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
+        def run(x: Tensor, *weights: Tensor) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
             series, parts = tf.transpose(x, (1, 2, 0)), self._parts(weights)
             last, kept = _forward(series, parts)
             top = last[-1][0]
@@ -84,7 +84,7 @@ class Stack(layers.Layer):
                 return tf.transpose(parts[-1].cell.shown(kept[-1]), (2, 0, 1)), gradient
             return tf.transpose(top), gradient
 
-        return walk(x, *[tf.convert_to_tensor(weight) for layer in self.stacked for weight in layer.weights])
+        return run(x, *[tf.convert_to_tensor(weight) for layer in self.stacked for weight in layer.weights])
 
     def _parts(self, weights: Sequence[Tensor]) -> list[Part]:
         parts = []

@@ -1,4 +1,4 @@
-"""What a recurrent cell does at a step, and what that is good for on the way back; `recurrent.py` walks along the steps.
+"""A recurrent cell's step forward, and its step backward; `recurrent.py` goes along the steps.
 
 A gate is a sigmoid, and a sigmoid is a tangent: σ(x) = (1 + tanh(x / 2)) / 2. So the weights of gates are halved, gates are
 kept as tangents, from -1 to 1, and one call computes all of a cell.
@@ -55,7 +55,7 @@ class RecurrentCell:
     n_blocks = 1
     """Vectors in the total, one per gate."""
     kept: tuple[int, ...] = (1,)
-    """What is kept of each step for the way back, in vectors."""
+    """Vectors that are kept of each step for the way back."""
 
     def __init__(self, layer: Any) -> None:
         self.activation, self.slope = ACTIVATIONS[layer.activation.__name__]
@@ -79,11 +79,11 @@ class RecurrentCell:
         return kept[-1]
 
     def slopes(self, kept: Tensors) -> Tensors:
-        """What the errors are multiplied by on the way back, for all steps at once."""
+        """Local derivatives of all steps at once, by which gradients are multiplied on the way back."""
         return (self.slope(kept[0]),)
 
     def back(self, errors: Tensors, slopes: Tensors) -> tuple[Tensor, Tensors]:
-        """The error of the total, and what goes to the earlier states past it; None where nothing does."""
+        """The gradient of the total, and those of the earlier states past it; None where there is none."""
         return errors[0] * slopes[0], (None,)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dashboard import service
+from dashboard import computed, service
 from forecasting.experiment import BadInput, Experiment, SeriesFit
 from forecasting.models import MODELS
 from forecasting.models.naive import Baseline
@@ -24,7 +24,7 @@ SCORED = ("finished", "stopped")
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ForecastState:
     """An experiment with a plan, and what is known of it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Outlook:
         return [fit for fit in self.wanted if fit.id not in done and fit.model.name not in self.instant]
 
 
-def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
+def forecast_state_of(experiment: Experiment, run: RunView | None = None) -> ForecastState:
     """Look up what workers have made of an experiment with a plan; baselines are computed at once.
 
     A run keeps its results, also those that an earlier version of this program has computed.
@@ -75,7 +75,7 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     done = {name: views for name, views in fits.items() if all(view.status in SCORED for view in views)}
     instant = _instant(experiment, wanted, done)
     if not done and not instant:
-        return Outlook(wanted, fits)
+        return ForecastState(wanted, fits)
     stored = tuple(
         (name, view.fit.cutoff_offsets, view.id, view.ended_at or 0.0)
         for name, views in done.items()
@@ -84,32 +84,32 @@ def outlook_of(experiment: Experiment, run: RunView | None = None) -> Outlook:
     )
     partial = tuple(name for name, views in done.items() if any(view.status == "stopped" for view in views))
     try:
-        made = service.whole_forecast(experiment.canonical(), stored, instant, partial)
+        made = computed.whole_forecast(experiment.canonical(), stored, instant, partial)
     except BadInput as error:
-        return Outlook(wanted, fits, refused=error)
-    return Outlook(wanted, fits, made, instant)
+        return ForecastState(wanted, fits, refused=error)
+    return ForecastState(wanted, fits, made, instant)
 
 
 def _instant(experiment: Experiment, wanted: list[SeriesFit], done: Collection[str]) -> tuple[str, ...]:
     """The models that the page computes by itself, unless a worker has."""
     if experiment.asks_network or experiment.plan is None:
         return ()
-    n_histories = (experiment.plan.n_windows + 1) * len(service.panel_of(experiment.source).ids)
+    n_histories = (experiment.plan.n_windows + 1) * len(computed.panel_of(experiment.source).ids)
     if n_histories > MOST_AT_ONCE:
         return ()
     models = {fit.model.name: MODELS[fit.model.name] for fit in wanted if fit.model.name not in done}
     return tuple(name for name, model in models.items() if issubclass(model, Baseline) and not model.learns_from_windows)
 
 
-def scores_of(outlook: Outlook) -> pd.DataFrame:
+def scores_of(state: ForecastState) -> pd.DataFrame:
     """The table of models, the best first: numbers unrounded, undefined ones NaN."""
-    forecast = outlook.forecast
+    forecast = state.forecast
     if forecast is None:
         return pd.DataFrame()
     tested, lines = forecast.tested, []
     for name, scores in tested.scores().items():
         covered, width = tested.covered(name, JUDGED_AT)
-        views = outlook.fits.get(name, [])
+        views = state.fits.get(name, [])
         lines.append(
             {
                 "Model": MODELS[name].title,

@@ -21,7 +21,7 @@ ROOM_MB = 500
 MOST_MB = 300
 """So much is kept; what was used longest ago is dropped."""
 MARK = "xla_compile_cache"
-"""What TensorFlow's complaints about its cache have in common: the name of a file."""
+"""What TensorFlow's errors about its cache have in common: the name of a file."""
 
 
 def usable(root: str) -> str:

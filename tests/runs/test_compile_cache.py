@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forecasting.runs import programs
+from forecasting.runs import compile_cache
 from forecasting.runs.engine import Engine
 from forecasting.runs.worker_process import Guard
 
@@ -30,7 +30,7 @@ def fit_in_a_new_worker(store, small, eventually):
 
 def kept(root: Path) -> dict[str, int]:
     """The programs in a folder, and when they were written."""
-    return {path.name: path.stat().st_mtime_ns for path in root.glob(f"*/{programs.MARK}*")}
+    return {path.name: path.stat().st_mtime_ns for path in root.glob(f"*/{compile_cache.MARK}*")}
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_a_second_worker_uses_what_the_first_has_compiled(fit_in_a_new_worker, t
 def test_broken_programs_are_dropped_and_cost_no_fit(fit_in_a_new_worker, tmp_path):
     fit_in_a_new_worker(tmp_path)
     before = kept(tmp_path)
-    for path in tmp_path.glob(f"*/{programs.MARK}*"):
+    for path in tmp_path.glob(f"*/{compile_cache.MARK}*"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     fit = fit_in_a_new_worker(tmp_path)
     assert (fit.status, fit.reason) == ("finished", None)
@@ -58,21 +58,21 @@ def test_broken_programs_are_dropped_and_cost_no_fit(fit_in_a_new_worker, tmp_pa
 def test_a_folder_that_cannot_be_trusted_is_not_used(tmp_path, monkeypatch, trouble):
     root = tmp_path / ("with blank" if trouble == "blank" else "programs")
     if trouble == "open to others":
-        Path(programs.usable(str(root))).chmod(0o777)
+        Path(compile_cache.usable(str(root))).chmod(0o777)
     elif trouble == "not a folder":
         root.write_text("a file")
     elif trouble == "full":
-        monkeypatch.setattr(programs, "ROOM_MB", 10**9)
-    assert programs.usable("" if trouble == "none" else str(root)) == ""
+        monkeypatch.setattr(compile_cache, "ROOM_MB", 10**9)
+    assert compile_cache.usable("" if trouble == "none" else str(root)) == ""
 
 
 def test_what_was_used_longest_ago_is_dropped_when_there_is_too_much(tmp_path, monkeypatch):
-    folder = Path(programs.usable(str(tmp_path)))
+    folder = Path(compile_cache.usable(str(tmp_path)))
     assert folder.stat().st_mode & 0o777 == 0o700
     for age in range(4):
-        path = folder / f"{programs.MARK}__{age}.pb"
+        path = folder / f"{compile_cache.MARK}__{age}.pb"
         path.write_bytes(bytes(400_000))
         os.utime(path, (1_000_000 - age, 1_000_000 - age))
-    monkeypatch.setattr(programs, "MOST_MB", 1)
-    assert programs.usable(str(tmp_path)) == str(folder)
-    assert sorted(path.name for path in folder.iterdir()) == [f"{programs.MARK}__{age}.pb" for age in (0, 1)]
+    monkeypatch.setattr(compile_cache, "MOST_MB", 1)
+    assert compile_cache.usable(str(tmp_path)) == str(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{compile_cache.MARK}__{age}.pb" for age in (0, 1)]

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import series_figures
-from dashboard.figures import show
+from dashboard.chart import show
 from dashboard.state import key
 from dashboard.words import escaped
-from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum
+from forecasting.data.diagnostics import autocorrelation, decomposition, proposed_season, spectrum
 from forecasting.experiment import Experiment
 from forecasting.panels.panel import Panel
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.tsa.stattools import acf
 
-from forecasting.data.look import autocorrelation, decomposition, proposed_season, spectrum
+from forecasting.data.diagnostics import autocorrelation, decomposition, proposed_season, spectrum
 from forecasting.data.samples import read_sample
 
 RNG = np.random.default_rng(11)
