@@ -114,6 +114,8 @@ def open_page(browser: Browser, url: str, theme: str = "light", width: int = 144
 def shoot(page: Page, name: str) -> None:
     """Leave a screenshot of the whole page for whoever wants to look at it."""
     SHOTS.mkdir(exist_ok=True)
+    page.mouse.move(0, 0)  # a tooltip would stay
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     size = page.viewport_size
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": int(height) + 20})
