@@ -5,10 +5,10 @@ ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS build
 # or gpu: CUDA's libraries come along as wheels, the host has the driver and NVIDIA's container toolkit
 ARG TENSORFLOW=cpu
-COPY requirements.txt /app/requirements.txt
+COPY requirements.txt Dockerfile.lock /app/
 RUN sed -i "s/^tensorflow-cpu/tensorflow-$TENSORFLOW/; s/^tensorflow-gpu/tensorflow[and-cuda]/" /app/requirements.txt \
  && python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --no-compile -r /app/requirements.txt \
+ && /opt/venv/bin/pip install --no-cache-dir --no-compile -r /app/requirements.txt -c /app/Dockerfile.lock \
  # headers and a compiler library that only building TensorFlow extensions needs: 350 MB
  && rm -rf /opt/venv/lib/python*/site-packages/tensorflow/include /opt/venv/lib/python*/site-packages/clang \
  && find /opt/venv -type d -name tests -path "*site-packages*" -prune -exec rm -rf {} + \

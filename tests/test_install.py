@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = """
@@ -67,3 +68,13 @@ def test_everything_comes_along(programs: Path, tmp_path: Path):
 def test_importing_it_is_quick_because_it_loads_nothing(programs: Path, tmp_path: Path):
     code = "import forecasting, sys; print(*{'pandas', 'numpy', 'pydantic', 'tensorflow', 'streamlit'} & sys.modules.keys())"
     assert run(programs / "python", "-c", code, cwd=tmp_path).split() == []
+
+
+def test_the_lock_of_the_image_has_a_version_of_all_that_is_required():
+    lines = [line.split("#")[0].strip() for line in (ROOT / "Dockerfile.lock").read_text("utf-8").splitlines()]
+    locked = dict(line.split("==") for line in lines if line)
+    image = {"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.12"}
+    required = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
+    for requirement in [Requirement(line) for line in required if line]:
+        if requirement.marker is None or requirement.marker.evaluate(image):
+            assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
