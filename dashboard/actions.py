@@ -34,6 +34,11 @@ def start_run(experiment: Experiment, owner: str) -> str:
 def add_to_run(run_id: str, fits: Sequence[Fit], owner: str) -> None:
     """Add fits to a run within the limits of this server.
 
+    Args:
+        run_id: which run.
+        fits: in the order in which they are queued.
+        owner: the visitor whose place in the queue they take.
+
     Raises:
         BadInput: when the run was deleted, or the owner has too much waiting.
     """
@@ -43,6 +48,11 @@ def add_to_run(run_id: str, fits: Sequence[Fit], owner: str) -> None:
 
 def add_upload(owner: str, name: str, content: bytes) -> str:
     """Keep a file; return its id.
+
+    Args:
+        owner: the visitor, who alone may delete it.
+        name: of the file.
+        content: of the file.
 
     Raises:
         BadInput: when it is too large, or no more can be stored.

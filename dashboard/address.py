@@ -45,7 +45,14 @@ def found(wanted: dict[str, str], opening: Experiment) -> tuple[RunView | None, 
 
 
 def write(page: str, run_id: str | None, experiment: Experiment, opening: Experiment) -> None:
-    """Let the address of this page name a run, or the settings."""
+    """Let the address of this page name a run, or the settings.
+
+    Args:
+        page: which page.
+        run_id: the run that it shows; None where it shows settings.
+        experiment: the settings.
+        opening: those that the page shows under its plain address.
+    """
     if run_id is not None:
         address = {"run": run_id}
     elif experiment == opening:

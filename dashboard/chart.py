@@ -41,7 +41,13 @@ def theme() -> Theme:
 
 
 def style_of(rows: Sequence[Fits], row: Fits, colours: Theme) -> tuple[str, str, str]:
-    """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash."""
+    """Colour, dash and marker of a model: what shares a colour, as variants and baselines do, differs in dash.
+
+    Args:
+        rows: all models, whose colours must differ.
+        row: the model, one of `rows`.
+        colours: of the theme.
+    """
     n_colours = len(colours.palette) - 1
     number = _colour_numbers(rows, n_colours).get(row.place, 0)
     alike = [other for other in rows if other.place == row.place]
@@ -61,7 +67,14 @@ def _colour_numbers(rows: Sequence[Fits], n_colours: int) -> dict[int, int]:
 
 
 def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
-    """Draw a chart that can be taken along as PNG or SVG; where that means something, a stretch of it can be chosen."""
+    """Draw a chart that can be taken along as PNG or SVG; where that means something, a stretch of it can be chosen.
+
+    Args:
+        figure: the chart.
+        name: of the widget, and of the picture's file.
+        alt: what the chart shows, in words for those who cannot see it.
+        on_select: called when a stretch was chosen; None: none can be.
+    """
     form = st.session_state.get("picture", "png")
     st.plotly_chart(
         figure,
@@ -78,7 +91,12 @@ def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] |
 
 
 def blank(height: int, x: str, y: str) -> go.Figure:
-    """An empty chart: what all charts have in common."""
+    """An empty chart: what all charts have in common.
+
+    Args:
+        height: in pixels.
+        x, y: titles of the axes.
+    """
     return go.Figure(
         layout={
             "height": height,
@@ -94,7 +112,13 @@ def blank(height: int, x: str, y: str) -> go.Figure:
 
 
 def floor_line(figure: go.Figure, floor: float, colours: Theme) -> None:
-    """A dotted line across a chart with a logarithmic y axis, where annotations are placed by the exponent."""
+    """A dotted line across a chart with a logarithmic y axis, where annotations are placed by the exponent.
+
+    Args:
+        figure: the chart, to which it is added.
+        floor: the noise floor, above 0, in units squared.
+        colours: of the theme.
+    """
     figure.add_hline(y=floor, line={"color": colours.ink, "width": 1, "dash": "dot"})
     place = {"x": 1, "xref": "paper", "xanchor": "right", "y": np.log10(floor), "yanchor": "bottom"}
     figure.add_annotation(text="noise floor", showarrow=False, **place)

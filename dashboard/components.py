@@ -28,7 +28,15 @@ def start(key: str, value: Any) -> Any:
 
 
 def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None = None, most: float | None = None) -> Any:
-    """A slider over the whole range of a field, as far as the server allows; a value that came from elsewhere widens it."""
+    """A slider over the whole range of a field, as far as the server allows; a value that came from elsewhere widens it.
+
+    Args:
+        cls, name: the field's class and name.
+        value: what the field holds now; a pair makes a slider for a range.
+        key: of the widget.
+        step: between two stops; None: 1.
+        most: what the server allows; None: all that the field does.
+    """
     field = cls.model_fields[name]
     low, high = bounds(field)
     high = high if most is None else max(min(high, most), value, low + 1)
@@ -40,7 +48,11 @@ def slider(cls: type[Value], name: str, value: Any, key: str, step: float | None
 
 
 def steps(cls: type[Value], name: str, value: Any, key: str) -> Any:
-    """A slider over the values that a field offers; a value that came from elsewhere joins them."""
+    """A slider over the values that a field offers; a value that came from elsewhere joins them.
+
+    Args:
+        cls, name, value, key: as in `slider`.
+    """
     field = cls.model_fields[name]
     shown: Callable[[Any], str] = lambda v: f"{v:,}" if isinstance(v, int) else f"{v:g}"  # noqa: E731
     first = start(key, value)
@@ -49,7 +61,12 @@ def steps(cls: type[Value], name: str, value: Any, key: str) -> Any:
 
 
 def number(cls: type[Value], name: str, value: Any, key: str, step: float | None = None) -> Any:
-    """A box for a number within the bounds of a field."""
+    """A box for a number within the bounds of a field.
+
+    Args:
+        cls, name, value, key: as in `slider`; the value's type is that of the result.
+        step: by which the buttons change it; None: 1.
+    """
     field = cls.model_fields[name]
     low, high = bounds(field)
     kind = type(value)
@@ -60,7 +77,11 @@ def number(cls: type[Value], name: str, value: Any, key: str, step: float | None
 
 
 def select(cls: type[Value], name: str, value: str, key: str) -> str:
-    """A box to choose one of a field's words."""
+    """A box to choose one of a field's words.
+
+    Args:
+        cls, name, value, key: as in `slider`.
+    """
     field = cls.model_fields[name]
     options = list(get_args(field.annotation))
     index = options.index(start(key, value))
@@ -68,7 +89,16 @@ def select(cls: type[Value], name: str, value: str, key: str) -> str:
 
 
 def optional(cls: type[Value], name: str, value: N | None, first: N, key: str) -> N | None:
-    """A switch, and a box for the number when it is on."""
+    """A switch, and a box for the number when it is on.
+
+    Args:
+        cls, name, key: as in `slider`.
+        value: what the field holds now; None: the switch starts off.
+        first: what the box starts from where there is no value.
+
+    Returns:
+        The number; None while the switch is off.
+    """
     field = cls.model_fields[name]
     if not st.toggle(str(field.title), start(f"{key}-on", value is not None), f"{key}-on", help=field.description):
         return None
@@ -78,7 +108,11 @@ def optional(cls: type[Value], name: str, value: N | None, first: N, key: str) -
 
 
 def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
-    """The widget for a model's parameter, chosen by its type."""
+    """The widget for a model's parameter, chosen by its type.
+
+    Args:
+        cls, name, value, key: as in `slider`.
+    """
     field = cls.model_fields[name]
     if get_origin(field.annotation) is Literal:
         return select(cls, name, value, key)

@@ -90,7 +90,17 @@ def stored_forecasts(fit_id: str, ended_at: float) -> dict:  # noqa: ARG001  # a
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[Forecasts]) -> Result:  # noqa: ARG001
-    """An ensemble of fits, which are told apart by `members`: what identifies each of them and its forecasts."""
+    """An ensemble of fits, which are told apart by `members`: what identifies each of them and its forecasts.
+
+    Args:
+        ensemble: the fit, as JSON.
+        members: of each member the id of its fit, and when that ended.
+        _split: their windows.
+        _forecasts: per member, in the order of `members`. What begins with an underscore is no part of the cache's key.
+
+    Raises:
+        BadInput: with fewer than two members.
+    """
     parts = ("valid", "test")
     arrays = [{part: y_hat for part in parts if (y_hat := forecasts(part)) is not None} for forecasts in _forecasts]
     return combine(WindowFit.model_validate_json(ensemble), _split, arrays)

@@ -11,7 +11,13 @@ from dashboard.words import part_of
 
 
 def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go.Figure:
-    """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed."""
+    """Training loss thin, validation loss thick, over the epochs, on a log axis; one pair of lines per seed.
+
+    Args:
+        rows: the models.
+        floor: the noise floor, in units squared; None where it is not known.
+        scaled: whether losses are in another scale than the series: then the floor is not drawn.
+    """
     colours = theme()
     figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
     for row in rows:

@@ -32,7 +32,14 @@ class Sketch:
         return self.accent if strong else self.ink
 
     def node(self, at: Point, text: str, strong: bool = False, plain: bool = False) -> Point:
-        """A box with a word, or the word alone; returns its middle."""
+        """A box with a word, or the word alone; returns its middle.
+
+        Args:
+            at: its middle, in pixels.
+            text: the word.
+            strong: in the accent colour, as what is forecast.
+            plain: the word alone.
+        """
         (x, y), colour, half = at, self._colour(strong), max(15, 4 * len(text) + 4)
         self._reach(x, y)
         if strong:
@@ -45,7 +52,14 @@ class Sketch:
         return at
 
     def arrow(self, start: Point, end: Point, strong: bool = False, faint: bool = False, tight: bool = False) -> None:
-        """An arrow from the rim of one node to the rim of another."""
+        """An arrow from the rim of one node to the rim of another.
+
+        Args:
+            start, end: the middles of the nodes, in pixels.
+            strong: in the accent colour.
+            faint: nearly transparent.
+            tight: between nodes that are points: from and to near their middles.
+        """
         (x1, y1), (x2, y2) = start, end
         length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
         dx, dy = (x2 - x1) / length, (y2 - y1) / length

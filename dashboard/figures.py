@@ -30,7 +30,14 @@ def _whose(part: Windows, index: int) -> str:
 
 
 def series_figure(split: Split, indices: list[int], steps: list[int], unit: str) -> go.Figure:
-    """A few series side by side: the look-back as a line, the values to forecast as crosses."""
+    """A few series side by side: the look-back as a line, the values to forecast as crosses.
+
+    Args:
+        split: the windows; those of the validation part are drawn.
+        indices: which of them.
+        steps: the steps ahead that are forecast, counted from 1.
+        unit: of the series.
+    """
     colours, part = theme(), split.valid.take(np.array(indices))
     seen_values, truths = part.known(), part.in_units(part.y)[:, :: part.n_targets]
     line = {"color": colours.ink, "width": 1.2}
@@ -99,7 +106,13 @@ def _other_channels(
 
 
 def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
-    """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line."""
+    """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line.
+
+    Args:
+        rows: all models; those without a score are not drawn.
+        floor: the noise floor, in units squared; None where it is not known.
+        unit: of the series.
+    """
     colours = theme()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
     figure = blank(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
@@ -139,7 +152,16 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
 
 
 def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, steps: list[int], unit: str) -> go.Figure:
-    """One window of the validation part: look-back, truth, and every model's forecast of one channel."""
+    """One window of the validation part: look-back, truth, and every model's forecast of one channel.
+
+    Args:
+        rows: the models; those without forecasts are not drawn.
+        split: the windows.
+        index: which one of the validation part.
+        channel: which one, counted from 0.
+        steps: the steps ahead that are forecast, counted from 1.
+        unit: of the series.
+    """
     colours, part = theme(), split.valid.take(np.array([index]))
     asked = slice(channel, None, part.n_targets)
     truth = part.in_units(part.y)[0, asked]
@@ -172,7 +194,14 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
 
 
 def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit: str) -> go.Figure:
-    """Validation MSE of each step ahead."""
+    """Validation MSE of each step ahead.
+
+    Args:
+        rows: the models; those without a score are not drawn.
+        steps: the steps ahead that are forecast, counted from 1.
+        floor: the noise floor, in units squared; None where it is not known.
+        unit: of the series.
+    """
     colours = theme()
     figure = blank(300, "step ahead", f"validation MSE ({unit}²)")
     for row in rows:
@@ -199,7 +228,13 @@ def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit
 
 
 def distribution_figure(rows: list[Row], split: Split, unit: str) -> go.Figure:
-    """How the errors (forecast minus truth) of each model are distributed, as lines over shared bins."""
+    """How the errors (forecast minus truth) of each model are distributed, as lines over shared bins.
+
+    Args:
+        rows: the models; those without forecasts are not drawn.
+        split: the windows, with the truth of the validation part.
+        unit: of the series.
+    """
     colours = theme()
     truth = split.valid.in_units(split.valid.y)
     errors = []

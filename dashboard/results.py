@@ -205,7 +205,13 @@ def with_known_filled(split: Split, rows: list[Row]) -> Split:
 
 
 def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list[Row]:
-    """A row per ensemble of an experiment, made of the rows that have learned; without a score while they are too few."""
+    """A row per ensemble of an experiment, made of the rows that have learned; without a score while they are too few.
+
+    Args:
+        experiment: the settings.
+        rows: its other models.
+        split: its windows.
+    """
     members = [(row, outcome) for row in rows if joins(row.fits[0]) for outcome in row.scored]
     made = []
     for fit in ensembles_of(experiment):

@@ -50,7 +50,13 @@ def _history(ds: pd.DatetimeIndex, values: np.ndarray, colours: Theme) -> list[g
 
 
 def history_figure(ds: pd.DatetimeIndex, y: np.ndarray, unit: str) -> go.Figure:
-    """A stretch of a series as it was read; dragging over the chart chooses one."""
+    """A stretch of a series as it was read; dragging over the chart chooses one.
+
+    Args:
+        ds: the times, `(n,)`.
+        y: the values in units, `(n,)`; NaN where they are missing.
+        unit: of the series.
+    """
     figure = blank(300, "", unit)
     figure.add_traces(_history(ds, y, theme()))
     figure.update_layout(dragmode="select", selectdirection="h")
@@ -159,7 +165,13 @@ def mase_figure(forecast: Forecast, by: str) -> go.Figure:
 
 
 def decomposition_figure(ds: pd.DatetimeIndex, parts: Decomposition, unit: str) -> go.Figure:
-    """Trend, season and rest, one above the other."""
+    """Trend, season and rest, one above the other.
+
+    Args:
+        ds: the times, `(n,)`.
+        parts: in units, `(n,)` each.
+        unit: of the series.
+    """
     colours = theme()
     figure = blank(420, "", "")
     for place, (name, values) in enumerate((("rest", parts.rest), ("season", parts.season), ("trend", parts.trend))):
@@ -182,7 +194,13 @@ def decomposition_figure(ds: pd.DatetimeIndex, parts: Decomposition, unit: str) 
 
 
 def autocorrelation_figure(values: np.ndarray, n: int, season: int) -> go.Figure:
-    """Correlation with earlier values, and the band in which it means nothing (±1.96 / √n; Bartlett, 1946)."""
+    """Correlation with earlier values, and the 95 % band of a series without any (±1.96 / √n; Bartlett, 1946).
+
+    Args:
+        values: the correlations at lags 0, 1, …, `(n_lags + 1,)`.
+        n: the length of the series.
+        season: steps, where a line is drawn; 1 for none.
+    """
     colours = theme()
     figure = blank(320, "lag (steps)", "autocorrelation")
     lags = np.arange(1, len(values))
@@ -196,7 +214,13 @@ def autocorrelation_figure(values: np.ndarray, n: int, season: int) -> go.Figure
 
 
 def spectrum_figure(periods: np.ndarray, share: np.ndarray, season: int) -> go.Figure:
-    """How much of the variance lies at each period."""
+    """How much of the variance lies at each period.
+
+    Args:
+        periods: in steps, `(n_periods,)`.
+        share: of the variance at each, from 0 to 1, `(n_periods,)`.
+        season: steps, where a line is drawn; 1 for none.
+    """
     colours = theme()
     figure = blank(320, "period (steps, log scale)", "share of the variance")
     line = {"color": colours.ink, "width": 1.2}

@@ -14,7 +14,13 @@ def best_of(rows: list[Row]) -> Row | None:
 
 
 def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.DataFrame:
-    """The table of models, numbers unrounded; missing scores are NaN."""
+    """The table of models, numbers unrounded; missing scores are NaN.
+
+    Args:
+        rows: the models, in the order of the table.
+        floor: the noise floor, in units squared; None where it is not known.
+        reveal_test: whether test scores are among the columns.
+    """
     lines = []
     for row in rows:
         mse, gained = row.middle("valid_mse"), row.skill

@@ -25,7 +25,16 @@ def of_backtest(frame: pd.DataFrame, unique_id: str | None = None) -> go.Figure:
 
 
 def of_forecast(history: pd.DataFrame, frame: pd.DataFrame, unique_id: str | None = None) -> go.Figure:
-    """The end of one series and its forecasts, with the widest interval of each as a band."""
+    """The end of one series and its forecasts, with the widest interval of each as a band.
+
+    Args:
+        history: the series, `unique_id, ds, y`.
+        frame: their forecasts and intervals, as in `ForecastResult.frame`.
+        unique_id: which series; None: the first.
+
+    Raises:
+        BadInput: when there is no such series.
+    """
     ahead = _one(frame, unique_id)
     past = _one(history, ahead["unique_id"].iloc[0]).tail(SEEN_PER_STEP * len(ahead))
     figure = go.Figure(go.Scatter(x=past["ds"], y=past["y"], name="past", line={"color": "black"}))

@@ -1,8 +1,11 @@
-"""The documents cannot drift: their code runs, their tables, trees and links are those of the code."""
+"""The documents cannot drift: their code runs, their tables, trees and links are those of the code. Docstrings name
+arguments and attributes that are there."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,57 @@ def test_ci_runs_the_command_that_the_readme_gives():
     command = f"{install} && .venv/bin/python -m pytest"
     assert command in README
     assert command in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+Documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def documented() -> Iterator[tuple[str, Documented]]:
+    """Every function and class of the code, and where it stands."""
+    for folder in ("forecasting", "dashboard"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, Documented):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def named_in(node: Documented, section: str) -> set[str]:
+    """The names that a section of a docstring lists: `name: …` or `one, another: …`, indented by four."""
+    docstring = ast.get_docstring(node) or ""
+    found = re.search(rf"^{section}:\n((?:    .*\n?)+)", docstring, flags=re.MULTILINE)
+    assert found or f"{section}:" not in docstring.splitlines(), f"{node.name}: nothing is listed under {section}"
+    entries = re.findall(r"^ {4}(?! )(.*)", found[1], flags=re.MULTILINE) if found else []
+    return {name.strip() for entry in entries for name in entry.split(":")[0].split(",")}
+
+
+def parameters(node: Documented) -> set[str]:
+    """Those of a function; of a class, those of its constructor."""
+    if isinstance(node, ast.ClassDef):
+        return next((parameters(one) for one in node.body if getattr(one, "name", "") == "__init__"), set())
+    given = node.args
+    optional = [one for one in (given.vararg, given.kwarg) if one is not None]
+    return {one.arg for one in [*given.posonlyargs, *given.args, *given.kwonlyargs, *optional]}
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """The fields of a class, its properties, and what its methods set on `self`."""
+    found = {one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)}
+    for method in (one for one in node.body if isinstance(one, ast.FunctionDef)):
+        if {ast.unparse(decorator) for decorator in method.decorator_list} & {"property", "cached_property"}:
+            found.add(method.name)
+        set_here = (one for one in ast.walk(method) if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store))
+        found |= {one.attr for one in set_here if ast.unparse(one.value) == "self"}
+    return found
+
+
+def test_docstrings_name_arguments_and_attributes_that_are_there():
+    n_args = n_attributes = 0
+    for where, node in documented():
+        listed = named_in(node, "Args")
+        assert listed <= parameters(node), f"{where}: {listed - parameters(node)}"
+        n_args += bool(listed)
+        if isinstance(node, ast.ClassDef):
+            listed = named_in(node, "Attributes")
+            assert listed <= attributes(node), f"{where}: {listed - attributes(node)}"
+            n_attributes += bool(listed)
+    assert n_args > 100 and n_attributes > 20

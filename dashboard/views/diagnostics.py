@@ -20,7 +20,13 @@ LOOKS = ("Series", "Trend and season", "Autocorrelation", "Spectrum", "Distribut
 
 
 def look(panel: Panel, experiment: Experiment, unit: str) -> None:
-    """The series themselves: drawn, taken apart, and the season that they propose."""
+    """The series themselves: drawn, taken apart, and the season that they propose.
+
+    Args:
+        panel: the series.
+        experiment: the settings; the season is that of its plan.
+        unit: of the series.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown("#### A look at the series", width="stretch")
         i = series_chosen(panel, "look-series")
@@ -86,7 +92,13 @@ def series_chosen(panel: Panel, name: str) -> int:
 
 
 def how_far_back(length: int, h: int, name: str) -> int:
-    """How many of the last values are drawn."""
+    """How many of the last values are drawn.
+
+    Args:
+        length: how many values there are.
+        h: steps ahead: the slider starts at eight times as many values, or at all of them.
+        name: of the widget.
+    """
     choices = sorted({n for n in (50, 100, 200, 500, 1_000, 5_000, 20_000, 100_000, 8 * h) if n < length} | {length})
     first = next((n for n in choices if n >= 8 * h), length)
     if len(choices) == 1:

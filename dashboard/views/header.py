@@ -16,7 +16,14 @@ from forecasting.runs.views import RunView
 
 
 def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: float | None) -> None:
-    """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence."""
+    """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence.
+
+    Args:
+        experiment: the settings.
+        rows: its models.
+        run: the run that is shown; None where none was started.
+        floor: the noise floor, in units squared; None where it is not known.
+    """
     error = st.session_state.pop("error", None)
     if error:
         show_error(error)
@@ -61,6 +68,7 @@ def _pill(run: RunView) -> None:
 
 
 def recent() -> None:
+    """The visitor's latest runs, to open one; nothing where there are none."""
     runs = service.store().recent_runs(visitor())
     if not runs:
         return
@@ -94,6 +102,7 @@ def open_run(run_id: str) -> None:
 
 
 def share(run: RunView | None) -> None:
+    """The link to what the page shows: a run, or settings."""
     with st.popover("Share", icon=":material/link:"):
         st.caption("This link opens the run with its results." if run else "This link opens these settings.")
         st.code(address.link(), language=None, wrap_lines=True)

@@ -24,7 +24,14 @@ FIRST_EPOCH_WAIT_S = 0.6
 
 
 def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Experiment) -> None:
-    """The learning curves: growing while a run is under way, standing still when it has ended."""
+    """The learning curves: growing while a run is under way, standing still when it has ended.
+
+    Args:
+        rows: the models of the experiment; those that the page computes have no curve.
+        run: the run that is shown; None where none was started.
+        split: its windows.
+        experiment: the settings.
+    """
     fitted = [row for row in rows if not row.instant]
     if not fitted:
         return
@@ -206,7 +213,13 @@ def say_why(fit: FitView) -> None:
 
 
 def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> None:
-    """Score the recurrent fits of a run at another look-back: their time is open."""
+    """Score the recurrent fits of a run at another look-back: their time is open.
+
+    Args:
+        rows: the models of the experiment.
+        run: the run, to which the scores are added.
+        experiment: the settings.
+    """
     parents = [
         outcome.fit
         for row in rows

@@ -21,7 +21,13 @@ def unit_of(experiment: Experiment) -> str:
 
 
 def headlines(rows: list[Row], split: Split, unit: str) -> None:
-    """The best model so far, in four figures."""
+    """The best model so far, in four figures.
+
+    Args:
+        rows: the models; the best by validation error is shown.
+        split: its windows; of them the noise floor is used.
+        unit: of the series.
+    """
     best = best_of(rows)
     if best is None:
         return
@@ -47,7 +53,13 @@ def headlines(rows: list[Row], split: Split, unit: str) -> None:
 
 
 def series(experiment: Experiment, split: Split, unit: str) -> None:
-    """Three series of the validation part, and how many there are."""
+    """Three series of the validation part, and how many there are.
+
+    Args:
+        experiment: the settings, which say which steps ahead are forecast.
+        split: its windows.
+        unit: of the series.
+    """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Series", width="stretch")
         st.button("Others", key="shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
@@ -92,7 +104,14 @@ def warnings(rows: list[Row], split: Split) -> None:
 
 
 def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> None:
-    """The table of models; test scores are covered until somebody asks for them."""
+    """The table of models; test scores are covered until somebody asks for them.
+
+    Args:
+        experiment: the settings; test scores stay revealed as long as these stay the same.
+        rows: its models, ensembles included.
+        split: its windows.
+        unit: of the series.
+    """
     revealed = st.session_state.get("reveal") == experiment.canonical()
     table = table_of(rows, split.noise_floor, revealed)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -50,6 +50,9 @@ def _total(fit: FitView) -> int:
 
 
 def name_of(fit: FitView) -> str:
+    """What a fit is called beside its bar: its model, and the seed; of whole series, whether it is the backtest or the
+    forecast.
+    """
     if isinstance(fit.fit, SeriesFit):
         return f"{fit.label}, {'forecast' if fit.fit.forecasts_the_future else 'backtest'}"
     return fit.label if fit.fit.seed is None else f"{fit.label}, seed {fit.fit.seed}"

@@ -69,7 +69,14 @@ def open_store(database: str | None, quiet: bool = True) -> tuple[Settings, Stor
 
 @contextmanager
 def working(store: Store, settings: Settings, slots: int | None, only_runs: Sequence[str] | None = None) -> Iterator[None]:
-    """Work on some runs alone, or on whatever waits; when it is interrupted, give back what it was at."""
+    """Work on some runs alone, or on whatever waits; when it is interrupted, give back what it was at.
+
+    Args:
+        store: whose queue is worked on.
+        settings: of this deployment: how many slots there are, and what workers may take.
+        slots: fits at the same time; None: as many as the settings say.
+        only_runs: ids of the runs that are worked on, to which others may be added meanwhile; None: all that wait.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container would not end by it
     engine = Engine(store, slots or settings.n_slots, only_runs, settings.guard)
     try:

@@ -131,7 +131,13 @@ def n_features(source: Source) -> int:
 
 
 def describe(source: Source, task: Task, plan: Plan | None = None) -> str:
-    """A short title: what the series are and what is asked of them."""
+    """A short title: what the series are and what is asked of them.
+
+    Args:
+        source: where the series come from.
+        task: what is asked of windows.
+        plan: what is asked of whole series, in the place of `task`; None for windows.
+    """
     if plan is not None:
         return f"{_title_of(source)}: the {_next(plan.h)}"
     asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": _next(task.h)}

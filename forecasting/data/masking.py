@@ -32,6 +32,11 @@ def random_mask(shape: tuple[int, int, int], task: Task, seed: int) -> np.ndarra
 
     Going back in time every value is masked with the probability `task.masked`: at random by itself, in gaps as a chain with
     two states (Gilbert, 1960) in which a gap has `task.gap_length` steps on average.
+
+    Args:
+        shape: of the look-backs, `(n_windows, input_size, n_features)`.
+        task: which share is masked (`masked`), and how (`masking`, `gap_length`).
+        seed: of the draws.
     """
     n_windows, n_steps, n_features = shape
     rng = np.random.default_rng(seed)

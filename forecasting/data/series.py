@@ -56,6 +56,11 @@ class Series:
 def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Series:
     """Read a sample or an upload.
 
+    Args:
+        source: which sample, or which upload and how it is read.
+        read_upload: gives the content of an upload by its id.
+        reader: reads the file of an upload.
+
     Raises:
         BadInput: when it cannot be read surely.
     """
@@ -75,6 +80,11 @@ def read_series(source: Sample | Upload, read_upload: ReadUpload = no_uploads, r
 def read_file(source: Upload, content: bytes, reader: Reader = read) -> Reading:
     """Read an upload as its settings say.
 
+    Args:
+        source: how it is read; its id is not used.
+        content: of the file.
+        reader: the function that reads it, with the options that `source` gives.
+
     Raises:
         BadInput: when it cannot be read surely.
     """
@@ -92,6 +102,9 @@ def series_of_file(source: Upload, content: bytes, reader: Reader = read) -> Ser
     """The series of a file, with the columns that go with them.
 
     Of these the mean of a step counts where series are aggregated.
+
+    Args:
+        source, content, reader: as in `read_file`.
 
     Raises:
         BadInput: when it cannot be read surely, or has no columns of these names.
@@ -130,6 +143,14 @@ def series_of(reading: Reading, values: Sequence[str], frequency: str | None = N
     """Columns of a file that was read, as a frame `unique_id, ds, y` on the even grid of their frequency, or another.
 
     Of several columns each is a series of its own, with the column's name; where the file has several series, with both.
+
+    Args:
+        reading: the file.
+        values: names of the columns.
+        frequency: pandas' alias of the grid; None: the file's own.
+
+    Raises:
+        BadInput: when the gaps would make far more rows than there are, or a series is too short.
     """
     frames = [reading.frame[["unique_id", "ds", value]].rename(columns={value: "y"}) for value in values]
     if len(values) > 1:

@@ -87,6 +87,7 @@ def split_by_time(
     Args:
         frame: `unique_id, ds` and a column per channel, those to be forecast first; sorted by series and time, evenly
             spaced.
+        task: what is asked: look-back, targets, shares of the parts, scaling and transform.
         look_back: cut windows that see so many steps, with the targets that windows of `task.input_size` have.
         fill: how missing values of the look-backs are filled in.
         season_length: steps, for a fill that goes by it.

@@ -115,8 +115,15 @@ def score_at(
 ) -> Result:
     """Score a fitted model on the same targets, seeing `fit.look_back` steps instead of those it was trained on.
 
+    Args:
+        fit: the finished fit, and the other look-back in steps.
+        weights: those that it kept (`Result.weights`).
+        control: callbacks for progress and stop; training settings and seed are taken from the fit. None: no callbacks.
+        read_upload: gives the content of an upload.
+
     Raises:
         BadInput: when the model's look-back is not open, or the series are too short.
+        Stopped: when it was stopped.
     """
     parent = fit.parent
     control, model = for_fit(parent, control), resolve(parent.model)

@@ -124,7 +124,11 @@ class Model(Value):
         return ", ".join([self.title, *(str(value) for value in self.model_dump(exclude_defaults=True).values())])
 
     def n_parameters(self, shape: Shape) -> int:
-        """How many numbers the model learns."""
+        """How many numbers the model learns.
+
+        Args:
+            shape: of the windows that it sees.
+        """
         raise NotImplementedError
 
     def sampled(self, n_windows: int) -> np.ndarray:
@@ -149,11 +153,28 @@ class Model(Value):
         return 0.02 * n_windows * shape.input_size
 
     def fit(self, split: Split, control: Control) -> Learned:
-        """Learn from the training part; the validation part only selects."""
+        """Learn from the training part; the validation part only selects.
+
+        Args:
+            split: windows as the model sees them: scaled, and of differences where it takes these.
+            control: training settings, seed, and callbacks for progress and stop.
+
+        Raises:
+            BadInput: when the model cannot learn from these windows.
+            Diverged: when the loss of a network turns NaN or infinite.
+            Stopped: when it was stopped, and there is nothing to keep.
+        """
         raise NotImplementedError
 
     def load(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
-        """Return the fitted model that `weights` came from; of a reference, which has learned nothing, there is none."""
+        """Return the fitted model that `weights` came from; of a reference, which has learned nothing, there is none.
+
+        Args:
+            weights: `Fitted.weights` of the fit, in their order.
+            shape: of the windows to be forecast; the look-back may be another one where the model has `variable_length`.
+            control: of a network, the device and other settings that its compiled program depends on; of a model that is
+                fitted to each window, callbacks for progress and stop.
+        """
         raise NotImplementedError
 
     def output_range(self) -> tuple[float, float]:
@@ -242,7 +263,12 @@ class Learner(Model):
         raise NotImplementedError
 
     def restore(self, weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
-        """Return what `learn` fitted."""
+        """Return what `learn` fitted.
+
+        Args:
+            weights, control: as in `load`.
+            shape: of what `learn` was given: of the next step alone where the strategy is `iterated`.
+        """
         raise NotImplementedError
 
 

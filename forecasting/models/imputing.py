@@ -53,6 +53,11 @@ class Imputer(NetworkModel):
 def fill_in(split: Split, task: Task, control: Control) -> Split:
     """Train the network on the training part, and let it fill in what was masked in all three, or is missing.
 
+    Args:
+        split: windows whose `masked` says what is to be filled in.
+        task: how values were masked; where it masks none, the network learns on gaps like those of the series.
+        control: its device and its callbacks for stage and stop; the network has training settings of its own (`TRAINING`).
+
     Raises:
         Stopped: when it was stopped.
     """
@@ -88,6 +93,12 @@ def filled_by(part: Windows, network: Fitted) -> Windows:
 
 def trained_on(split: Split, task: Task, control: Control) -> Fitted:
     """The trained network; what it has learned is kept for the next fit of these windows.
+
+    Args:
+        split: windows in one scale, missing values interpolated; it learns from the training part and is chosen by the
+            validation part.
+        task: how further values are masked for it to learn from.
+        control: as in `fill_in`.
 
     Raises:
         Stopped: when it was stopped; then nothing is kept.

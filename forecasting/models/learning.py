@@ -38,7 +38,13 @@ class Shape:
 
     @classmethod
     def asked(cls, source: Source, task: Task, model: "Model") -> "Shape":
-        """The shape of a task's windows, after differencing where the model learns from differences."""
+        """The shape of a task's windows, after differencing where the model learns from differences.
+
+        Args:
+            source: where the series come from; it says how many features a step has.
+            task: look-back, horizon, channels to forecast and differencing.
+            model: whether it learns from differences, which shorten the look-back.
+        """
         taken, features = sum(task.lags) if model.takes_differences else 0, n_features(source)
         n_targets = task.n_targets(features)
         return cls(task.input_size - taken, features, len(task.steps) * n_targets, task.h, n_targets)

@@ -32,6 +32,11 @@ def recurrent_parameters(cell: str, n_in: int, units: int) -> int:
 
     A simple cell has an input kernel, a recurrent kernel and a bias. An LSTM has four such sets; a GRU has three, and a
     second bias for its recurrent kernel (`reset_after=True`, Keras' default).
+
+    Args:
+        cell: simple, lstm or gru.
+        n_in: values that it is given per step.
+        units: the size of its state.
     """
     one = n_in * units + units * units + units
     return {"simple": one, "lstm": 4 * one, "gru": 3 * (one + units)}[cell]

@@ -11,6 +11,11 @@ __all__ = ["Panel", "panel_of", "read_panel"]
 def read_panel(source: Source, read_upload: ReadUpload = no_uploads, reader: Reader = read) -> Panel:
     """Return a real source as whole series.
 
+    Args:
+        source: which sample, or which upload and how it is read.
+        read_upload: gives the content of an upload by its id.
+        reader: reads the file of an upload.
+
     Raises:
         BadInput: when it is none, or cannot be read surely.
     """

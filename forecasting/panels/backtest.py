@@ -120,7 +120,13 @@ def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 
 
 def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:
-    """A horizon of one season, and two to eight cutoffs: as many as leave most values of most series to learn from."""
+    """A horizon of one season, and two to eight cutoffs: as many as leave most values of most series to learn from.
+
+    Args:
+        panel: the series.
+        season_length: steps; 1 for none.
+        h: steps ahead; None: a season, or 6 where there is none, at most 48 and a twelfth of `Panel.usual`.
+    """
     asked = h or max(1, min(season_length if season_length > 1 else 6, panel.usual // 12, 48))
     return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (panel.usual - 3) // asked - 2)))
 
@@ -142,7 +148,17 @@ def long_enough(panel: Panel, plan: Plan) -> np.ndarray:
 
 
 def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: Mapping[str, str] | None = None) -> Backtest:
-    """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against the true values."""
+    """Hold forecasts from a plan's cutoffs, `(n_cutoffs, n_series, h)` per model, against the true values.
+
+    Args:
+        panel: the series, with the true values.
+        plan: cutoffs, horizon and season.
+        y_hat: forecasts by model in units, the earliest cutoff first; NaN for series that are too short to be judged.
+        left_out: models that were not tried, and why; None for none.
+
+    Raises:
+        BadInput: when no series is long enough to be judged.
+    """
     offsets, places = plan.cutoff_offsets(), long_enough(panel, plan)
     y = np.full((len(offsets), len(panel.ids), plan.h), np.nan)
     y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in offsets])

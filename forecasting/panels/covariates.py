@@ -41,7 +41,11 @@ class FutureCovariates:
 
     @classmethod
     def of(cls, panel: Panel, h: int, calendar: bool) -> "FutureCovariates | None":
-        """The same, or None where nothing is known."""
+        """What is known in advance of a panel, or None where nothing is.
+
+        Args:
+            panel, h, calendar: as the class takes them.
+        """
         return cls(panel, h, calendar) if calendar or panel.future_covariates is not None else None
 
     def windows(self, part: Windows) -> Windows:

@@ -23,6 +23,11 @@ def filling(panel: Panel, back: int, control: Control) -> Panel:
     It learns from what was known so many steps before the end of the series, and fills in a value from the window around it,
     as far as that is known at the moment that is looked from. Where series are too short for that, a line stays in the gaps.
 
+    Args:
+        panel: the series.
+        back: the moment from which it learns, in steps before the end of each series.
+        control: its device and its callbacks for stage and stop, as in `imputing.fill_in`.
+
     Raises:
         Stopped: when it was stopped.
     """

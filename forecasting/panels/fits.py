@@ -83,7 +83,16 @@ ByModel = dict[str, dict[int, np.ndarray]]
 
 
 def run_all(fits: Sequence[SeriesFit], panel: Panel, say: Say) -> tuple[ByModel, dict[str, str]]:
-    """Run fits one after the other; models that cannot forecast the series are left out, with the reason."""
+    """Run fits one after the other; models that cannot forecast the series are left out, with the reason.
+
+    Args:
+        fits: in the order in which they are run.
+        panel: their series.
+        say: is told of each model as it is done or left out.
+
+    Returns:
+        Forecasts in units by model and cutoff, `(n_series, h)` each, and the reasons by model that was left out.
+    """
     made: ByModel = {}
     left_out: dict[str, str] = {}
     for fit in fits:

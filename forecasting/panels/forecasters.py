@@ -65,8 +65,13 @@ def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
 
 
 def task_of(panel: Panel, plan: SeriesTask, furthest: int) -> Task:
-    """What windows see and forecast: some seasons, as far as the series are long, and unless the plan says otherwise as
-    differences to the season before.
+    """The windows that models learn from: their look-back is some seasons long, as far as the series allow it, and
+    differences are taken to the season before, unless the plan says otherwise.
+
+    Args:
+        panel: the series.
+        plan: what is asked.
+        furthest: how many steps before the end the earliest cutoff lies: the look-back must fit into what was known there.
 
     Raises:
         BadInput: when the plan asks for differences that the look-back is too short for.
@@ -210,7 +215,14 @@ def _fold(part: Windows, model: Model, season: int) -> Windows:
 
 
 def shape_of(model: Model, panel: Panel, task: SeriesTask, windows: Task) -> Shape:
-    """The shape that a model sees of the windows of a panel."""
+    """The shape that a model sees of the windows of a panel, without what is known in advance (`FutureCovariates`).
+
+    Args:
+        model: whether it takes differences, and whether it is shown a whole season per step.
+        panel: the series.
+        task: what is asked of them; of it the season is used.
+        windows: what is asked of their windows, from `task_of`.
+    """
     steps = windows.input_size - (sum(windows.lags) if model.takes_differences else 0)
     beside = 0 if panel.past_covariates is None else panel.past_covariates[0].shape[1]
     features = panel.n_targets + beside

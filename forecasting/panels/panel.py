@@ -60,6 +60,15 @@ class Panel:
 
         Several columns of values are one multivariate series: from the first step at which all of them have a value.
 
+        Args:
+            frame: sorted by series and time, on an even grid; what is missing is NaN.
+            frequency: pandas' alias of the step, or None where there is none.
+            fill: how missing values are filled in.
+            season_length: steps of the season that is usual for the frequency; 1 for none.
+            values: names of the columns that are forecast.
+            past_covariates: names of columns that are seen and not forecast.
+            future_covariates: names of columns that are known in advance, in rows behind the last value too.
+
         Raises:
             BadInput: when no series has a value, or the columns of a multivariate series never have one at once.
         """
@@ -152,7 +161,13 @@ class Panel:
         return ahead
 
     def times_after(self, i: int, back: int, h: int) -> pd.DatetimeIndex:
-        """The times of the h values that follow a cutoff of series `i`."""
+        """The times of the h values that follow a cutoff of series `i`.
+
+        Args:
+            i: the place of the series.
+            back: how many steps before its end the cutoff lies; 0: the end itself.
+            h: how many times.
+        """
         cutoff = self.cutoff(i, back)
         if self.frequency is None:
             step = self.ds[i][-1] - self.ds[i][-2]

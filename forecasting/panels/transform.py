@@ -27,6 +27,11 @@ class SeriesTransform:
     def learn(cls, panel: Panel, plan: SeriesTask, back: int) -> "SeriesTransform":
         """Learn from what was known `back` steps before the end.
 
+        Args:
+            panel: the series.
+            plan: which transform, whether to detrend and to deseasonalize, and the season.
+            back: how many steps before the end of each series.
+
         Raises:
             BadInput: when a series has values that have no logarithm.
         """
@@ -52,9 +57,14 @@ class SeriesTransform:
         )
 
     def undo(self, y_hat: np.ndarray, panel: Panel, back: int) -> np.ndarray:
-        """Forecasts of those, from `back` steps before the end, as forecasts of the series, `(n_series, h)`.
+        """Turn forecasts of the transformed series back into forecasts of the series in units, `(n_series, h)`.
 
         Where a transform was taken, they are medians.
+
+        Args:
+            y_hat: forecasts of the transformed series, `(n_series, h)`.
+            panel: the series; of them only the lengths are used.
+            back: how many steps before the end they were forecast.
         """
         rows = []
         for i, row in enumerate(y_hat):

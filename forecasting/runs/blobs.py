@@ -8,7 +8,13 @@ CHUNK = 1 << 20
 
 
 def write_blob(db: Connection, key: str, content: bytes) -> None:
-    """Store a content under a key; what was there is replaced."""
+    """Store a content under a key; what was there is replaced.
+
+    Args:
+        db: in a transaction that writes.
+        key: what it is stored under, as `fit/<id>/weights`.
+        content: may be empty.
+    """
     delete_blob(db, key)
     chunks = [content[start : start + CHUNK] for start in range(0, max(len(content), 1), CHUNK)]
     rows = [{"key": key, "chunk": i, "size": len(chunk), "content": chunk} for i, chunk in enumerate(chunks)]

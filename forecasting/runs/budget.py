@@ -137,7 +137,13 @@ def _too_long(work: float, left_s: float) -> str:
 
 
 def n_windows(panel: Panel, task: Task, back: int) -> int:
-    """How many windows there are to learn from so many steps before the end, as `Panel.split` cuts them."""
+    """How many windows there are to learn from so many steps before the end, as `Panel.split` cuts them.
+
+    Args:
+        panel: the series.
+        task: look-back and horizon, from `task_of`.
+        back: how many steps before the end of each series; 0: the end itself.
+    """
     total, whole = 0, task.input_size + task.h
     for i in range(0, len(panel.y), panel.n_targets):
         known = [y[: max(0, len(y) - back)] for y in panel.y[i : i + panel.n_targets]]

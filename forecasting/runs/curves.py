@@ -20,11 +20,20 @@ def forget_epochs(db: Connection, fit_id: str) -> None:
 
 
 def forget_state(db: Connection, fit_id: str) -> None:
+    """Delete the state from which a fit could go on."""
     delete_blob(db, f"fit/{fit_id}/state")
     db.execute(update(schema.fit).where(FIT.id == fit_id).values(epochs_done=None))
 
 
 def copy_curve(db: Connection, parent_id: str, fit_id: str, epochs: int) -> None:
+    """Give a fit the first epochs of another one's learning curve, in the place of its own.
+
+    Args:
+        db: in a transaction that writes.
+        parent_id: the fit whose curve is copied.
+        fit_id: the fit that gets it.
+        epochs: how many of them.
+    """
     db.execute(delete(schema.epoch).where(EPOCH.fit_id == fit_id))
     columns = (EPOCH.epoch, EPOCH.loss, EPOCH.valid_loss, EPOCH.elapsed_s)
     curve = select(literal(fit_id), *columns).where(EPOCH.fit_id == parent_id, EPOCH.epoch <= epochs)

@@ -142,7 +142,18 @@ class Queue:
             return _stop_wanted(db, lease)
 
     def report(self, lease: Lease, stage: str, fraction: float | None, epochs: Iterable[Progress]) -> None:
-        """Write what a fit is at, and the epochs that it has finished since the last report."""
+        """Write what a fit is at, and the epochs that it has finished since the last report.
+
+        Args:
+            lease: the right to write for the fit.
+            stage: what it is at, in a word: `compiling`, `training`, `scoring` and others.
+            fraction: how much of the present epoch is done, or of a fit without epochs, from 0 to 1; None where that is not
+                known.
+            epochs: those that it has finished since.
+
+        Raises:
+            LeaseLost: when the fit has gone to somebody else.
+        """
         rows = [
             {"fit_id": lease.fit.id, "epoch": e.epoch, "loss": _finite(e.loss), "valid_loss": _finite(e.valid_loss)}
             | {"elapsed_s": e.elapsed_s}
@@ -156,7 +167,16 @@ class Queue:
                 db.execute(insert(schema.epoch), rows)
 
     def keep_state(self, lease: Lease, state: bytes, epochs: int) -> None:
-        """Store how far a fit has got, so that it can go on from there."""
+        """Store how far a fit has got, so that it can go on from there.
+
+        Args:
+            lease: the right to write for the fit.
+            state: as `arrays.pack` writes it.
+            epochs: how many were done before it.
+
+        Raises:
+            LeaseLost: when the fit has gone to somebody else.
+        """
         with self._held(lease) as db:
             write_blob(db, f"fit/{lease.fit.id}/state", state)
             db.execute(update(schema.fit).where(_is_held(lease)).values(epochs_done=epochs))
@@ -179,7 +199,18 @@ class Queue:
                 db.execute(update(schema.fit).where(_is_held(lease)).values(**values, **_ended()))
 
     def give_up(self, lease: Lease, status: str, reason: str) -> None:
-        """Write that a fit ended without a result: `failed`, and then its state is not to be trusted, or `cancelled`."""
+        """Write that a fit ended without a result: `failed`, and then its state is not to be trusted, or `cancelled`.
+
+        One that is to be cancelled is queued again where another run wants it meanwhile.
+
+        Args:
+            lease: the right to write for the fit.
+            status: `failed` or `cancelled`.
+            reason: why, in words.
+
+        Raises:
+            LeaseLost: when the fit has gone to somebody else.
+        """
         values: dict[str, Any] = {"status": status, "reason": reason, "result": None}
         with self._held(lease) as db:
             if status == "failed":

@@ -76,6 +76,11 @@ class Store(Queue):
     def add_to_run(self, run_id: str, fits: Sequence[Fit], owner: str, quota: Quota | None = None) -> None:
         """Queue further fits for a run.
 
+        Args:
+            run_id: which run.
+            fits: in the order in which they are queued; those that are known or under way are not repeated.
+            owner, quota: as in `start_run`.
+
         Raises:
             BadInput: when there is no such run, or a quota is used up.
         """
@@ -124,8 +129,14 @@ class Store(Queue):
 
         Its fits go on from where those of the first one ended.
 
+        Args:
+            run_id: the first run.
+            epochs: how many more than its longest fit has done.
+            owner, quota: as in `start_run`.
+
         Raises:
-            BadInput: when there is no such run, none of its fits has learned anything, or there would be too many epochs.
+            BadInput: when there is no such run, none of its fits has learned anything, there would be too many epochs, or a
+                quota is used up.
         """
         run = self.run(run_id)
         if run is None:
@@ -229,6 +240,12 @@ class Store(Queue):
 
     def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None) -> str:
         """Keep a file; the same content of the same owner is kept once. Return its random id.
+
+        Args:
+            owner: who may delete it.
+            name: of the file; 200 characters of it are kept.
+            content: of the file.
+            quota: what the store may hold; None for no bounds.
 
         Raises:
             BadInput: when the store is full.

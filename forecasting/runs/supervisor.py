@@ -38,6 +38,9 @@ AGAIN_S = 0.5
 def supervise(store: Store, lease: Lease, worker: WorkerProcess, closing: threading.Event) -> None:
     """Work on a leased fit until it has ended, and write how.
 
+    Args:
+        store, lease, worker, closing: as in `Supervisor`.
+
     Raises:
         LeaseLost: when the fit has meanwhile gone to another holder; the worker is ended.
     """

@@ -116,7 +116,16 @@ class UploadView:
 
 
 def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitView:
-    """Make the view from a database row."""
+    """Make the view from a database row.
+
+    Args:
+        row: of the table of fits.
+        epochs: its learning curve, from the first epoch on.
+        queue_place: its place among all that wait, from 1; None where it does not wait.
+
+    Raises:
+        BadInput: when another version has written it and it cannot be read any more.
+    """
     result = json.loads(row.result) if row.result else None
     return FitView(
         id=row.id,

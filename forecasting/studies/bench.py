@@ -44,6 +44,7 @@ def measure(
         rounds: fits of each kind, with a seed each. The seconds are those of the quickest epoch, for what else the machine
             does only ever adds to them; the MSEs are medians over fits.
         n_series: of which 70 % are trained on.
+        models: names of those to measure; None: all of `MODELS`.
     """
     spawn = multiprocessing.get_context("spawn")
     with (

@@ -68,7 +68,12 @@ def infer_frequency(times: pd.Series) -> str | None:
 
 
 def grid(first: pd.Timestamp, last: pd.Timestamp, frequency: str) -> pd.DatetimeIndex:
-    """All times of a frequency from the first to the last."""
+    """All times of a frequency from the first to the last.
+
+    Args:
+        first, last: the bounds; each is in the grid only where it is a time of the frequency.
+        frequency: pandas' alias.
+    """
     return pd.date_range(first, last, freq=frequency)
 
 

@@ -50,7 +50,13 @@ _Refused = create_model("_Refused", __config__=_strict, **{field.name: (field.ty
 
 
 def send(stream: BinaryIO, header: dict[str, Any], body: bytes | pa.Buffer = b"") -> None:
-    """Write a header and bytes, each after its size."""
+    """Write a header and bytes, each after its size.
+
+    Args:
+        stream: where they are written; it is flushed.
+        header: plain JSON values.
+        body: the bytes that go with it.
+    """
     head = json.dumps(header).encode()
     stream.write(len(head).to_bytes(SIZE) + len(body).to_bytes(SIZE) + head)
     stream.write(body)

@@ -43,7 +43,17 @@ class Network:
         return (x, y_path) if self.forced else x
 
     def targets(self, x: Tensor, y: Tensor, y_path: Tensor, shape: Shape) -> Tensor:
-        """What the training model's output is compared with: the values ahead of each of its steps."""
+        """What the training model's output is compared with: the values ahead of each of its steps.
+
+        Args:
+            x: look-backs, `(n, input_size, n_features)`.
+            y: what is asked, `(n, n_outputs)`.
+            y_path: all values ahead, `(n, h, n_features)`.
+            shape: which steps ahead and how many features are forecast.
+
+        Returns:
+            `(n, n_outputs)`; with `return_sequences` `(n, n_steps, n_outputs)`, for those steps of the look-back.
+        """
         if self.return_sequences is None:
             return y
         n, whole = x.shape[1], tf.concat([x, y_path], axis=1)[:, :, : shape.n_targets]

@@ -10,7 +10,13 @@ CELLS = {"simple": layers.SimpleRNNCell, "lstm": layers.LSTMCell, "gru": layers.
 
 
 def cell_of(cell: str, units: int, activation: str) -> layers.Layer:
-    """A recurrent cell of Keras'."""
+    """A recurrent cell of Keras'.
+
+    Args:
+        cell: simple, lstm or gru.
+        units: the size of its state.
+        activation: by Keras' name.
+    """
     return CELLS[cell](units, activation=activation)
 
 
@@ -24,7 +30,16 @@ class _Normalised:
         self.norm.build((None, self.units))  # type: ignore[attr-defined]
 
     def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:
-        """One step."""
+        """One step.
+
+        Args:
+            inputs: of one step, `(batch, n_inputs)`.
+            states: those of the step before, `(batch, units)` each.
+            training: whether dropout applies.
+
+        Returns:
+            What the cell shows, `(batch, units)`, and its states after the step.
+        """
         _, after = super().call(inputs, states, training=training)  # type: ignore[misc]
         after = list(after) if isinstance(after, list | tuple) else [after]
         shown = self.norm(after[0])
@@ -54,13 +69,24 @@ class NormalisedSimpleCell(_Normalised, layers.SimpleRNNCell):
 
 
 def normalised_cell(cell: str, units: int, activation: str, **dropout: float) -> layers.Layer:
-    """A recurrent cell with layer normalisation inside."""
+    """A recurrent cell with layer normalisation inside.
+
+    Args:
+        cell, units, activation: as in `cell_of`.
+        dropout: `dropout` and `recurrent_dropout`, shares from 0 to 1 of inputs and of state.
+    """
     classes = {"simple": NormalisedSimpleCell, "lstm": NormalisedLSTMCell, "gru": NormalisedGRUCell}
     return classes[cell](units, activation=activation, **dropout)
 
 
 class DecoderCell(layers.Layer):
-    """Cells that are fed their own last output: states are that value, and those of the cells."""
+    """Cells that are fed their own last output: states are that value, and those of the cells.
+
+    Args:
+        cells: of the layers, from the bottom.
+        output: the layer that makes a forecast of what the top cell shows.
+        n_targets: values that are forecast per step.
+    """
 
     def __init__(self, cells: layers.StackedRNNCells, output: layers.Layer, n_targets: int) -> None:
         super().__init__()
@@ -76,7 +102,16 @@ class DecoderCell(layers.Layer):
         self.output_layer.build((None, self.state_size[-1]))
 
     def call(self, inputs: Tensor, states: Tensor, training: bool = False) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002
-        """One step: `inputs` only counts them."""
+        """One step.
+
+        Args:
+            inputs: not read; there is one for each step to be forecast.
+            states: the last value, `(batch, n_targets)`, and those of the cells one after the other, `(batch, units)` each.
+            training: whether dropout applies in the cells.
+
+        Returns:
+            The next value, `(batch, n_targets)`, and the states after the step.
+        """
         value, *flat = states
         nested, rest = [], iter(flat)
         for size in self.sizes:
@@ -92,6 +127,11 @@ class CausalConvolution(layers.Layer):
 
     The same as Keras' Conv1D with kernel size 2 and causal padding, whose weights it takes; written as one product of
     matrices, for XLA makes little of dilated convolutions on a processor.
+
+    Args:
+        filters: channels of the output.
+        dilation: steps between the two values that are joined.
+        activation: by Keras' name.
     """
 
     def __init__(self, filters: int, dilation: int, activation: str) -> None:

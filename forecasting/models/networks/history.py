@@ -15,7 +15,7 @@ class History:
     """The epochs of a fit. A state, as `state()` returns it, lets another fit go on as if it had never ended.
 
     Args:
-        control: settings, start of the clock, and the state to go on from.
+        control: training settings, and the state to go on from.
     """
 
     def __init__(self, control: Control) -> None:
@@ -41,7 +41,14 @@ class History:
         return median(self._seconds[1:] or self._seconds or [self._epoch_s_before])
 
     def add(self, progress: Progress, weights: Weights, optimizer: Weights, seconds: float) -> None:
-        """Take in a finished epoch: its losses, the weights and the optimiser's variables after it, and its duration."""
+        """Take in a finished epoch.
+
+        Args:
+            progress: its number, from 1, and its losses.
+            weights: of the network after it.
+            optimizer: the optimiser's variables after it, and the states of dropout's random numbers (`Program.memory`).
+            seconds: its duration, validation included.
+        """
         self.epochs, self.last, self.optimizer = progress.epoch, weights, optimizer
         self._seconds.append(seconds)
         if progress.valid_loss < self._best_loss:

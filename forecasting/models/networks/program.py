@@ -76,7 +76,13 @@ class Batches:
 
 
 class Program:
-    """A network, its optimiser, and their compiled programs; weights are set anew for every fit."""
+    """A network, its optimiser, and their compiled programs; weights are set anew for every fit.
+
+    Args:
+        model: which network.
+        shape: of its windows.
+        training: loss, optimiser, gradient clipping and device.
+    """
 
     def __init__(self, model: "NetworkModel", shape: Shape, training: Training) -> None:
         self.model, self.shape, self.loss = model, shape, LOSSES[training.loss]
@@ -197,7 +203,17 @@ class Network:
 
 
 def program_for(model: "NetworkModel", shape: Shape, training: Training, n_windows: int = 0) -> Program:
-    """Return the kept program for this network and these shapes, or make it; the few last used are kept."""
+    """Return the kept program for this network and these shapes, or make it; the few last used are kept.
+
+    Args:
+        model: which network.
+        shape: of its windows.
+        training: of it optimiser, gradient clipping, loss, device and batch size decide which program is needed.
+        n_windows: of the training part, which decides it too; 0 to forecast alone.
+
+    Raises:
+        BadInput: when the machine has no such device.
+    """
     how = (training.optimizer, training.clip_norm, training.loss, training.device, training.batch_size)
     key = (model.name, model.canonical(), shape, *how, n_windows)
     if key not in _programs:
@@ -211,5 +227,15 @@ def program_for(model: "NetworkModel", shape: Shape, training: Training, n_windo
 
 
 def load(model: "NetworkModel", weights: list[np.ndarray], shape: Shape, control: Control) -> Fitted:
-    """Return the network with given weights, ready to forecast."""
+    """Return the network with given weights, ready to forecast.
+
+    Args:
+        model: which network.
+        weights: in the order of Keras' `get_weights`.
+        shape: of the windows to be forecast.
+        control: of it only the training settings are used, as in `program_for`.
+
+    Raises:
+        BadInput: when the machine has no such device.
+    """
     return Network(program_for(model, shape, control.training), weights)

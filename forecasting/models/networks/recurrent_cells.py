@@ -62,11 +62,26 @@ class RecurrentCell:
         self.units = layer.units
 
     def joined(self, kernel: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """`[W U]ᵀ` and `b` of the layer's weights: `(n_inputs + units, n_blocks × units)` and `(n_blocks × units, 1)`."""
+        """`[W U]ᵀ` and `b` of the layer's weights: `(n_inputs + units, n_blocks × units)` and `(n_blocks × units, 1)`.
+
+        Args:
+            kernel, recurrent: of Keras' layer, `(n_inputs, k × units)` and `(units, k × units)`; k is 1, of an LSTM 4, of a
+                GRU 3.
+            bias: likewise, `(k × units,)`; of a GRU `(2, 3 × units)`.
+        """
         return tf.concat([kernel, recurrent], axis=0), bias[:, None]
 
     def parted(self, joined: Tensor, bias: Tensor, n_inputs: int) -> list[Tensor]:
-        """The gradients of the layer's weights, of those of `[W U]ᵀ` and `b`."""
+        """The gradients of the layer's weights, from those of `[W U]ᵀ` and `b`.
+
+        Args:
+            joined: the gradient of `[W U]ᵀ`, `(n_inputs + units, n_blocks × units)`.
+            bias: the gradient of `b`, `(n_blocks × units,)`.
+            n_inputs: rows of `joined` that belong to the kernel.
+
+        Returns:
+            Those of kernel, recurrent kernel and bias, in the shapes of the arguments of `joined`.
+        """
         return [joined[:n_inputs], joined[n_inputs:], bias]
 
     def step(self, total: Tensor, states: Tensors) -> tuple[Tensors, Tensors]:

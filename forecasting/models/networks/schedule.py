@@ -11,6 +11,11 @@ def rates(training: Training, epoch: int, n_batches: int) -> np.ndarray:
     A cosine rises in a straight line for the share `warm_up` of the training, and falls along half a wave to zero
     (Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017). After a restart it does so again,
     over the epochs from there to the next one or to the end.
+
+    Args:
+        training: learning rate, schedule, warm-up, restarts and epochs.
+        epoch: which one, from 1.
+        n_batches: of an epoch.
     """
     height = training.learning_rate
     if not training.changes_rate:

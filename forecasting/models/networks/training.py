@@ -34,6 +34,14 @@ def train(model: "NetworkModel", split: Split, control: Control) -> Learned:
     that an earlier one of the same lineage has left, and however busy the machine is: blocks differ, and what they add up to
     does not.
 
+    Args:
+        model: which network.
+        split: windows as it sees them; it learns from the training part, and the validation part chooses among epochs.
+        control: training settings, seed, the state to go on from, and callbacks for progress and stop.
+
+    Returns:
+        The network with the weights to keep, and the state from which another fit can go on.
+
     Raises:
         Diverged: when a loss turns NaN or infinite; the message says what to change.
         Stopped: when it was stopped before its first epoch had ended.
