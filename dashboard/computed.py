@@ -226,6 +226,6 @@ def panel_of(source: Source) -> Panel:
 
 
 def forget() -> None:
-    """Drop all that is kept in memory."""
+    """Drop all that is kept in memory of visitors' data."""
     for kept in (split_of, result_of, combined, stored_forecasts, whole_forecast, _panel, _reading, _reading_of, columns_of):
         kept.clear()

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from dashboard.chart import Theme, blank, floor_line, style_of, theme
 from dashboard.results import Fits
 from dashboard.words import part_of
+from forecasting.experiment import Experiment
 
 
 def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go.Figure:
@@ -16,10 +17,10 @@ def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go
     Args:
         rows: the models.
         floor: the noise floor, in units squared; None where it is not known.
-        scaled: whether losses are in another scale than the series: then the floor is not drawn.
+        scaled: see `in_another_scale`: then the floor is not drawn.
     """
     colours = theme()
-    figure = blank(330, "epoch", "loss: MSE of what the models see" if scaled else "loss: MSE")
+    figure = blank(330, "epoch", _loss(scaled))
     for row in rows:
         colour, dash, _ = style_of(rows, row, colours)
         for i, outcome in enumerate(outcome for outcome in row.outcomes if outcome.view and outcome.view.epochs):
@@ -48,8 +49,24 @@ def curves_figure(rows: Sequence[Fits], floor: float | None, scaled: bool) -> go
     return figure
 
 
-def live_chart(rows: Sequence[Fits], colours: Theme) -> dict:
-    """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick."""
+def in_another_scale(experiment: Experiment) -> bool:
+    """Whether losses are in another scale than the series: networks see them scaled, transformed, or as differences."""
+    task = experiment.task
+    return experiment.plan is not None or bool(task.lags) or (task.scaling, task.transform) != ("none", "none")
+
+
+def _loss(scaled: bool) -> str:
+    return "loss: MSE of what the models see" if scaled else "loss: MSE"
+
+
+def live_chart(rows: Sequence[Fits], colours: Theme, scaled: bool) -> dict:
+    """The learning curves while they grow, for ECharts, which keeps its place in the page from tick to tick.
+
+    Args:
+        rows: the models.
+        colours: of the page's theme.
+        scaled: see `in_another_scale`.
+    """
     series = []
     for row in rows:
         colour, dash, _ = style_of(rows, row, colours)
@@ -77,6 +94,6 @@ def live_chart(rows: Sequence[Fits], colours: Theme) -> dict:
         "legend": {"bottom": 0, "type": "scroll", "data": [row.label for row in rows if row.model.trained]},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "value", "name": "epoch", "nameLocation": "middle", "nameGap": 24, "min": 0, "max": most},
-        "yAxis": {"type": "log", "name": "loss: MSE", "nameLocation": "middle", "nameGap": 44},
+        "yAxis": {"type": "log", "name": _loss(scaled), "nameLocation": "middle", "nameGap": 44},
         "series": series,
     }

@@ -123,11 +123,12 @@ def _past(forecast: Forecast, i: int, name: str, colours: Theme) -> list[go.Scat
             y=tested.y_hat[name][k, i],
             name="from past cutoffs",
             legendgroup="past",
-            showlegend=k == 0,
+            showlegend=k == len(tested.cutoff_offsets) - 1,
             mode="lines",
             line={"color": colour, "width": 1.3, "dash": "dot"},
         )
         for k, back in enumerate(tested.cutoff_offsets)
+        if np.isfinite(tested.y_hat[name][k, i]).any()  # of a short series there are forecasts beyond its end alone
     ]
 
 
@@ -142,7 +143,8 @@ def mase_figure(forecast: Forecast, by: str) -> go.Figure:
     if by == "step":
         places: list = list(range(1, tested.y.shape[2] + 1))
     else:
-        places = [forecast.panel.cutoff(0, back) for back in tested.cutoff_offsets]
+        longest = int(np.argmax([len(y) for y in forecast.panel.y]))
+        places = [forecast.panel.cutoff(longest, back) for back in tested.cutoff_offsets]
     figure = blank(300, "step ahead" if by == "step" else "cutoff", "MASE")
     for place, name in enumerate(tested.y_hat):
         colour, dash = colour_of(name, colours)

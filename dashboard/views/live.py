@@ -41,7 +41,7 @@ def learning(rows: list[Row], run: RunView | None, split: Split, experiment: Exp
         return
     trained = [row for row in fitted if row.model.trained]
     if any(outcome.view and outcome.view.epochs for row in trained for outcome in row.outcomes):
-        scaled = experiment.task.scaling != "none" or bool(experiment.task.lags)
+        scaled = curves.in_another_scale(experiment)
         alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
         show(curves.curves_figure(trained, split.noise_floor, scaled), "learning", alt)
         st.caption(f"Thin: training loss. Thick: validation loss.{_unlike(trained)}")
@@ -112,7 +112,8 @@ def _live(run_id: str, ended_before: int) -> None:
         st.rerun()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.echarts_chart(curves.live_chart(fits_of_run(run), theme()), height=330, key="live-chart")
+        chart = curves.live_chart(fits_of_run(run), theme(), curves.in_another_scale(run.experiment))
+        st.echarts_chart(chart, height=330, key="live-chart")
     with right, st.container(key="fits"):
         for fit in run.fits:
             if _waited_for(fit):

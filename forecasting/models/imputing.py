@@ -112,6 +112,7 @@ def trained_on(split: Split, task: Task, control: Control) -> Fitted:
         _kept[key] = Imputer().fit(lessons, quiet).whole().weights
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
+    _kept.move_to_end(key)
     return Imputer().load(_kept[key], Shape.of(lessons), quiet)
 
 

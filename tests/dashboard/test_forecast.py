@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import service
+from dashboard import actions, service
 from dashboard.forecast_state import forecast_state_of, scores_of
+from dashboard.series_figures import mase_figure, whole_series_figure
 from dashboard.state import encode
 from dashboard.views.diagnostics import LOOKS
 from dashboard.words import part_of
@@ -157,6 +158,20 @@ def test_a_baseline_that_cannot_forecast_the_series_is_left_out_and_keeps_nobody
     page = open_page(e=encode(Experiment(source=Sample(name="gdp"), plan=plan, models=names)))
     assert "Weighted average was left out: " in texts(page) and page.metric[0].value == "Naive"
     assert not next(button for button in page.button if button.key == "forecast").disabled
+
+
+def test_a_series_that_is_too_short_to_be_judged_may_come_first():
+    days = [("new", day) for day in pd.date_range("2024-02-25", periods=5)]
+    days += [("old", day) for day in pd.date_range("2024-01-01", periods=60)]
+    content = "id,date,y\n" + "".join(f"{name},{day:%Y-%m-%d},{day.day}\n" for name, day in days)
+    source = Upload(upload_id=actions.add_upload("ann", "shops.csv", content.encode()))
+    names = tuple(ModelChoice(name=name) for name in ("naive", "drift"))
+    experiment = Experiment(source=source, plan=Plan(h=7, season_length=7, n_windows=3), models=names)
+    page = open_page(e=encode(experiment))
+    made = forecast_state_of(experiment).forecast
+    by_cutoff, of_new = mase_figure(made, "cutoff"), whole_series_figure(made, 0, ["naive"], [80.0], 30, "value", True)
+    assert list(by_cutoff.data[0].x) == [pd.Timestamp("2024-02-29") - pd.Timedelta(days=back) for back in (21, 14, 7)]
+    assert not any(trace.name == "from past cutoffs" for trace in of_new.data) and page.metric[0].value in ("Naive", "Drift")
 
 
 def test_only_series_with_a_calendar_are_forecast():

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, computed, service
 from dashboard.chart import Theme
-from dashboard.curves import live_chart
+from dashboard.curves import in_another_scale, live_chart
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
@@ -467,5 +467,17 @@ def test_examples_and_the_chapters_settings_are_one_click():
 def test_the_axis_of_a_live_chart_ends_with_the_epochs_that_a_time_budget_came_to():
     experiment = allotted(Experiment(source=Waves(n_series=100), models=(ModelChoice(name="simple_rnn"),), budget_s=10))
     fit, colours = window_fits(experiment)[-1], Theme("", "", "", "", ("#888888", "#0000ff"))
-    chart = live_chart([Fits(resolve(fit.model), [Outcome(fit, None, None)])], colours)
+    chart = live_chart([Fits(resolve(fit.model), [Outcome(fit, None, None)])], colours, in_another_scale(experiment))
     assert chart["xAxis"]["max"] == experiment.allotted[0].epochs > 20
+    assert chart["yAxis"]["name"] == "loss: MSE"
+
+
+@pytest.mark.parametrize(
+    "how", [{"transform": "log"}, {"scaling": "standard"}, {"differencing": "first", "target": "all_h"}]
+)
+def test_losses_in_another_scale_than_the_series_say_so(how):
+    experiment = Experiment(source=Waves(n_series=100, level=5), task=Task(**how))
+    assert in_another_scale(experiment)
+    assert live_chart([], Theme("", "", "", "", ()), in_another_scale(experiment))["yAxis"]["name"].endswith(
+        "the models see"
+    )
