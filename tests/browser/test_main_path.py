@@ -11,7 +11,7 @@ from dashboard.state import OPENING, encode
 from dashboard.words import digits
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Waves
 from forecasting.runs.store import Store
-from tests.browser.conftest import ROOT, Dashboard, open_page, shoot
+from tests.browser.conftest import IDLE, ROOT, Dashboard, open_page, shoot
 
 
 def link(dashboard: Dashboard, experiment: Experiment) -> str:
@@ -214,8 +214,10 @@ def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(
     page.get_by_text("Upload", exact=True).click()
     page.locator("input[type=file]").set_input_files(ROOT / "tests" / "data" / "traps" / "ambiguous.csv")
     expect(page.get_by_text("say which, day first or month first").first).to_be_visible()
+    page.wait_for_selector(IDLE)  # on a busy machine a click while the page is still drawn meets a widget that is replaced
     page.get_by_text("How it was read").click()
     page.get_by_text("Month first", exact=True).click()
+    expect(page.get_by_role("radio", name="Month first")).to_be_checked()
     expect(page.get_by_text("12 rows; times: date; daily; 2024-01-01 to 2024-01-12")).to_be_visible()
     expect(page.get_by_text("say which, day first or month first")).to_have_count(0)
     page.wait_for_url(re.compile(r"e="))
