@@ -144,15 +144,19 @@ def verdict(forecast: Forecast) -> str:
     n_cutoffs, n_series, h = tested.y.shape
     n_chosen = len(tested.cutoff_offsets[tested.choosing])
     mase = table[best]["mase"]
-    text = f"**{MODELS[best].title}** has the lowest error over {_counted(n_chosen, 'cutoff', 'cutoffs')} of {h} steps"
-    text += f", MASE **{mase:.3g}**" if np.isfinite(mase) else " (MASE is not defined: the series repeat themselves)"
     rivals = [name for name in table if name != best and np.isfinite(table[name]["mase"])]
-    if rivals and np.isfinite(mase):
-        rival = min(rivals, key=lambda name: table[name]["mase"])
+    rival = min(rivals, key=lambda name: table[name]["mase"]) if rivals and np.isfinite(mase) else None
+    ahead = rival is not None and table[rival]["mase"] < mase
+    text = f"**{MODELS[best].title}** has {'an' if ahead else 'the lowest'} error over "
+    text += f"{_counted(n_chosen, 'cutoff', 'cutoffs')} of {h} steps"
+    text += f", MASE **{mase:.3g}**" if np.isfinite(mase) else " (MASE is not defined: the series repeat themselves)"
+    if rival is not None:
         apart = tested.apart(best, rival)
         gained = 1 - mase / table[rival]["mase"]
         meaning = "more than chance would give" if apart.means_something else "which may well be chance"
-        text += f", {gained:.1%} below {MODELS[rival].title}, {meaning} ({apart.how})"
+        side = f"{-gained:.1%} above" if ahead else f"{gained:.1%} below"
+        text += f", {side} {MODELS[rival].title}, {meaning} ({apart.how})"
+        text += "; a mean of models is the safer choice" if ahead else ""
     if tested.keeps_one and np.isfinite(last := tested.headline(best)["mase"]):
         text += f". On the last cutoff, which chose nothing, it has **{last:.3g}**"
     elif not tested.keeps_one:

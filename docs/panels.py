@@ -13,14 +13,14 @@ import pandas as pd
 
 from forecasting.data.samples import hourly
 from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
-from forecasting.panels.backtest import judged, with_mean
+from forecasting.panels.backtest import DEFAULT, judged, shares_of, with_mean
 from forecasting.panels.fits import run_series_fit, series_fits
 from forecasting.panels.panel import Panel
 from forecasting.runs.budget import allotted
-from forecasting.studies.recipes import RECIPES
+from forecasting.studies.recipes import for_series
 
-LOCAL = ("ets", "theta")
-QUICK = ("naive", "seasonal_naive", "linear", "gru")
+LOCAL = ("ets", "theta", "ces")
+QUICK = ("naive", "seasonal_naive", "linear", "gru", "mlp", "nbeats")
 BUDGET_S = 180.0
 """Time budget of the models that see all series; the statistical ones take the time that they need."""
 
@@ -45,14 +45,16 @@ def lines(name: str, panel: Panel, plan: Plan, scored: int) -> list[dict]:
         # The source is not read as long as the series are at hand.
         models = tuple(ModelChoice(name=name) for name in names)
         asked = Experiment(
-            source=Sample(name="elnino"), plan=plan, models=models, training=RECIPES["tuned"], budget_s=budget_s
+            source=Sample(name="elnino"), plan=plan, models=models, training=for_series(panel, plan), budget_s=budget_s
         )
         for fit in series_fits(allotted(asked, panel=learned)):
             if fit.model.name in names and not fit.forecasts_the_future:
                 result = run_series_fit(fit, learned)
                 y_hat[fit.model.name] = result.y_hat[:, places]
                 seconds[fit.model.name] = result.fit_s
-    tested = judged(some, plan, with_mean(y_hat))
+    members = {name: y_hat[name] for name in DEFAULT if name in y_hat}
+    shares = shares_of(judged(some, plan, members), equal=True)
+    tested = judged(some, plan, with_mean(y_hat, shares))
     made = []
     for model, scores in tested.scores().items():
         line = {"panel": name, "series": len(panel.ids), "scored": len(every), "h": plan.h, "model": model}

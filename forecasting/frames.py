@@ -17,7 +17,7 @@ from forecasting.panels import Panel
 from forecasting.panels import backtest as backtests
 from forecasting.panels import forecast as forecasts
 from forecasting.runs.budget import allotted
-from forecasting.studies.recipes import RECIPES
+from forecasting.studies.recipes import for_series
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -108,7 +108,7 @@ def backtest(
     models: Sequence[str | ModelChoice] | None = None,
     *,
     freq: str | None = None,
-    budget_s: float | None = 120.0,
+    budget_s: float | None = 240.0,
     seed: int = 1,
     **settings: Any,
 ) -> BacktestResult:
@@ -141,7 +141,7 @@ def forecast(
     *,
     level: Sequence[float] = (80, 95),
     freq: str | None = None,
-    budget_s: float | None = 120.0,
+    budget_s: float | None = 240.0,
     seed: int = 1,
     **settings: Any,
 ) -> ForecastResult:
@@ -192,7 +192,7 @@ def experiment_on(
     Args:
         panel: the series.
         h: steps ahead.
-        models: those that are tried; networks are trained by the tuned recipe.
+        models: those that are tried; networks are trained as `studies.recipes.for_series` says.
         settings: further fields of `Plan`; the others are what fits the series.
         budget_s: seconds that all models may take together, about; None: as long as they take.
         seed: of networks.
@@ -202,11 +202,12 @@ def experiment_on(
     """
     usual = backtests.default_plan(panel, settings.get("season_length") or panel.season_length, h).model_dump()
     try:
+        plan = Plan.model_validate(usual | dict(settings))
         asked = Experiment(
             source=Upload(upload_id=NOT_STORED),
-            plan=Plan.model_validate(usual | dict(settings)),
+            plan=plan,
             models=tuple(models),
-            training=RECIPES["tuned"],
+            training=for_series(panel, plan),
             seeds=(seed,),
             budget_s=budget_s,
         )

@@ -45,9 +45,10 @@ def test_a_link_means_what_it_meant_with_the_names_and_defaults_of_its_time(link
     then, now = link["experiment"], decode(link["e"])
     assert now == read_experiment(json.dumps(then)), "what a link leaves out is at the defaults of its time"
     assert now.model_dump(mode="json")["source"] == renamed(then["source"])
-    assert now.model_dump(mode="json")["models"] == then["models"]
+    assert [choice.name for choice in now.models] == [choice["name"] for choice in then["models"]]
     plan, budget_s = then["plan"], then["training"]["budget_s"]
     if plan is None:
+        assert now.model_dump(mode="json")["models"] == then["models"]
         assert now.task.model_dump(mode="json") == renamed(then["task"])
         assert {name: getattr(now.training, name) for name in UNTOUCHED} == {
             name: then["training"][name] for name in UNTOUCHED
@@ -57,7 +58,11 @@ def test_a_link_means_what_it_meant_with_the_names_and_defaults_of_its_time(link
     else:
         kept = renamed({name: value for name, value in plan.items() if name not in ("seconds", "seed", "take_out")})
         kept |= dict(zip(("detrend", "deseasonalize"), TAKEN_OUT[plan["take_out"]], strict=True))
-        assert now.plan.model_dump(mode="json") == kept
+        assert now.plan.model_dump(mode="json") == kept | {"n_judged": 1_000_000}, "all series were judged"
+        rules = {"theta": {"form": "automatic"}}
+        assert [choice.params for choice in now.models] == [
+            rules.get(choice["name"], {}) | choice["params"] for choice in then["models"]
+        ]
         assert (now.budget_s, now.seeds, now.training) == (plan["seconds"], (plan["seed"],), RECIPES["tuned"])
     assert decode(encode(now)) == now, "and it is written down in today's format"
 

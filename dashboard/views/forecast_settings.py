@@ -15,12 +15,12 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Samp
 from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, default_plan
 from forecasting.panels.forecasters import task_of
-from forecasting.studies.recipes import RECIPES
+from forecasting.studies.recipes import FOR_SERIES, for_series
 
 Chosen = dict[str, Any]
 """`kind` of the source, `plan`, `models` by name, `training`, `seed`, `budget_s`, the source that the plan was `fitted` to,
 and how often (`fits`); `taken` is the experiment that a link or a run has brought."""
-HOW: dict[str, Any] = {"training": RECIPES["tuned"], "seeds": (1,), "budget_s": 120.0}
+HOW: dict[str, Any] = {"training": FOR_SERIES, "seeds": (1,), "budget_s": 240.0}
 """How networks are trained where nothing else is chosen, and the time that all models may take."""
 
 
@@ -91,6 +91,7 @@ def _seen(source: Sample | Upload, plan: Plan) -> str:
         "none": "as they are",
         "first": "as changes since the step before",
         "seasonal": f"as changes since {plan.season_length} steps before",
+        "last_season": "as they are, and learn differences to the last season repeated",
         "both": f"as changes since the step and since {plan.season_length} steps before",
     }[task.differencing]
     return f"Linear models and networks see {task.input_size} steps, {changes}, each window in its own scale."
@@ -128,7 +129,8 @@ def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
     if values["plan"] is not None and values.get("fitted") == source.canonical():
         return
     panel = computed.panel_of(source)
-    values["plan"] = default_plan(panel, panel.season_length).model_dump()
+    plan = default_plan(panel, panel.season_length)
+    values["plan"], values["training"] = plan.model_dump(), for_series(panel, plan).model_dump()
     values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
 
 
@@ -170,8 +172,9 @@ def _training(values: Chosen) -> None:
     """How long all may take, and how the networks are trained."""
     training, limits = values["training"], service.settings()
     st.subheader("Training")
-    values["budget_s"] = optional(Experiment, "budget_s", values["budget_s"], 120.0, key("forecast", "budget"))
-    training["epochs"] = slider(Training, "epochs", training["epochs"], key("forecast", "epochs"), most=limits.max_epochs)
+    values["budget_s"] = optional(Experiment, "budget_s", values["budget_s"], HOW["budget_s"], key("forecast", "budget"))
+    fitted = key("forecast", "epochs", str(values.get("fits", 0)))  # to other series other epochs fit
+    training["epochs"] = slider(Training, "epochs", training["epochs"], fitted, most=limits.max_epochs)
     with st.expander("Batch, rate, loss, seed", key=key("forecast", "more-training")):
         training_form.how(training, "forecast")
         values["seed"] = int(

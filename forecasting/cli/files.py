@@ -70,15 +70,16 @@ class Asked:
     deseasonalize: Annotated[
         bool, typer.Option("--deseasonalize", help="The mean of each step of the season is subtracted beforehand.")
     ] = False
-    differencing: Annotated[str, typer.Option(help="Changes that models learn: fitting, none, first, seasonal, both.")] = (
-        "fitting"
-    )
+    differencing: Annotated[
+        str,
+        typer.Option(help="Changes that models learn: by_model, fitting, none, first, seasonal, both, last_season."),
+    ] = "by_model"
     input_size: Annotated[int | None, typer.Option(min=2, max=2_000, help="Steps that models see.")] = None
     calendar: Annotated[bool, typer.Option("--calendar", help="Networks see hour, weekday and time of year.")] = False
     season: Annotated[
         int | None, typer.Option(min=1, max=2_000, help="Steps of a season; the frequency's own by default.")
     ] = None
-    seconds: Annotated[float, typer.Option(min=5, help="What all models may take together, about.")] = 120
+    seconds: Annotated[float, typer.Option(min=5, help="What all models may take together, about.")] = 240
 
     def experiment(self, panel: Panel, h: int, **cutoffs: Any) -> Experiment:
         """The settings, and what the time comes to; the panel has been read already.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting.data.boxcox import boxcox, lambda_of
 from forecasting.data.repair import Repair, filled
-from forecasting.data.windows import Split, Windows, frozen, level_and_spread
+from forecasting.data.windows import Split, Windows, frozen, own_scale
 from forecasting.experiment import BadInput, Task
 
 MAX_CELLS = 50_000_000
@@ -42,8 +42,8 @@ def split_by_series(values: np.ndarray, task: Task, origin: int, look_back: int)
     edges = [0, round(n * task.train), round(n * (task.train + task.valid)), n]
     x = values[:, origin - look_back : origin]
     y_path = values[:, origin : origin + task.h]
-    if task.scaling == "window":
-        loc, scale = level_and_spread(x)
+    if task.scales_each_window:
+        loc, scale = own_scale(x, task)
     else:
         learned = values[: edges[1], origin - task.input_size : origin]
         both = np.transpose([_scaling(learned[:, :, i], task) for i in range(values.shape[2])])
@@ -161,8 +161,8 @@ def _scaled_windows(
     made = {"masked": np.isnan(x)} if fill == "network" else {}
     if fill != "leave" and np.isnan(y).any():
         x = _filled(x, pd.DataFrame(y).ffill().to_numpy()[cut["start"]], fill, season_length)
-    if task.scaling == "window":
-        loc, scale = level_and_spread(x)
+    if task.scales_each_window:
+        loc, scale = own_scale(x, task)
     else:
         own = np.transpose([_scaling(channel, task) for channel in y[learned].T])
         loc, scale = (np.tile(each, (len(x), 1)) for each in own)

@@ -7,6 +7,7 @@ import numpy as np
 
 from forecasting.data.boxcox import inv_boxcox
 from forecasting.data.waves import Formula
+from forecasting.experiment import Task
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,34 @@ def level_and_spread(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     loc, spread = seen.mean(axis=1), seen.std(axis=1)
     constant = ~(spread > 1e-9 * np.maximum(np.abs(loc), 1e-300))  # the deviation of equal values is rounding, not spread
     return loc, np.where(constant, np.maximum(np.abs(loc), 1.0), spread)
+
+
+def last_and_level(seen: np.ndarray, season_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The last value of each look-back, and the mean size of its last values, by which it is scaled.
+
+    Args:
+        seen: look-backs, `(n_windows, input_size, n_features)`.
+        season_length: so many values, or 24 where that is more, make the level.
+
+    Returns:
+        Both `(n_windows, n_features)`.
+    """
+    sizes = np.abs(seen)
+    level = sizes[:, -max(season_length, min(24, seen.shape[1])) :].mean(axis=1)
+    return seen[:, -1], np.maximum(level, 1e-3 * sizes.mean(axis=1) + 1e-9)
+
+
+def own_scale(seen: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """What is subtracted from each look-back and what it is divided by, where a task scales each window by itself.
+
+    Args:
+        seen: look-backs, `(n_windows, input_size, n_features)`.
+        task: with the scaling `window` or `level`.
+
+    Returns:
+        Both `(n_windows, n_features)`.
+    """
+    return last_and_level(seen, task.season_length) if task.scaling == "level" else level_and_spread(seen)
 
 
 def frozen(values: np.ndarray, dtype: str) -> np.ndarray:

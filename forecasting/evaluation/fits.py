@@ -1,6 +1,8 @@
 """The fits of an experiment: which there are, and what is asked of each."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from forecasting.data import Split
 from forecasting.experiment import Allotment, BadInput, Experiment, Fit, ModelChoice, SeriesFit, Training, WindowFit
@@ -31,7 +33,7 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     for choice, share in chosen:
         model, shortest = _shortest(choice)
         if not model.combines and not share.left_out:
-            fits |= {fit.id: fit for fit in _fits_of_one(experiment, model, shortest, share)}
+            fits |= {fit.id: fit for fit in _fits_of_one(experiment, model, shortest, share, choice.params)}
     return list(fits.values())
 
 
@@ -51,14 +53,21 @@ def ensembles_of(experiment: Experiment) -> list[WindowFit]:
     return list({fit.id: fit for fit in fits}.values())
 
 
-def _fits_of_one(experiment: Experiment, model: Model, shortest: ModelChoice, share: Allotment) -> list[Fit]:
+def _fits_of_one(
+    experiment: Experiment, model: Model, shortest: ModelChoice, share: Allotment, params: Mapping[str, Any]
+) -> list[Fit]:
+    """The fits of one model; on whole series all parameters that were given count, also those at their defaults."""
     source, plan = experiment.source, experiment.plan
     epochs = {"epochs": share.epochs, "restarts": ()} if share.epochs else {}
     training = experiment.training.model_copy(update=epochs) if model.trained else None
     if plan is not None:
         seed, most = (experiment.seeds[0], share.max_windows) if model.trained else (None, None)
-        how = {"source": source, "task": plan.task, "model": shortest, "training": training, "seed": seed}
-        return [SeriesFit(**how, max_windows=most, cutoff_offsets=offsets) for offsets in plan.fits()]
+        given = ModelChoice(name=model.name, params=model.model_dump(mode="json", include=set(params)))
+        how = {"source": source, "task": plan.task, "model": given, "training": training, "seed": seed}
+        return [
+            SeriesFit(**how, max_windows=most, cutoff_offsets=offsets, n_judged=plan.n_judged if offsets[-1] else None)
+            for offsets in plan.fits()
+        ]
     seeds = experiment.seeds if model.trained else (None,)
     return [WindowFit(source=source, task=experiment.task, model=shortest, training=training, seed=seed) for seed in seeds]
 

@@ -12,7 +12,7 @@ from forecasting.data.transforms import Differences
 from forecasting.evaluation.fits import for_fit
 from forecasting.evaluation.scores import mse, mse_per_output
 from forecasting.experiment import BadInput, LookBackFit, WindowFit
-from forecasting.models import Arrays, Control, Ensemble, Learned, Model, Shape, resolve
+from forecasting.models import Arrays, Control, Ensemble, Learned, Learner, Model, Shape, resolve
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,14 @@ def _filled(split: Split, fit: WindowFit, control: Control) -> Split:
 
 def _differences(model: Model, fit: WindowFit, split: Split) -> Differences:
     """What is done to the windows that a model sees."""
-    return Differences.learn(fit.task, split.train) if model.takes_differences else Differences()
+    if not model.takes_differences:
+        return Differences()
+    if fit.task.differencing == "last_season" and isinstance(model, Learner) and not model.learns_ahead_alone:
+        raise BadInput(
+            f"{model.label} learns from a forecast after every step of the look-back, not differences to the last season "
+            "repeated: choose other differences, or another model."
+        )
+    return Differences.learn(fit.task, split.train)
 
 
 def _result(

@@ -11,7 +11,7 @@ from forecasting.experiment.tasks import SeriesTask, Task
 from forecasting.experiment.training import Training
 from forecasting.experiment.values import Value, without
 
-NUMERICS = 6
+NUMERICS = 7
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
 fit's id, beside the settings that differ from their defaults."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -147,6 +147,8 @@ class SeriesFit(_Learning):
     """How many steps before the end each cutoff lies, the earliest, at which it learns, first; 0: the end itself."""
     max_windows: int | None = Field(None, ge=1)
     """Windows that a network learns from at most, drawn evenly; None: all."""
+    n_judged: int | None = Field(None, ge=10)
+    """Series that are forecast at most, spread evenly, to judge the model by them; None: all."""
 
     @property
     def forecasts_the_future(self) -> bool:

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from forecasting.experiment import BadInput, Experiment, Fit, Value, plain, without
 
-FORMAT = 2
-"""1: until commit 03a7984; a text without a number is one of these."""
+FORMAT = 3
+"""1: until commit 03a7984; a text without a number is one of these. 2: until networks learned differences to the last
+season repeated."""
 MAX_TEXT = 100_000
 """Characters of an experiment's JSON: a multiple of what the largest needs, read within a fraction of a second."""
 
@@ -38,6 +39,8 @@ def read_experiment(text: str) -> Experiment:
     data, version = _parsed(text)
     if version == 1:
         data = _experiment_of_format_1(data)
+    if version <= 2:
+        data = _experiment_of_format_2(data)
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
@@ -74,6 +77,22 @@ def _parsed(text: str) -> tuple[dict[str, Any], int]:
             f"The settings have the format {str(version)[:20]!r}, and this version reads up to {FORMAT}: update it."
         )
     return data, version
+
+
+# ----------------------------------------------------------------------------------------------------------- format 2
+
+ALL = 1_000_000
+PARAMS_IN_2 = {"theta": {"form": "automatic"}}
+"""Parameters that models had on whole series unless others were chosen, where they have others now."""
+
+
+def _experiment_of_format_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Whole series were all judged, and differences were those that fit."""
+    plan, models = data.get("plan"), data.get("models", [])
+    if not (isinstance(plan, dict) and isinstance(models, list) and all(isinstance(choice, dict) for choice in models)):
+        return data
+    then = [{**choice, "params": PARAMS_IN_2.get(choice.get("name"), {}) | choice.get("params", {})} for choice in models]
+    return {**data, "plan": {"differencing": "fitting", "n_judged": ALL, **plan}, "models": then}
 
 
 # ----------------------------------------------------------------------------------------------------------- format 1

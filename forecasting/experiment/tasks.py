@@ -13,7 +13,7 @@ LOOK_BACKS = [*range(1, 60), *range(60, 120, 4), *range(120, 241, 12), 250, 300,
 
 def lags_of(differencing: str, season_length: int) -> tuple[int, ...]:
     """The steps from which differences are taken, one after the other."""
-    return {"none": (), "first": (1,), "seasonal": (season_length,), "both": (season_length, 1)}[differencing]
+    return {"none": (), "first": (1,), "seasonal": (season_length,), "both": (season_length, 1)}.get(differencing, ())
 
 
 class Task(Value):
@@ -43,17 +43,19 @@ class Task(Value):
     )
     train: float = Field(0.7, ge=0, le=1, title="Training share", description="Share that models learn from.")
     valid: float = Field(0.2, ge=0, le=1, title="Validation share", description="Share by which models are chosen.")
-    scaling: Literal["none", "standard", "window"] = Field(
+    scaling: Literal["none", "standard", "window", "level"] = Field(
         "none",
         title="Scaling",
         description="Standard: subtract mean and divide by standard deviation, both learned on the training part alone. "
-        "Window: those of each look-back, for series that grow beyond what was seen, or of very different size.",
+        "Window: those of each look-back, for series that grow beyond what was seen, or of very different size. Level: its "
+        "last value, and the mean size of its values.",
     )
-    differencing: Literal["none", "first", "seasonal", "both"] = Field(
+    differencing: Literal["none", "first", "seasonal", "both", "last_season"] = Field(
         "none",
         title="Differencing",
         description="Linear models and networks learn changes, since the last step, since a season ago, or both, and the "
-        "forecast is put together from them again. It removes trend and season; baselines see the series itself.",
+        "forecast is put together from them again. It removes trend and season; baselines see the series itself. Last "
+        "season: they see the series, and learn by how much it will differ from its last season, repeated.",
     )
     transform: Literal["none", "log", "box_cox"] = Field(
         "none",
@@ -102,11 +104,13 @@ class Task(Value):
 
     @model_validator(mode="after")
     def _differences_can_be_taken(self) -> Self:
-        if self.lags and self.target == "at_h":
+        if self.differencing != "none" and self.target == "at_h":
             raise ValueError(
                 "Differences are put together again step by step, so all values up to the horizon are needed: forecast all "
                 "h, or switch differencing off."
             )
+        if self.differencing == "last_season" and self.season_length > self.input_size:
+            raise ValueError(f"A season has {self.season_length} values, and the look-back {self.input_size}: lengthen it.")
         if sum(self.lags) >= self.input_size:
             raise ValueError(
                 f"Differencing takes {sum(self.lags)} values of a look-back of {self.input_size} and leaves none: lengthen "
@@ -115,13 +119,18 @@ class Task(Value):
         return self
 
     @property
+    def scales_each_window(self) -> bool:
+        """Whether each window is scaled by itself, and not by what the training part holds."""
+        return self.scaling in ("window", "level")
+
+    @property
     def lags(self) -> tuple[int, ...]:
         """The steps from which differences are taken, one after the other."""
         return lags_of(self.differencing, self.season_length)
 
     @model_validator(mode="after")
     def _scale_does_not_tell(self) -> Self:
-        if self.masked and self.scaling == "window":
+        if self.masked and self.scales_each_window:
             raise ValueError(
                 "Scaling by each window would reveal the masked values: choose another scaling, or mask nothing."
             )
@@ -172,11 +181,12 @@ class SeriesTask(Value):
         description="The mean of each step of the season, learned before the first cutoff, is subtracted, and added again "
         "to the forecast.",
     )
-    differencing: Literal["fitting", "none", "first", "seasonal", "both"] = Field(
-        "fitting",
+    differencing: Literal["by_model", "fitting", "none", "first", "seasonal", "both", "last_season"] = Field(
+        "by_model",
         title="Differencing",
-        description="Linear models and networks learn changes: since the last step, since a season ago, or both. As fits: "
-        "since a season ago where the series hold two seasons, since the last step otherwise.",
+        description="Linear models and networks learn changes: since the last step, since a season ago, or both; or by how "
+        "much a series will differ from its last season, repeated. As fits: since a season ago where the series hold two, "
+        "since the last step otherwise. By model: networks the last season, others as fits.",
     )
     calendar: bool = Field(
         False,
@@ -200,6 +210,13 @@ class Plan(SeriesTask):
     )
     refit: bool = Field(
         False, title="Learn anew at every window", description="Or else once, from what was known at the first of them."
+    )
+    n_judged: int = Field(
+        250,
+        ge=10,
+        le=1_000_000,
+        title="Series to judge by",
+        description="Of more series so many, spread evenly, are forecast from the cutoffs, and models judged by them.",
     )
 
     def cutoff_offsets(self) -> list[int]:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from forecasting.experiment import BadInput, ModelChoice, plain
 from forecasting.models.base import Learner, Model, NetworkModel
 from forecasting.models.convolutional import ConvGRU, WaveNet
+from forecasting.models.dense import MLP, NBEATS
 from forecasting.models.ensemble import Ensemble
 from forecasting.models.learning import Arrays, Control, Fitted, Learned, Progress, Shape
 from forecasting.models.linear import Linear, LinearTrained
@@ -14,7 +15,7 @@ from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive,
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
 from forecasting.models.oracle import Oracle
 from forecasting.models.sequences import EncoderDecoder, VectorToSequence
-from forecasting.models.statistical import ARIMA, ExponentialSmoothing, Theta
+from forecasting.models.statistical import ARIMA, ComplexSmoothing, ExponentialSmoothing, Theta
 
 __all__ = [
     "Arrays",
@@ -36,10 +37,11 @@ MODELS: dict[str, type[Model]] = {
     for model in (
         *(Naive, SeasonalNaive, Drift, MovingAverage, WeightedAverage),
         *(Linear, LinearTrained),
+        *(MLP, NBEATS),
         *(SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU),
         *(VectorToSequence, EncoderDecoder),
         *(ConvGRU, WaveNet),
-        *(ExponentialSmoothing, Theta, ARIMA),
+        *(ExponentialSmoothing, Theta, ComplexSmoothing, ARIMA),
         *(Ensemble, Oracle),
     )
 }

@@ -67,6 +67,8 @@ class Model(Value):
     drawing: ClassVar[Drawing] = Drawing("sum", "f(y)")
     in_default_comparison: ClassVar[bool] = False
     """Is among the models that forecast whole series where none were named."""
+    for_few_series: ClassVar[bool] = False
+    """Joins the ensemble of whole series where these are few: of many, those that swing most decide what it learns."""
     series_params: ClassVar[Mapping[str, Any]] = {}
     """The parameters that it has on whole series, where these are not the defaults."""
 
@@ -226,6 +228,11 @@ class Learner(Model):
         "fed its own forecasts.",
     )
 
+    @property
+    def learns_ahead_alone(self) -> bool:
+        """Whether it learns from the values after the look-back alone, and not after each step of it or one by one."""
+        return self.strategy == "direct" and not self.return_sequences
+
     def n_parameters(self, shape: Shape) -> int:
         """How many numbers the model learns."""
         return self.count(self._learned(shape))
@@ -277,6 +284,8 @@ class NetworkModel(Learner):
 
     trained: ClassVar[bool] = True
     drawing: ClassVar[Drawing] = Drawing("sum", "network")
+    extra_seasons: ClassVar[int] = 1
+    """Seasons of whole series that it sees beyond those that cover the horizon."""
 
     def width(self, shape: Shape) -> int:
         """One unit per output."""

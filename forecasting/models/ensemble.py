@@ -1,6 +1,7 @@
 """The mean of what other models forecast."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +29,7 @@ class Ensemble(Model):
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_m w_m\, \hat y^{(m)}_{t+k}, \quad w_m \ge 0,\ \textstyle\sum_m w_m = 1"
     drawing: ClassVar[Drawing] = Drawing("mean", "Σ w·ŷ")
     in_default_comparison: ClassVar[bool] = True
+    series_params: ClassVar[Mapping[str, Any]] = {"weights": "equal"}
     weights: Literal["equal", "validation"] = Field(
         "validation",
         title="Shares",

@@ -254,5 +254,4 @@ class GRU(DenseOutputStack):
     formula: ClassVar[str] = (
         r"h_i = z_i \odot h_{i-1} + (1 - z_i) \odot \tanh(W y_i + r_i \odot U h_{i-1} + b), \quad \hat y = V h_t + c"
     )
-    in_default_comparison: ClassVar[bool] = True
     cell: ClassVar[Cell] = "gru"

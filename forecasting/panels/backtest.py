@@ -1,7 +1,7 @@
 """Backtests with a rolling origin, and the choice of a model by them."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from forecasting.experiment import BadInput, Experiment, Plan
 from forecasting.models import MODELS, Ensemble
 from forecasting.models.naive import Baseline, Naive, SeasonalNaive
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, mixes, plan_of, run_all, silent
-from forecasting.panels.forecasters import FEWEST_KNOWN
+from forecasting.panels.forecasters import FEWEST_KNOWN, spread
 from forecasting.panels.panel import Panel
 
+ENOUGH_TO_JUDGE = 200
+"""Series × cutoffs that tell models apart: of many series two cutoffs do."""
 DEFAULT = tuple(name for name, model in MODELS.items() if model.in_default_comparison)
 """Models that are tried where none are named."""
 BASELINES_OF_SKILL = (SeasonalNaive.name, Naive.name)
@@ -34,6 +36,7 @@ class Backtest:
             truths and forecasts are NaN.
         left_out: models that were not tried, and why.
         partial: models that were stopped before they were done: they are judged, and not chosen.
+        shares: of the ensemble's members; empty without it.
     """
 
     cutoff_offsets: list[int]
@@ -43,6 +46,7 @@ class Backtest:
     scale_at_end: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
     partial: frozenset[str] = frozenset()
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def choosing(self) -> slice:
@@ -69,9 +73,20 @@ class Backtest:
         return table
 
     def best(self) -> str:
-        """The model with the lowest MASE on the cutoffs that choose; where that is not defined, with the lowest RMSE."""
+        """The ensemble, unless another model is better by more than chance; without it, the lowest error.
+
+        The error is the MASE on the cutoffs that choose; where that is not defined, the RMSE.
+        """
         table = self.scores(self.choosing)
         table = {name: line for name, line in table.items() if name not in self.partial} or table
+        if Ensemble.name in table:
+            mixed = self._scaled_errors(Ensemble.name)[self.choosing]
+            gains = {
+                name: difference(self._scaled_errors(name)[self.choosing], mixed, self.overlap)
+                for name in table
+                if name != Ensemble.name
+            }
+            table = {name: line for name, line in table.items() if name == Ensemble.name or gains[name].low > 0}
         by = "mase" if any(np.isfinite(line["mase"]) for line in table.values()) else "rmse"
         known = {name: line[by] for name, line in table.items() if np.isfinite(line[by])}
         return min(known, key=lambda name: known[name]) if known else next(iter(table))
@@ -128,7 +143,8 @@ def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan
         h: steps ahead; None: a season, or 6 where there is none, at most 48 and a twelfth of `Panel.usual`.
     """
     asked = h or max(1, min(season_length if season_length > 1 else 6, panel.usual // 12, 48))
-    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(8, (panel.usual - 3) // asked - 2)))
+    most = max(2, min(8, -(-ENOUGH_TO_JUDGE // len(panel.ids))))
+    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(most, (panel.usual - 3) // asked - 2)))
 
 
 def long_enough(panel: Panel, plan: Plan) -> np.ndarray:
@@ -160,6 +176,7 @@ def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: 
         BadInput: when no series is long enough to be judged.
     """
     offsets, places = plan.cutoff_offsets(), long_enough(panel, plan)
+    places = spread(places, plan.n_judged if panel.n_targets == 1 else None)
     y = np.full((len(offsets), len(panel.ids), plan.h), np.nan)
     y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in offsets])
     scale, ends = (
@@ -169,15 +186,43 @@ def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: 
     return Backtest(offsets, y, dict(y_hat), scale, ends[0, :, 0], dict(left_out or {}))
 
 
-def with_mean(made: Mapping[str, np.ndarray], partial: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Forecasts by model, and as the ensemble the mean of those that are no rules of thumb, where there are two of them.
+MANY_SERIES = 20
+"""Series from which models that are for few of them are no members."""
+SHARPNESS = 4
+"""The share of a member is its error to the power of minus this: twice the error, a sixteenth of the share."""
+
+
+def with_mean(made: Mapping[str, np.ndarray], shares: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Forecasts by model, and the ensemble of those that have shares, where there are two of them.
 
     Args:
-        made: forecasts by model.
-        partial: models that were stopped, and so are no members.
+        made: forecasts by model, all of one shape.
+        shares: by model; see `shares_of`.
     """
-    members = [name for name in members_of(made) if name not in partial]
-    return {**made, Ensemble.name: np.mean([made[name] for name in members], axis=0)} if len(members) > 1 else dict(made)
+    if len(shares) < 2:
+        return dict(made)
+    return {**made, Ensemble.name: sum(share * made[name] for name, share in shares.items())}  # type: ignore[dict-item]
+
+
+def shares_of(tested: Backtest, equal: bool = False) -> dict[str, float]:
+    """The shares that models have in the ensemble: all that are no rules of thumb, were not stopped, and suit the panel.
+
+    They fall with the error on the cutoffs that choose (Bates and Granger, 1969, have its square): with few cutoffs errors
+    differ little, and so do shares.
+
+    Args:
+        tested: the backtest of the models.
+        equal: all have the same.
+    """
+    many = tested.y.shape[1] >= MANY_SERIES
+    absent = {name for name in tested.y_hat if name in tested.partial or (many and MODELS[name].for_few_series)}
+    names = [name for name in members_of(tested.y_hat) if name not in absent]
+    table = tested.scores(tested.choosing)
+    error = np.array([table[name]["mase"] for name in names])
+    if equal or not (np.isfinite(error) & (error > 0)).all():
+        return dict.fromkeys(names, 1 / max(1, len(names)))
+    shares = (error / error.min()) ** -SHARPNESS
+    return dict(zip(names, (shares / shares.sum()).tolist(), strict=True))
 
 
 def members_of(names: Sequence[str] | Mapping[str, object]) -> list[str]:
@@ -201,4 +246,14 @@ def backtest(panel: Panel, experiment: Experiment, say: Say = silent) -> Backtes
     fits = [fit for fit in chosen_fits(experiment) if not fit.forecasts_the_future]
     made, left_out = run_all(fits, panel, say)
     y_hat = {name: np.stack([forecasts[back] for back in plan.cutoff_offsets()]) for name, forecasts in made.items()}
-    return judged(panel, plan, with_mean(y_hat) if mixes(experiment) else y_hat, left_out_of(experiment) | left_out)
+    tested = judged(panel, plan, y_hat, left_out_of(experiment) | left_out)
+    return mixed(tested, experiment)
+
+
+def mixed(tested: Backtest, experiment: Experiment) -> Backtest:
+    """A backtest with the ensemble, where it is among what was chosen."""
+    kind = mixes(experiment)
+    if kind is None:
+        return tested
+    shares = shares_of(tested, equal=kind.weights == "equal")
+    return replace(tested, y_hat=with_mean(tested.y_hat, shares), shares=shares)

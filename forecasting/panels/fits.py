@@ -8,8 +8,8 @@ import numpy as np
 
 from forecasting.evaluation.fits import fits_of, for_fit
 from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
-from forecasting.models import MODELS, Arrays, Control, Learned
-from forecasting.panels.forecasters import forecaster_of, places_at
+from forecasting.models import MODELS, Arrays, Control, Ensemble, Learned
+from forecasting.panels.forecasters import forecaster_of, model_of, places_at, spread
 from forecasting.panels.panel import Panel
 
 Say = Callable[[str], None]
@@ -59,12 +59,21 @@ def run_series_fit(fit: SeriesFit, panel: Panel, control: Control | None = None)
     control, began = for_fit(fit, control), time.monotonic()
     control.on_stage("preparing")
     places = places_at(panel, fit.cutoff_offsets[0])
-    model = forecaster_of(fit.model, panel.some(places), fit.task, fit.cutoff_offsets, control, fit.max_windows)
+    judged = spread(places, fit.n_judged if panel.n_targets == 1 else None)
+    seen = places if MODELS[fit.model.name].learns_from_windows else judged
+    model = forecaster_of(fit.model, panel.some(seen), fit.task, fit.cutoff_offsets, control, fit.max_windows)
     control.on_stage("forecasting" if fit.forecasts_the_future else "backtesting")
     y_hat = np.full((len(fit.cutoff_offsets), len(panel.ids), fit.task.h), np.nan)
-    y_hat[:, places] = np.stack([model.forecast(back) for back in fit.cutoff_offsets])
+    for nth, back in enumerate(fit.cutoff_offsets):
+        made = model.forecast(back)[np.isin(seen, judged)]
+        y_hat[nth, judged] = np.where(never_negative(panel, back)[judged, None], np.maximum(made, 0.0), made)
     before_s = 0.0 if model.learned is None else model.learned.before_s
     return SeriesResult(y_hat, before_s + time.monotonic() - began, model.learned, model.parameters)
+
+
+def never_negative(panel: Panel, back: int) -> np.ndarray:
+    """Which series were never below zero until so many steps before the end, `(n_series,)`: neither are their forecasts."""
+    return np.array([len(known) > 0 and np.nanmin(known) >= 0 for known in panel.known_before(back)])
 
 
 def by_cutoff(offsets: Sequence[int], arrays: Arrays) -> dict[int, np.ndarray]:
@@ -131,6 +140,7 @@ def left_out_of(experiment: Experiment) -> dict[str, str]:
     return {choice.name: share.left_out for choice, share in shares if share.left_out}
 
 
-def mixes(experiment: Experiment) -> bool:
-    """Whether the mean of models is among what was chosen."""
-    return any(MODELS[choice.name].combines for choice in experiment.models)
+def mixes(experiment: Experiment) -> Ensemble | None:
+    """The ensemble that is among what was chosen, if any."""
+    models = (model_of(choice, plan_of(experiment)) for choice in experiment.models)
+    return next((model for model in models if isinstance(model, Ensemble)), None)

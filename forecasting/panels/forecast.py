@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
-from forecasting.panels.backtest import BASELINES_OF_SKILL, Backtest, backtest, judged, members_of, with_mean
-from forecasting.panels.fits import Say, chosen_fits, left_out_of, mixes, plan_of, run_all, silent
+from forecasting.panels.backtest import BASELINES_OF_SKILL, Backtest, backtest, judged, mixed, with_mean
+from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
 from forecasting.panels.panel import Panel
 
 
@@ -39,7 +39,12 @@ class Forecast:
         tested, name = self.tested, self.chosen
         n_chosen, h = len(tested.cutoff_offsets[tested.choosing]), tested.y.shape[2]
         table = tested.scores(tested.choosing)
-        text = f"{name} has the lowest MASE, {table[name]['mase']:.3f}, over {_counted(n_chosen, 'cutoff')} of {h} steps"
+        lower = [other for other in table if table[other]["mase"] < table[name]["mase"]]
+        what = "a MASE" if lower else "the lowest MASE"
+        text = f"{name} has {what}, {table[name]['mase']:.3f}, over {_counted(n_chosen, 'cutoff')} of {h} steps"
+        if lower:
+            lowest = min(lower, key=lambda other: table[other]["mase"])
+            text += f"; {lowest} has {table[lowest]['mase']:.3f}, which may well be chance: a mean of models is safer"
         against = next((rule for rule in BASELINES_OF_SKILL if rule in table and rule != name), None)
         text += f"; {MODELS[against].title.lower()} has {table[against]['mase']:.3f}" if against else ""
         if not tested.keeps_one:
@@ -94,10 +99,9 @@ def assembled(
         raise BadInput("No model has forecast these series yet.")
     y_hat = {name: np.stack([forecasts[back] for back in plan.cutoff_offsets()]) for name, forecasts in whole.items()}
     ahead = {name: forecasts[0] for name, forecasts in whole.items()}
-    if mixes(experiment):
-        y_hat, ahead = with_mean(y_hat, partial), with_mean(ahead, partial)
     tested = judged(panel, plan, y_hat, left_out_of(experiment) | dict(left_out or {}))
-    return Forecast(panel, replace(tested, partial=frozenset(partial) & y_hat.keys()), ahead)
+    tested = mixed(replace(tested, partial=frozenset(partial) & y_hat.keys()), experiment)
+    return Forecast(panel, tested, with_mean(ahead, tested.shares))
 
 
 def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_best: bool = False) -> Forecast:
@@ -116,13 +120,13 @@ def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_be
     if not tested.y_hat:
         raise BadInput("No model could forecast these series: " + "; ".join(tested.left_out.values()))
     needed = [tested.best()] if only_best else list(tested.y_hat)
-    members = members_of(tested.y_hat) if any(MODELS[name].combines for name in needed) else []
+    members = tested.shares if any(MODELS[name].combines for name in needed) else {}
     fits = [fit for fit in chosen_fits(experiment) if fit.forecasts_the_future and fit.model.name in {*needed, *members}]
     made, left_out = run_all(fits, panel, say)
     if left_out:
         raise BadInput("A model could forecast the past and not what comes: " + "; ".join(left_out.values()))
     ahead = {name: forecasts[0] for name, forecasts in made.items()}
-    return Forecast(panel, tested, with_mean(ahead) if members else ahead)
+    return Forecast(panel, tested, with_mean(ahead, members))
 
 
 def _counted(n: int, what: str) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
-from forecasting.experiment import BadInput, ModelChoice, SeriesTask, Task
+from forecasting.experiment import BadInput, ModelChoice, SeriesTask, Task, Training
 from forecasting.experiment.tasks import lags_of
-from forecasting.models import MODELS, Control, Learned, Model, Shape, resolve
+from forecasting.models import MODELS, Control, Learned, Model, NetworkModel, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.panels.covariates import FutureCovariates
 from forecasting.panels.filling import filling
@@ -26,8 +26,10 @@ FEWEST_KNOWN = 3
 """Values of a series that are known at a cutoff from which it is judged, at least."""
 LONGEST_LOOK_BACK = 2_000
 """Steps that models see at most."""
-LONG = 60
-"""Steps beyond which a look-back is long for a recurrent network."""
+MOST_WINDOWS = 30_000
+"""Windows that a network learns from at most, drawn evenly: more of them take longer and gain nothing."""
+FAR = 50.0
+"""Levels of its look-back by which a value ahead may differ, to be learned from."""
 WITH_A_WEEK = (24, 48, 96)
 """Seasons of a day, which have a week around them."""
 
@@ -57,6 +59,18 @@ def places_at(panel: Panel, back: int) -> np.ndarray:
     return places
 
 
+def spread(places: np.ndarray, most: int | None) -> np.ndarray:
+    """So many of some places at most, spread evenly over them.
+
+    Args:
+        places: in ascending order, `(n,)`.
+        most: how many; None: all.
+    """
+    if most is None or len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+
+
 def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
     """A model, set for whole series and their season where nothing else was chosen."""
     if choice.name not in MODELS:
@@ -64,19 +78,25 @@ def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
     return resolve(ModelChoice(name=choice.name, params=MODELS[choice.name].for_series(task.season_length) | choice.params))
 
 
-def task_of(panel: Panel, plan: SeriesTask, furthest: int) -> Task:
-    """The windows that models learn from: their look-back is some seasons long, as far as the series allow it, and
-    differences are taken to the season before, unless the plan says otherwise.
+def task_of(panel: Panel, plan: SeriesTask, furthest: int, model: Model | None = None) -> Task:
+    """The windows that a model learns from, where the plan does not say it, by how long the series are.
+
+    A network that learns from the values ahead alone sees levels, and learns the difference to the last season repeated;
+    other models see some seasons, as differences to the season before.
 
     Args:
         panel: the series.
         plan: what is asked.
         furthest: how many steps before the end the earliest cutoff lies: the look-back must fit into what was known there.
+        model: whose windows they are; None: of a linear one.
 
     Raises:
         BadInput: when the plan asks for differences that the look-back is too short for.
     """
     known = int(np.median([max(0, len(values) - furthest) for values in panel.y]))
+    asked = plan.differencing
+    if asked == "last_season" or (asked == "by_model" and isinstance(model, NetworkModel) and model.learns_ahead_alone):
+        return _to_the_last_season(known, plan, getattr(model, "extra_seasons", 0))
     season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
     seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
     seasonal = seasons >= 2
@@ -84,7 +104,7 @@ def task_of(panel: Panel, plan: SeriesTask, furthest: int) -> Task:
     input_size = max(2, min(wanted, most))
     seasonal = seasonal and input_size > season
     differencing = plan.differencing
-    if differencing == "fitting":
+    if differencing in ("fitting", "by_model"):
         differencing = "seasonal" if seasonal else "first"
     if season == 1 and differencing in ("seasonal", "both"):
         raise BadInput("Differences to the season before need a season: give its length, or choose others.")
@@ -100,6 +120,26 @@ def task_of(panel: Panel, plan: SeriesTask, furthest: int) -> Task:
         h=plan.h,
         differencing=differencing,
         season_length=season if differencing in ("seasonal", "both") else 12,
+    )
+
+
+def _to_the_last_season(known: int, plan: SeriesTask, extra: int) -> Task:
+    """Windows in their own level, whose values ahead are differences to the last season repeated; without a season, to the
+    last value.
+
+    They see as many seasons as cover the horizon and a dozen steps, two at least, and some more; of days more than a week.
+    """
+    season = plan.season_length if plan.season_length + plan.h <= known else 1
+    fewest = 8 if season in WITH_A_WEEK else 2
+    seasons = max(fewest, -(-plan.h // season), -(-12 // season)) + extra if season > 1 else 1
+    wanted = plan.input_size or (seasons * season if season > 1 else max(8, plan.h))
+    return Task(
+        input_size=max(2, season, min(wanted, known - plan.h, LONGEST_LOOK_BACK)),
+        target="next" if plan.h == 1 else "all_h",
+        h=plan.h,
+        scaling="level",
+        differencing="last_season" if season > 1 else "none",
+        season_length=max(2, season),
     )
 
 
@@ -143,7 +183,7 @@ def _of_these_values(
         return Forecaster(_rule(model, panel, task))
     if model.local:
         return Forecaster(_local(model, panel, task, len(offsets), control))
-    windows = task_of(panel, task, offsets[0])
+    windows = task_of(panel, task, offsets[0], model)
     if model.trained and (n := len(panel.split(windows, offsets[0]).train)) < ENOUGH_WINDOWS:
         raise BadInput(too_few(n))
     return _learner(model, panel, windows, task, offsets[0], control, max_windows)
@@ -166,16 +206,33 @@ def _rule(model: Baseline, panel: Panel, plan: SeriesTask) -> Forecast:
 
 
 def _local(model: Model, panel: Panel, task: SeriesTask, n_cutoffs: int, control: Control) -> Forecast:
-    """A statistical model, fitted anew to each history."""
+    """A statistical model, fitted anew to each history; where one is too short for it, its last value is repeated.
+
+    Raises:
+        BadInput: when it can be fitted to fewer than half of the series.
+    """
     fitted = model.load([], Shape(HISTORY, 1, task.h), Control(should_stop=control.should_stop))
     done, total = count(1), n_cutoffs * len(panel.ids)
 
+    failed: list[BadInput] = []
+
     def one(known: np.ndarray) -> np.ndarray:
-        y_hat = np.asarray(fitted.predict(known[None, -HISTORY:, None])[0])
+        try:
+            y_hat = np.asarray(fitted.predict(known[None, -HISTORY:, None])[0])
+        except BadInput as error:
+            failed.append(error)
+            y_hat = np.full(task.h, known[-1])
         control.on_fraction(0, next(done) / total)
         return y_hat
 
-    return lambda back: np.stack([one(values) for values in panel.before(back)])
+    def forecast(back: int) -> np.ndarray:
+        failed.clear()
+        y_hat = np.stack([one(values) for values in panel.before(back)])
+        if 2 * len(failed) > len(y_hat):
+            raise failed[0]
+        return y_hat
+
+    return forecast
 
 
 def _learner(
@@ -183,7 +240,12 @@ def _learner(
 ) -> Forecaster:
     """A model that learns from all windows of all series."""
     known = FutureCovariates.of(panel, task.h, task.calendar) if model.trained else None
-    split = _thinned(panel.split(windows, origin), max_windows if model.trained else None, control.seed)
+    most = min(max_windows or MOST_WINDOWS, MOST_WINDOWS) if model.trained else None
+    split = _thinned(panel.split(windows, origin), most, control.seed)
+    if windows.scaling == "level":
+        split = _without_outliers(split)
+        size = batch_for(len(split.train), control.training)
+        control = replace(control, training=control.training.model_copy(update={"batch_size": size}))
     differences = Differences.learn(windows, split.train) if model.takes_differences else Differences()
 
     def shown(part: Windows) -> Windows:
@@ -203,8 +265,8 @@ def _learner(
 
 
 def _folds(model: Model, steps: int, season: int) -> bool:
-    """Whether a look-back is so long that a recurrent network is shown a whole season per step, and not a value."""
-    return model.trained and model.variable_length and season > 1 and steps > LONG and steps % season == 0
+    """Whether a recurrent network is shown a whole season per step, and not a value."""
+    return model.trained and model.variable_length and season > 1 and steps > season and steps % season == 0
 
 
 def _fold(part: Windows, model: Model, season: int) -> Windows:
@@ -230,6 +292,22 @@ def shape_of(model: Model, panel: Panel, task: SeriesTask, windows: Task) -> Sha
     if _folds(model, steps, task.season_length):
         steps, features = steps // task.season_length, features * task.season_length
     return Shape(steps, features, n_outputs, windows.h, panel.n_targets)
+
+
+def _without_outliers(split: Split) -> Split:
+    """Without windows whose values ahead are absurdly far from their level: a series that was next to nothing before."""
+    sane = np.abs(split.train.y).max(axis=1) < FAR
+    return split if sane.all() or not sane.any() else replace(split, train=split.train.take(np.flatnonzero(sane)))
+
+
+def batch_for(n_windows: int, training: Training) -> int:
+    """The size of batches: few windows are dealt into small ones, so that an epoch has some gradient steps.
+
+    Args:
+        n_windows: windows that are learned from.
+        training: with the batch size that is asked for.
+    """
+    return min(training.batch_size, max(16, n_windows // 16))
 
 
 def _thinned(split: Split, most: int | None, seed: int) -> Split:

@@ -13,8 +13,18 @@ from forecasting.data import ReadUpload, Split, load, no_uploads
 from forecasting.experiment import MOST_EPOCHS, Allotment, BadInput, Experiment, Plan, Task, Training
 from forecasting.models import Model, Shape, resolve
 from forecasting.panels import read_panel
-from forecasting.panels.forecasters import ENOUGH_WINDOWS, HISTORY, model_of, places_at, shape_of, task_of, too_few
-from forecasting.panels.panel import VALID, Panel
+from forecasting.panels.forecasters import (
+    ENOUGH_WINDOWS,
+    HISTORY,
+    MOST_WINDOWS,
+    model_of,
+    places_at,
+    shape_of,
+    spread,
+    task_of,
+    too_few,
+)
+from forecasting.panels.panel import VALID, Panel, padding, validates, validates_by_series
 
 WORK_PER_S = 1_000_000
 """Units of work to a second of one core."""
@@ -87,10 +97,10 @@ def _of_series(experiment: Experiment, plan: Plan, panel: Panel) -> list[Allotme
         else:
             left -= one.work
     for i, one in enumerate(sorted(networks, key=lambda one: one.work)):
-        share = left / (len(networks) - i)
+        share, most = left / (len(networks) - i), one.windows
         if one.work > share:
             most = max(ENOUGH_WINDOWS, int(one.windows * share / one.work))
-            shares[one.place] = Allotment(max_windows=most if most < one.windows else None)
+        shares[one.place] = Allotment(max_windows=most if most < one.windows else None)
         left = max(0.0, left - min(one.work, share))
     return shares
 
@@ -106,18 +116,21 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
     if model.reference:
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
     if not (model.trained or model.learns_from_windows):
-        known = [len(y) for y in panel.y]
-        cutoffs = [back for fit in plan.fits() for back in fit]
-        lengths = np.clip(np.subtract.outer(known, cutoffs), 1, HISTORY)
-        work = sum(model.work(Shape(int(n), 1, plan.h), int(times), training) for n, times in _counted(lengths))
+        known = np.array([len(y) for y in panel.y])
+        judged = known[spread(np.arange(len(known)), plan.n_judged)]
+        tested = [back for fit in plan.fits() for back in fit if back]
+        lengths = np.concatenate([np.subtract.outer(judged, tested).ravel(), known])
+        counted = _counted(np.clip(lengths, 1, HISTORY))
+        work = sum(model.work(Shape(int(n), 1, plan.h), int(times), training) for n, times in counted)
         return [_Asked(place, model, work)]
     work, most = 0.0, 0
     for offsets in plan.fits():
         some = panel.some(places_at(panel, offsets[0]))
-        windows = task_of(some, plan, offsets[0])
+        windows = task_of(some, plan, offsets[0], model)
         n = n_windows(some, windows, offsets[0])
         if model.trained and n < ENOUGH_WINDOWS:
             raise BadInput(too_few(n))
+        n = min(n, MOST_WINDOWS) if model.trained else n
         work += model.work(shape_of(model, some, plan, windows), n, training)
         most = max(most, n)
     return [_Asked(place, model, work, most)]
@@ -144,13 +157,14 @@ def n_windows(panel: Panel, task: Task, back: int) -> int:
         task: look-back and horizon, from `task_of`.
         back: how many steps before the end of each series; 0: the end itself.
     """
-    total, whole = 0, task.input_size + task.h
-    for i in range(0, len(panel.y), panel.n_targets):
+    total, whole, pad = 0, task.input_size + task.h, padding(task)
+    by_series = validates_by_series(panel, task)
+    for nth, i in enumerate(range(0, len(panel.y), panel.n_targets)):
         known = [y[: max(0, len(y) - back)] for y in panel.y[i : i + panel.n_targets]]
-        n_cut = len(known[0]) - whole + 1
-        if n_cut < 1:
+        n_cut = len(known[0]) + pad - whole + 1
+        if n_cut < 1 or (by_series and validates(nth)):
             continue
-        gaps = np.concatenate([[0], np.cumsum(np.isnan(known).any(axis=0))])
-        begins = np.arange(max(1, n_cut - round(VALID * n_cut) - task.h + 1))
+        gaps = np.concatenate([np.zeros(pad + 1), np.cumsum(np.isnan(known).any(axis=0))])
+        begins = np.arange(n_cut if by_series else max(1, n_cut - round(VALID * n_cut) - task.h + 1))
         total += int((gaps[begins + whole] == gaps[begins + task.input_size]).sum())
     return total

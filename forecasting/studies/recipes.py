@@ -2,13 +2,40 @@
 
 from collections.abc import Sequence
 
-from forecasting.experiment import Experiment, ModelChoice, Training
+from forecasting.experiment import Experiment, ModelChoice, Plan, Training
 from forecasting.models import MODELS, Model, resolve
+from forecasting.models.dense import MLP
+from forecasting.panels.forecasters import MOST_WINDOWS, batch_for, task_of
+from forecasting.panels.panel import Panel
+from forecasting.runs.budget import n_windows
 
 RECIPES = {
     "tuned": Training(epochs=30, learning_rate=0.02, schedule="cosine", warm_up=0.1, clip_norm=1.0, keep="best"),
     "chapter": Training(),
 }
+FOR_SERIES = Training(
+    epochs=20, batch_size=256, learning_rate=0.002, schedule="cosine", warm_up=0.0, clip_norm=1.0, loss="mae"
+)
+"""How networks learn from the windows of whole series: docs/performance.md has what was tried."""
+GRADIENT_STEPS = 500
+"""Steps after which they have learned what the windows have in common; further ones learn by heart what does not return."""
+EPOCHS = (3, 40)
+
+
+def for_series(panel: Panel, plan: Plan) -> Training:
+    """How networks learn from the windows of a panel: in as many epochs as come to `GRADIENT_STEPS`, about.
+
+    Args:
+        panel: the series.
+        plan: what is asked.
+    """
+    n = 0
+    if any(len(y) > plan.cutoff_offsets()[0] for y in panel.y):
+        task = task_of(panel, plan, plan.cutoff_offsets()[0], MLP())
+        n = min(n_windows(panel, task, plan.cutoff_offsets()[0]), MOST_WINDOWS)
+    steps = max(1, -(-n // batch_for(n, FOR_SERIES)))
+    epochs = min(EPOCHS[1], max(EPOCHS[0], round(GRADIENT_STEPS / steps)))
+    return FOR_SERIES.model_copy(update={"epochs": epochs})
 
 
 def model_by_recipe(name: str, recipe: str) -> ModelChoice:

@@ -45,7 +45,7 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     button(page, "Forecast").click()
     expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=120_000)
     expect(plot(page, "outlook")).to_be_visible()
-    expect(page.get_by_text("has the lowest error")).to_be_visible()
+    expect(page.get_by_text("Judged on 2 series")).to_be_visible()
     shoot(page, "forecast-light-1440")
 
     taken = {}
@@ -75,10 +75,10 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     ):
         pd.testing.assert_frame_equal(same, table, check_dtype=False)
 
-    shown = page.get_by_text("has the lowest error").first.text_content()
+    shown = page.get_by_text("Judged on 2 series").first.text_content()
     page.wait_for_url(re.compile("run="))
     guest = open_page(browser, page.url, theme="dark", width=390)
-    expect(guest.get_by_text("has the lowest error").first).to_have_text(shown or "")
+    expect(guest.get_by_text("Judged on 2 series").first).to_have_text(shown or "")
     shoot(guest, "forecast-dark-390")
     expect(guest.get_by_role("button", name="Delete file and its runs")).to_have_count(0)
 

@@ -8,7 +8,7 @@ import pytest
 
 from forecasting.experiment import BadInput, Plan, Task
 from forecasting.models import MODELS
-from forecasting.panels.backtest import DEFAULT, backtest, default_plan, judged, with_mean
+from forecasting.panels.backtest import DEFAULT, backtest, default_plan, judged, shares_of, with_mean
 from forecasting.panels.forecast import Forecast, forecast
 from forecasting.panels.forecasters import task_of
 from forecasting.panels.panel import Panel
@@ -112,8 +112,9 @@ def test_errors_by_step_and_by_cutoff_are_those_of_the_whole_table_cut_up(tested
 def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_mase(tested):
     table = tested.scores()
     assert table["ets"]["mase"] < table["seasonal_naive"]["mase"] < table["naive"]["mase"]
-    chosen_by = tested.scores(slice(2))
-    assert tested.best() == min(chosen_by, key=lambda name: chosen_by[name]["mase"])
+    alone = replace(tested, y_hat={name: y_hat for name, y_hat in tested.y_hat.items() if name != "ensemble"})
+    chosen_by = alone.scores(slice(2))
+    assert alone.best() == min(chosen_by, key=lambda name: chosen_by[name]["mase"])
     assert table["ets"]["skill"] == pytest.approx(1 - table["ets"]["mase"] / table["seasonal_naive"]["mase"])
     members = [tested.y_hat[name] for name in ("linear", "ets", "theta")]
     np.testing.assert_allclose(tested.y_hat["ensemble"], np.mean(members, axis=0))
@@ -269,6 +270,23 @@ def test_a_model_that_was_stopped_is_judged_and_not_chosen(tested):
     best = tested.best()
     assert replace(tested, partial=frozenset([best])).best() != best
     assert best in replace(tested, partial=frozenset([best])).scores()
-    members = [tested.y_hat[name] for name in ("linear", "theta")]
-    mixed = with_mean({name: tested.y_hat[name] for name in ("linear", "ets", "theta")}, partial=("ets",))
-    np.testing.assert_allclose(mixed["ensemble"], np.mean(members, axis=0))
+    assert shares_of(replace(tested, partial=frozenset(["ets"])), equal=True) == {"linear": 0.5, "theta": 0.5}
+
+
+def test_the_ensemble_is_chosen_unless_another_is_better_by_more_than_chance(tested):
+    mixed = tested.y_hat["ensemble"]
+    assert replace(tested, y_hat={"naive": tested.y_hat["naive"], "ensemble": mixed}).best() == "ensemble"
+    a_little = tested.y + 0.999 * (mixed - tested.y)
+    a_little[0, 0] = mixed[0, 0] + np.sign(mixed[0, 0] - tested.y[0, 0])
+    assert replace(tested, y_hat={"ets": a_little, "ensemble": mixed}).best() == "ensemble"
+    much = tested.y + 0.01 * (mixed - tested.y)
+    assert replace(tested, y_hat={"ets": much, "ensemble": mixed}).best() == "ets"
+
+
+def test_shares_fall_with_the_error_on_the_cutoffs_that_choose(tested):
+    shares = shares_of(tested)
+    error = {name: tested.scores(tested.choosing)[name]["mase"] for name in shares}
+    assert set(shares) == {"linear", "ets", "theta"} and sum(shares.values()) == pytest.approx(1)
+    assert shares["ets"] / shares["theta"] == pytest.approx((error["theta"] / error["ets"]) ** 4)
+    mixed = with_mean({name: tested.y_hat[name] for name in shares}, shares)["ensemble"]
+    np.testing.assert_allclose(mixed, sum(shares[name] * tested.y_hat[name] for name in shares))

@@ -52,7 +52,7 @@ def test_what_costs_too_much_is_left_out_with_what_it_would_take_and_the_cheap_a
 
 
 def test_networks_share_what_is_left_so_that_all_together_keep_to_the_budget():
-    panel, budget_s = daily(200, 400), 60.0
+    panel, budget_s = daily(200, 400), 20.0
     names = ("naive", "linear", "gru", "lstm", "simple_rnn")
     found, plan = shares(panel, names, budget_s), Plan(h=14, season_length=7, n_windows=4)
     assert found["simple_rnn"].max_windows is None, "it costs so little that it sees all"

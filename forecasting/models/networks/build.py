@@ -13,6 +13,7 @@ from forecasting.models.networks.recurrent import Stack
 
 if TYPE_CHECKING:
     from forecasting.models.convolutional import ConvGRU, WaveNet
+    from forecasting.models.dense import MLP, NBEATS
     from forecasting.models.imputing import Imputer
     from forecasting.models.neural import RecurrentStack, SimpleRNN1
     from forecasting.models.sequences import EncoderDecoder, VectorToSequence
@@ -69,6 +70,29 @@ def flat_dense(shape: Shape) -> Network:
     """Flatten the look-back into one row, and weigh it."""
     rows = keras.Input((shape.input_size, shape.n_features))
     return alone(keras.Model(rows, layers.Dense(shape.n_outputs)(layers.Flatten()(rows))))
+
+
+def mlp(model: "MLP", shape: Shape) -> Network:
+    """The flattened look-back through dense layers."""
+    rows = keras.Input((shape.input_size, shape.n_features))
+    out = layers.Flatten()(rows)
+    for units in model.units:
+        out = layers.Dense(units, activation="relu")(out)
+    return alone(keras.Model(rows, layers.Dense(shape.n_outputs)(out)))
+
+
+def nbeats(model: "NBEATS", shape: Shape) -> Network:
+    """Blocks that forecast, and take from the look-back what they explain of it."""
+    rows = keras.Input((shape.input_size, shape.n_features))
+    left, forecasts = layers.Flatten()(rows), []
+    for block in range(model.blocks):
+        out = left
+        for _ in range(model.layers_per_block):
+            out = layers.Dense(model.units, activation="relu")(out)
+        forecasts.append(layers.Dense(shape.n_outputs)(out))
+        if block < model.blocks - 1:
+            left = layers.Subtract()([left, layers.Dense(shape.input_size * shape.n_features)(out)])
+    return alone(keras.Model(rows, layers.Add()(forecasts) if len(forecasts) > 1 else forecasts[0]))
 
 
 def simple_rnn(model: "SimpleRNN1", shape: Shape) -> Network:
