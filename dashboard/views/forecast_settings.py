@@ -13,6 +13,7 @@ from dashboard.views.upload import upload
 from dashboard.words import escaped, spoken
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Sample, Training, Upload, plain
 from forecasting.models import MODELS
+from forecasting.models.dense import MLP
 from forecasting.panels.backtest import DEFAULT, default_plan
 from forecasting.panels.forecasters import task_of
 from forecasting.studies.recipes import FOR_SERIES, for_series
@@ -83,18 +84,22 @@ def settings() -> Experiment:
 
 def _seen(source: Sample | Upload, plan: Plan) -> str:
     """What models that learn from windows see, in a sentence."""
+    panel, back = computed.panel_of(source), plan.cutoff_offsets()[0]
     try:
-        task = task_of(computed.panel_of(source), plan, plan.cutoff_offsets()[0])
+        linear, dense = (task_of(panel, plan, back, model) for model in (None, MLP()))
     except BadInput as error:
         return escaped(str(error))
-    changes = {
+    how = {
         "none": "as they are",
         "first": "as changes since the step before",
         "seasonal": f"as changes since {plan.season_length} steps before",
-        "last_season": "as they are, and learn differences to the last season repeated",
+        "last_season": f"and learn differences to the last {plan.season_length} repeated",
         "both": f"as changes since the step and since {plan.season_length} steps before",
-    }[task.differencing]
-    return f"Linear models and networks see {task.input_size} steps, {changes}, each window in its own scale."
+    }
+    return (
+        f"Networks see {dense.input_size} steps, {how[dense.differencing]}; linear models {linear.input_size}, "
+        f"{how[linear.differencing]}. Each window is in its own scale."
+    )
 
 
 def _series(values: Chosen) -> Sample | Upload:

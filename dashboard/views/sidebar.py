@@ -194,7 +194,7 @@ def _task(values: Draft) -> None:
             task["differencing"] = "none"
             return
         task["differencing"] = select(Task, "differencing", task["differencing"], key("differencing"))
-        if task["differencing"] in ("seasonal", "both"):
+        if task["differencing"] in ("seasonal", "both", "last_season"):
             task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
 
 

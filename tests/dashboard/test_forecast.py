@@ -71,12 +71,15 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 steps" in texts(page)
     assert "The series itself proposes a season of 12 steps; 12 are set." in texts(page)
     assert "These are rules of thumb. Press *Forecast*" in texts(page)
+    assert "Networks see 36 steps, and learn differences to the last 12 repeated; linear models 48" in texts(page)
+    assert next(slider for slider in page.slider if slider.label == "Epochs").value == 29, "as many as fit this series"
     panel = read_panel(Sample(name="elnino"))
     made = backtest(panel, asked(default_plan(panel, 12), RULES))
     assert page.metric[0].value == "Seasonal naive"
     assert float(page.metric[1].value) == pytest.approx(made.headline("seasonal_naive")["mase"], abs=5e-3)
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
     assert not other.exception and "the next 4 steps" in texts(other)
+    assert next(slider for slider in other.slider if slider.label == "Epochs").value == 40
 
 
 @pytest.mark.parametrize("view", LOOKS)
