@@ -186,7 +186,7 @@ class SeriesTask(Value):
         title="Differencing",
         description="Linear models and networks learn changes: since the last step, since a season ago, or both; or by how "
         "much a series will differ from its last season, repeated. As fits: since a season ago where the series hold two, "
-        "since the last step otherwise. By model: networks the last season, others as fits.",
+        "since the last step otherwise. By model: networks on one channel the last season, others as fits.",
     )
     calendar: bool = Field(
         False,

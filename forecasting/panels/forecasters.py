@@ -81,8 +81,9 @@ def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
 def task_of(panel: Panel, plan: SeriesTask, furthest: int, model: Model | None = None) -> Task:
     """The windows that a model learns from, where the plan does not say it, by how long the series are.
 
-    A network that learns from the values ahead alone sees levels, and learns the difference to the last season repeated;
-    other models see some seasons, as differences to the season before.
+    A network that learns from the values ahead alone, and sees a series by itself, sees levels, and learns the difference to
+    the last season repeated. Other models see some seasons, as differences to the season before; so do networks that see
+    several channels, whose levels say nothing of how much each of them moves.
 
     Args:
         panel: the series.
@@ -94,8 +95,9 @@ def task_of(panel: Panel, plan: SeriesTask, furthest: int, model: Model | None =
         BadInput: when the plan asks for differences that the look-back is too short for.
     """
     known = int(np.median([max(0, len(values) - furthest) for values in panel.y]))
-    asked = plan.differencing
-    if asked == "last_season" or (asked == "by_model" and isinstance(model, NetworkModel) and model.learns_ahead_alone):
+    asked, alone = plan.differencing, panel.n_targets == 1 and panel.past_covariates is None
+    by_model = alone and isinstance(model, NetworkModel) and model.learns_ahead_alone
+    if asked == "last_season" or (asked == "by_model" and by_model):
         return _to_the_last_season(known, plan, getattr(model, "extra_seasons", 0))
     season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
     seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0

@@ -1,5 +1,7 @@
 """Networks on whole series: windows in their own level, differences to the last season repeated, how long they learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +82,8 @@ def test_models_that_learn_at_every_step_of_the_look_back_take_differences_that_
     for model in (GRU(sequence_to="sequence"), MLP(strategy="iterated"), None):
         assert task_of(some, PLAN, 0, model).lags == (4,)
     assert task_of(some, PLAN.model_copy(update={"differencing": "fitting"}), 0, MLP()).lags == (4,)
+    beside = replace(some, past_covariates=[np.ones((len(y), 1)) for y in some.y])
+    assert task_of(beside, PLAN, 0, MLP()).lags == task_of(replace(some, n_targets=3), PLAN, 0, MLP()).lags == (4,)
 
 
 def test_a_season_must_fit_into_the_look_back():
