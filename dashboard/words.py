@@ -17,6 +17,8 @@ WORDS = {
     "level": "By each window's level",
     "last_season": "To the last season, repeated",
     "by_model": "By model",
+    "ensemble_first": "Ensemble first",
+    "lowest_error": "Lowest error",
     "next": "Next step",
     "at_h": "h-th step",
     "all_h": "All h",

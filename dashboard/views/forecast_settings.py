@@ -15,7 +15,7 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Samp
 from forecasting.models import MODELS
 from forecasting.models.dense import MLP
 from forecasting.panels.backtest import DEFAULT, default_plan
-from forecasting.panels.forecasters import task_of
+from forecasting.panels.tasks import task_of
 from forecasting.studies.recipes import FOR_SERIES, for_series
 
 Chosen = dict[str, Any]
@@ -153,6 +153,7 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     with st.expander("More", key=key("plan-more", str(fits))):
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
+        plan["selection"] = select(Plan, "selection", plan["selection"], key("plan-selection", str(fits)))
         plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
 
 

@@ -87,12 +87,13 @@ PARAMS_IN_2 = {"theta": {"form": "automatic"}}
 
 
 def _experiment_of_format_2(data: dict[str, Any]) -> dict[str, Any]:
-    """Whole series were all judged, and differences were those that fit."""
+    """Whole series were all judged, differences were those that fit, and the lowest error was chosen."""
     plan, models = data.get("plan"), data.get("models", [])
     if not (isinstance(plan, dict) and isinstance(models, list) and all(isinstance(choice, dict) for choice in models)):
         return data
     then = [{**choice, "params": PARAMS_IN_2.get(choice.get("name"), {}) | choice.get("params", {})} for choice in models]
-    return {**data, "plan": {"differencing": "fitting", "n_judged": ALL, **plan}, "models": then}
+    before = {"differencing": "fitting", "n_judged": ALL, "selection": "lowest_error"}
+    return {**data, "plan": before | plan, "models": then}
 
 
 # ----------------------------------------------------------------------------------------------------------- format 1

@@ -211,6 +211,12 @@ class Plan(SeriesTask):
     refit: bool = Field(
         False, title="Learn anew at every window", description="Or else once, from what was known at the first of them."
     )
+    selection: Literal["ensemble_first", "lowest_error"] = Field(
+        "ensemble_first",
+        title="Selection",
+        description="Ensemble first: it is chosen unless another model is better by more than chance, and least squares is "
+        "a member where series are few. Lowest error: the model that has it, and all that have learned are members.",
+    )
     n_judged: int = Field(
         250,
         ge=10,

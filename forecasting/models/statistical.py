@@ -106,6 +106,8 @@ class Local:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of standard errors that nobody asks for, of searches that end early
                     ahead = one.forecast(y=seen, h=self.shape.h)["mean"]
+            except MemoryError:
+                raise
             except Exception as error:  # the library raises whatever comes, bare ones among them
                 why = error
                 continue

@@ -12,7 +12,7 @@ from forecasting.experiment import BadInput, Experiment, Plan
 from forecasting.models import MODELS, Ensemble
 from forecasting.models.naive import Baseline, Naive, SeasonalNaive
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, mixes, plan_of, run_all, silent
-from forecasting.panels.forecasters import FEWEST_KNOWN, spread
+from forecasting.panels.forecasters import FEWEST_KNOWN, judged_places
 from forecasting.panels.panel import Panel
 
 ENOUGH_TO_JUDGE = 200
@@ -37,6 +37,7 @@ class Backtest:
         left_out: models that were not tried, and why.
         partial: models that were stopped before they were done: they are judged, and not chosen.
         shares: of the ensemble's members; empty without it.
+        ensemble_first: whether the ensemble is chosen unless another model is better by more than chance.
     """
 
     cutoff_offsets: list[int]
@@ -47,6 +48,7 @@ class Backtest:
     left_out: dict[str, str] = field(default_factory=dict)
     partial: frozenset[str] = frozenset()
     shares: Mapping[str, float] = field(default_factory=dict)
+    ensemble_first: bool = True
 
     @property
     def choosing(self) -> slice:
@@ -73,23 +75,23 @@ class Backtest:
         return table
 
     def best(self) -> str:
-        """The ensemble, unless another model is better by more than chance; without it, the lowest error.
+        """The ensemble, unless another model is better by more than chance; without it, or if asked so, the lowest error.
 
         The error is the MASE on the cutoffs that choose; where that is not defined, the RMSE.
         """
         table = self.scores(self.choosing)
         table = {name: line for name, line in table.items() if name not in self.partial} or table
-        if Ensemble.name in table:
-            mixed = self._scaled_errors(Ensemble.name)[self.choosing]
-            gains = {
-                name: difference(self._scaled_errors(name)[self.choosing], mixed, self.overlap)
-                for name in table
-                if name != Ensemble.name
-            }
-            table = {name: line for name, line in table.items() if name == Ensemble.name or gains[name].low > 0}
+        if self.ensemble_first and Ensemble.name in table:
+            table = {name: line for name, line in table.items() if name == Ensemble.name or self._surely_better(name)}
         by = "mase" if any(np.isfinite(line["mase"]) for line in table.values()) else "rmse"
         known = {name: line[by] for name, line in table.items() if np.isfinite(line[by])}
         return min(known, key=lambda name: known[name]) if known else next(iter(table))
+
+    def _surely_better(self, name: str) -> bool:
+        """Whether a model is better than the ensemble on the cutoffs that choose, by more than chance."""
+        one, mean = (self._scaled_errors(which)[self.choosing] for which in (name, Ensemble.name))
+        lower = np.nanmean(one) < np.nanmean(mean) if np.isfinite(one).any() else False
+        return bool(lower) and difference(one, mean, self.overlap).low > 0
 
     def conformal(self, name: str, some: slice = slice(None)) -> Conformal:
         """Conformal intervals calibrated on the errors at these cutoffs."""
@@ -175,15 +177,15 @@ def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: 
     Raises:
         BadInput: when no series is long enough to be judged.
     """
-    offsets, places = plan.cutoff_offsets(), long_enough(panel, plan)
-    places = spread(places, plan.n_judged if panel.n_targets == 1 else None)
+    offsets, places = plan.cutoff_offsets(), judged_places(panel, long_enough(panel, plan), plan.n_judged)
     y = np.full((len(offsets), len(panel.ids), plan.h), np.nan)
     y[:, places] = np.stack([panel.after(back, plan.h)[places] for back in offsets])
     scale, ends = (
         np.array([[scales(known, plan.season_length) for known in panel.known_before(back)] for back in some])
         for some in (offsets, [0])
     )
-    return Backtest(offsets, y, dict(y_hat), scale, ends[0, :, 0], dict(left_out or {}))
+    first = plan.selection == "ensemble_first"
+    return Backtest(offsets, y, dict(y_hat), scale, ends[0, :, 0], dict(left_out or {}), ensemble_first=first)
 
 
 MANY_SERIES = 20
@@ -214,7 +216,7 @@ def shares_of(tested: Backtest, equal: bool = False) -> dict[str, float]:
         tested: the backtest of the models.
         equal: all have the same.
     """
-    many = tested.y.shape[1] >= MANY_SERIES
+    many = tested.ensemble_first and tested.y.shape[1] >= MANY_SERIES
     absent = {name for name in tested.y_hat if name in tested.partial or (many and MODELS[name].for_few_series)}
     names = [name for name in members_of(tested.y_hat) if name not in absent]
     table = tested.scores(tested.choosing)
@@ -247,10 +249,10 @@ def backtest(panel: Panel, experiment: Experiment, say: Say = silent) -> Backtes
     made, left_out = run_all(fits, panel, say)
     y_hat = {name: np.stack([forecasts[back] for back in plan.cutoff_offsets()]) for name, forecasts in made.items()}
     tested = judged(panel, plan, y_hat, left_out_of(experiment) | left_out)
-    return mixed(tested, experiment)
+    return with_ensemble(tested, experiment)
 
 
-def mixed(tested: Backtest, experiment: Experiment) -> Backtest:
+def with_ensemble(tested: Backtest, experiment: Experiment) -> Backtest:
     """A backtest with the ensemble, where it is among what was chosen."""
     kind = mixes(experiment)
     if kind is None:

@@ -9,7 +9,7 @@ import numpy as np
 from forecasting.evaluation.fits import fits_of, for_fit
 from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
 from forecasting.models import MODELS, Arrays, Control, Ensemble, Learned
-from forecasting.panels.forecasters import forecaster_of, model_of, places_at, spread
+from forecasting.panels.forecasters import forecaster_of, judged_places, model_of, places_at
 from forecasting.panels.panel import Panel
 
 Say = Callable[[str], None]
@@ -59,7 +59,7 @@ def run_series_fit(fit: SeriesFit, panel: Panel, control: Control | None = None)
     control, began = for_fit(fit, control), time.monotonic()
     control.on_stage("preparing")
     places = places_at(panel, fit.cutoff_offsets[0])
-    judged = spread(places, fit.n_judged if panel.n_targets == 1 else None)
+    judged = judged_places(panel, places, fit.n_judged)
     seen = places if MODELS[fit.model.name].learns_from_windows else judged
     model = forecaster_of(fit.model, panel.some(seen), fit.task, fit.cutoff_offsets, control, fit.max_windows)
     control.on_stage("forecasting" if fit.forecasts_the_future else "backtesting")

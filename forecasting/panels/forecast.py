@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
-from forecasting.panels.backtest import BASELINES_OF_SKILL, Backtest, backtest, judged, mixed, with_mean
+from forecasting.panels.backtest import BASELINES_OF_SKILL, Backtest, backtest, judged, with_ensemble, with_mean
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
 from forecasting.panels.panel import Panel
 
@@ -100,7 +100,7 @@ def assembled(
     y_hat = {name: np.stack([forecasts[back] for back in plan.cutoff_offsets()]) for name, forecasts in whole.items()}
     ahead = {name: forecasts[0] for name, forecasts in whole.items()}
     tested = judged(panel, plan, y_hat, left_out_of(experiment) | dict(left_out or {}))
-    tested = mixed(replace(tested, partial=frozenset(partial) & y_hat.keys()), experiment)
+    tested = with_ensemble(replace(tested, partial=frozenset(partial) & y_hat.keys()), experiment)
     return Forecast(panel, tested, with_mean(ahead, tested.shares))
 
 

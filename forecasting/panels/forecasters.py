@@ -10,12 +10,12 @@ import numpy as np
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import BadInput, ModelChoice, SeriesTask, Task, Training
-from forecasting.experiment.tasks import lags_of
-from forecasting.models import MODELS, Control, Learned, Model, NetworkModel, Shape, resolve
+from forecasting.models import MODELS, Control, Learned, Model, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.panels.covariates import FutureCovariates
 from forecasting.panels.filling import filling
 from forecasting.panels.panel import Panel
+from forecasting.panels.tasks import task_of
 from forecasting.panels.transform import SeriesTransform
 
 ENOUGH_WINDOWS = 300
@@ -24,14 +24,10 @@ HISTORY = 1_000
 """Values at the end of a history that a statistical model is fitted to."""
 FEWEST_KNOWN = 3
 """Values of a series that are known at a cutoff from which it is judged, at least."""
-LONGEST_LOOK_BACK = 2_000
-"""Steps that models see at most."""
 MOST_WINDOWS = 30_000
 """Windows that a network learns from at most, drawn evenly: more of them take longer and gain nothing."""
 FAR = 50.0
 """Levels of its look-back by which a value ahead may differ, to be learned from."""
-WITH_A_WEEK = (24, 48, 96)
-"""Seasons of a day, which have a week around them."""
 
 Forecast = Callable[[int], np.ndarray]
 """Forecasts `(n_series, h)` in units from what was known so many steps before the end."""
@@ -59,14 +55,15 @@ def places_at(panel: Panel, back: int) -> np.ndarray:
     return places
 
 
-def spread(places: np.ndarray, most: int | None) -> np.ndarray:
-    """So many of some places at most, spread evenly over them.
+def judged_places(panel: Panel, places: np.ndarray, most: int | None) -> np.ndarray:
+    """So many of the places of series at most, spread evenly; those of a multivariate series all together.
 
     Args:
-        places: in ascending order, `(n,)`.
+        panel: the series.
+        places: those to take from, in ascending order, `(n,)`.
         most: how many; None: all.
     """
-    if most is None or len(places) <= most:
+    if most is None or len(places) <= most or panel.n_targets > 1:
         return places
     return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
@@ -76,73 +73,6 @@ def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
     if choice.name not in MODELS:
         return resolve(choice)
     return resolve(ModelChoice(name=choice.name, params=MODELS[choice.name].for_series(task.season_length) | choice.params))
-
-
-def task_of(panel: Panel, plan: SeriesTask, furthest: int, model: Model | None = None) -> Task:
-    """The windows that a model learns from, where the plan does not say it, by how long the series are.
-
-    A network that learns from the values ahead alone, and sees a series by itself, sees levels, and learns the difference to
-    the last season repeated. Other models see some seasons, as differences to the season before; so do networks that see
-    several channels, whose levels say nothing of how much each of them moves.
-
-    Args:
-        panel: the series.
-        plan: what is asked.
-        furthest: how many steps before the end the earliest cutoff lies: the look-back must fit into what was known there.
-        model: whose windows they are; None: of a linear one.
-
-    Raises:
-        BadInput: when the plan asks for differences that the look-back is too short for.
-    """
-    known = int(np.median([max(0, len(values) - furthest) for values in panel.y]))
-    asked, alone = plan.differencing, panel.n_targets == 1 and panel.past_covariates is None
-    by_model = alone and isinstance(model, NetworkModel) and model.learns_ahead_alone
-    if asked == "last_season" or (asked == "by_model" and by_model):
-        return _to_the_last_season(known, plan, getattr(model, "extra_seasons", 0))
-    season, most = plan.season_length, min(known // 2 - plan.h, known - 2 * plan.h - 2, LONGEST_LOOK_BACK)
-    seasons = min(1 + (8 if season in WITH_A_WEEK else 3), most // season) if season > 1 else 0
-    seasonal = seasons >= 2
-    wanted = plan.input_size or (seasons * season if seasonal else max(3 * plan.h // 2, 8))
-    input_size = max(2, min(wanted, most))
-    seasonal = seasonal and input_size > season
-    differencing = plan.differencing
-    if differencing in ("fitting", "by_model"):
-        differencing = "seasonal" if seasonal else "first"
-    if season == 1 and differencing in ("seasonal", "both"):
-        raise BadInput("Differences to the season before need a season: give its length, or choose others.")
-    needed = sum(lags_of(differencing, season)) + 1
-    if input_size < needed:
-        raise BadInput(
-            f"These differences need a look-back of {needed} steps, and the series allow {input_size}: choose others, or a "
-            "shorter horizon."
-        )
-    return Task(
-        input_size=input_size,
-        target="next" if plan.h == 1 else "all_h",
-        h=plan.h,
-        differencing=differencing,
-        season_length=season if differencing in ("seasonal", "both") else 12,
-    )
-
-
-def _to_the_last_season(known: int, plan: SeriesTask, extra: int) -> Task:
-    """Windows in their own level, whose values ahead are differences to the last season repeated; without a season, to the
-    last value.
-
-    They see as many seasons as cover the horizon and a dozen steps, two at least, and some more; of days more than a week.
-    """
-    season = plan.season_length if plan.season_length + plan.h <= known else 1
-    fewest = 8 if season in WITH_A_WEEK else 2
-    seasons = max(fewest, -(-plan.h // season), -(-12 // season)) + extra if season > 1 else 1
-    wanted = plan.input_size or (seasons * season if season > 1 else max(8, plan.h))
-    return Task(
-        input_size=max(2, season, min(wanted, known - plan.h, LONGEST_LOOK_BACK)),
-        target="next" if plan.h == 1 else "all_h",
-        h=plan.h,
-        scaling="level",
-        differencing="last_season" if season > 1 else "none",
-        season_length=max(2, season),
-    )
 
 
 def forecaster_of(

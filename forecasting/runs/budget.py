@@ -17,14 +17,14 @@ from forecasting.panels.forecasters import (
     ENOUGH_WINDOWS,
     HISTORY,
     MOST_WINDOWS,
+    judged_places,
     model_of,
     places_at,
     shape_of,
-    spread,
-    task_of,
     too_few,
 )
 from forecasting.panels.panel import VALID, Panel, padding, validates, validates_by_series
+from forecasting.panels.tasks import task_of
 
 WORK_PER_S = 1_000_000
 """Units of work to a second of one core."""
@@ -117,7 +117,7 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         raise BadInput(f"{model.title} cannot forecast the series of a file.")
     if not (model.trained or model.learns_from_windows):
         known = np.array([len(y) for y in panel.y])
-        judged = known[spread(np.arange(len(known)), plan.n_judged)]
+        judged = known[judged_places(panel, np.arange(len(known)), plan.n_judged)]
         tested = [back for fit in plan.fits() for back in fit if back]
         lengths = np.concatenate([np.subtract.outer(judged, tested).ravel(), known])
         counted = _counted(np.clip(lengths, 1, HISTORY))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from forecasting.experiment import Experiment, ModelChoice, Plan, Training
 from forecasting.models import MODELS, Model, resolve
 from forecasting.models.dense import MLP
-from forecasting.panels.forecasters import MOST_WINDOWS, batch_for, task_of
+from forecasting.panels.forecasters import MOST_WINDOWS, batch_for
 from forecasting.panels.panel import Panel
+from forecasting.panels.tasks import task_of
 from forecasting.runs.budget import n_windows
 
 RECIPES = {

@@ -10,8 +10,8 @@ from forecasting.experiment import BadInput, Plan, Task
 from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, backtest, default_plan, judged, shares_of, with_mean
 from forecasting.panels.forecast import Forecast, forecast
-from forecasting.panels.forecasters import task_of
 from forecasting.panels.panel import Panel
+from forecasting.panels.tasks import task_of
 from tests.whole_series import asked, made_by
 
 RNG = np.random.default_rng(5)
@@ -281,6 +281,17 @@ def test_the_ensemble_is_chosen_unless_another_is_better_by_more_than_chance(tes
     assert replace(tested, y_hat={"ets": a_little, "ensemble": mixed}).best() == "ensemble"
     much = tested.y + 0.01 * (mixed - tested.y)
     assert replace(tested, y_hat={"ets": much, "ensemble": mixed}).best() == "ets"
+
+
+def test_runs_of_before_choose_the_lowest_error_and_have_all_that_learned_as_members(tested, values):
+    plan = PLAN.model_copy(update={"selection": "lowest_error"})
+    a_little = tested.y + 0.999 * (tested.y_hat["ensemble"] - tested.y)
+    before = judged(panel(values), plan, {"ets": a_little, "ensemble": tested.y_hat["ensemble"]})
+    assert not before.ensemble_first and before.best() == "ets"
+    many = {"y": np.repeat(tested.y, 10, 1), "scale": np.repeat(tested.scale, 10, 1)}
+    y_hat = {name: np.repeat(tested.y_hat[name], 10, 1) for name in ("linear", "ets", "theta")}
+    members = {first: set(shares_of(replace(tested, y_hat=y_hat, ensemble_first=first, **many))) for first in (True, False)}
+    assert members == {True: {"ets", "theta"}, False: {"linear", "ets", "theta"}}
 
 
 def test_shares_fall_with_the_error_on_the_cutoffs_that_choose(tested):

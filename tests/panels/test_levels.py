@@ -12,8 +12,9 @@ from forecasting.experiment import BadInput, ModelChoice, Plan, SeriesFit, Task
 from forecasting.models.dense import MLP, NBEATS
 from forecasting.models.neural import GRU
 from forecasting.panels.fits import run_series_fit
-from forecasting.panels.forecasters import spread, task_of
+from forecasting.panels.forecasters import judged_places
 from forecasting.panels.panel import Panel, padding
+from forecasting.panels.tasks import task_of
 from forecasting.runs.budget import n_windows
 from forecasting.studies.recipes import EPOCHS, FOR_SERIES, GRADIENT_STEPS, for_series
 from tests.whole_series import made_by
@@ -105,7 +106,7 @@ def test_models_are_judged_by_some_of_many_series_and_forecast_all():
     some = panel(40, n=40)
     plan = PLAN.model_copy(update={"n_judged": 10})
     made = {name: made_by(some, plan, name) for name in ("naive", "theta", "linear")}
-    judged = spread(np.arange(40), 10)
+    judged = judged_places(some, np.arange(40), 10)
     for one in made.values():
         assert np.flatnonzero(np.isfinite(one.y_hat).all((0, 2))).tolist() == judged.tolist()
         assert np.isfinite(one.ahead).all()

@@ -17,8 +17,9 @@ from forecasting.experiment import Experiment, ModelChoice, Plan, Training, Wave
 from forecasting.models import MODELS, Shape
 from forecasting.models.statistical import Theta
 from forecasting.panels.backtest import DEFAULT, backtest
-from forecasting.panels.forecasters import ENOUGH_WINDOWS, task_of
+from forecasting.panels.forecasters import ENOUGH_WINDOWS
 from forecasting.panels.panel import Panel
+from forecasting.panels.tasks import task_of
 from forecasting.runs.budget import WORK_PER_S, allotted, n_windows
 from tests.whole_series import asked
 
