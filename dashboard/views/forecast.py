@@ -184,7 +184,7 @@ def _headline(forecast: Forecast) -> None:
     kept = "on the last cutoff, which chose nothing" if tested.keeps_one else "on the cutoff that chose it"
     grid = st.grid(4, min_column_width=130)
     for label, value, about in (
-        ("Best on backtests", MODELS[best].title, None),
+        ("Chosen by backtests", MODELS[best].title, None),
         (
             "MASE",
             digits(mase) if np.isfinite(mase) else "undefined",

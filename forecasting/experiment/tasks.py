@@ -214,8 +214,8 @@ class Plan(SeriesTask):
     selection: Literal["ensemble_first", "lowest_error"] = Field(
         "ensemble_first",
         title="Selection",
-        description="Ensemble first: it is chosen unless another model is better by more than chance, and least squares is "
-        "a member where series are few. Lowest error: the model that has it, and all that have learned are members.",
+        description="Ensemble first: it is chosen unless another model is better by more than chance, and its members suit "
+        "the series. Lowest error: the model that has it, and all that have learned are members.",
     )
     n_judged: int = Field(
         250,

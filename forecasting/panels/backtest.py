@@ -189,7 +189,9 @@ def judged(panel: Panel, plan: Plan, y_hat: Mapping[str, np.ndarray], left_out: 
 
 
 MANY_SERIES = 20
-"""Series from which models that are for few of them are no members."""
+"""Series from which errors on backtests tell little of a single model, and the mean of all is best."""
+CLEARLY = 1.1
+"""So many times the error of the best rule of thumb is clearly worse than it (docs/performance.md)."""
 SHARPNESS = 4
 """The share of a member is its error to the power of minus this: twice the error, a sixteenth of the share."""
 
@@ -216,10 +218,10 @@ def shares_of(tested: Backtest, equal: bool = False) -> dict[str, float]:
         tested: the backtest of the models.
         equal: all have the same.
     """
-    many = tested.ensemble_first and tested.y.shape[1] >= MANY_SERIES
-    absent = {name for name in tested.y_hat if name in tested.partial or (many and MODELS[name].for_few_series)}
-    names = [name for name in members_of(tested.y_hat) if name not in absent]
+    names = [name for name in members_of(tested.y_hat) if name not in tested.partial]
     table = tested.scores(tested.choosing)
+    if tested.ensemble_first:
+        names = _suited(names, {name: line["mase"] for name, line in table.items()}, tested.y.shape[1])
     error = np.array([table[name]["mase"] for name in names])
     if equal or not (np.isfinite(error) & (error > 0)).all():
         return dict.fromkeys(names, 1 / max(1, len(names)))
@@ -230,6 +232,15 @@ def shares_of(tested: Backtest, equal: bool = False) -> dict[str, float]:
 def members_of(names: Sequence[str] | Mapping[str, object]) -> list[str]:
     """What the ensemble is the mean of: all that are no rules of thumb."""
     return [name for name in names if not issubclass(MODELS[name], Baseline) and not MODELS[name].combines]
+
+
+def _suited(names: list[str], error: Mapping[str, float], n_series: int) -> list[str]:
+    """Which models suit a panel: of many series all but those that are for few; of few series those that do not lose clearly
+    to the best rule of thumb, or all where all do."""
+    if n_series >= MANY_SERIES:
+        return [name for name in names if not MODELS[name].for_few_series]
+    rules = [value for name, value in error.items() if issubclass(MODELS[name], Baseline) and np.isfinite(value)]
+    return [name for name in names if error[name] <= CLEARLY * min(rules, default=np.inf)] or names
 
 
 def backtest(panel: Panel, experiment: Experiment, say: Say = silent) -> Backtest:

@@ -294,6 +294,16 @@ def test_runs_of_before_choose_the_lowest_error_and_have_all_that_learned_as_mem
     assert members == {True: {"ets", "theta"}, False: {"linear", "ets", "theta"}}
 
 
+def test_of_few_series_models_that_lose_clearly_to_a_rule_of_thumb_are_no_members_unless_all_do(tested):
+    rule = tested.y_hat["seasonal_naive"]
+    worse, close = tested.y + 1.3 * (rule - tested.y), tested.y + 1.05 * (rule - tested.y)
+    some = {"seasonal_naive": rule, "theta": worse, "ets": close, "linear": close}
+    assert shares_of(replace(tested, y_hat=some), equal=True) == {"ets": 0.5, "linear": 0.5}
+    assert set(shares_of(replace(tested, y_hat=some, ensemble_first=False))) == {"theta", "ets", "linear"}
+    all_lose = some | {"ets": worse, "linear": worse}
+    assert set(shares_of(replace(tested, y_hat=all_lose))) == {"theta", "ets", "linear"}
+
+
 def test_shares_fall_with_the_error_on_the_cutoffs_that_choose(tested):
     shares = shares_of(tested)
     error = {name: tested.scores(tested.choosing)[name]["mase"] for name in shares}
