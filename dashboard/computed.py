@@ -11,14 +11,16 @@ from dashboard import service
 from forecasting.data import Split, load, read_file
 from forecasting.data.reading import NO_OPTIONS, Reading, ReadOptions
 from forecasting.data.reading.wire import Refusal
+from forecasting.data.seasons import candidates, seasons_of
 from forecasting.evaluation.fits import is_instant as is_quick
 from forecasting.evaluation.windows import Result, combine, run_fit
-from forecasting.experiment import BadInput, Experiment, Source, Task, Upload, WindowFit
+from forecasting.experiment import BadInput, Experiment, SeriesFit, Source, Task, Upload, WindowFit
 from forecasting.models import resolve
 from forecasting.panels import read_panel
 from forecasting.panels.backtest import long_enough
-from forecasting.panels.fits import ByModel, by_cutoff, plan_of, run_series_fit, series_fits
+from forecasting.panels.fits import by_cutoff, plan_of, run_series_fit, series_fits
 from forecasting.panels.forecast import Forecast, assembled
+from forecasting.panels.members import by_model
 from forecasting.panels.panel import Panel
 from forecasting.runs.budget import allotted
 
@@ -106,8 +108,8 @@ def combined(ensemble: str, members: tuple, _split: Split, _forecasts: Sequence[
     return combine(WindowFit.model_validate_json(ensemble), _split, arrays)
 
 
-Stored = tuple[str, tuple[int, ...], str, float]
-"""Of a stored fit: its model's name, its cutoffs, its id, and when it ended."""
+Stored = tuple[str, str, float]
+"""Of a stored fit: its settings as JSON, its id, and when it ended."""
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -124,20 +126,19 @@ def whole_forecast(
     """
     wanted = Experiment.model_validate_json(experiment)
     panel = panel_of(wanted.source)
-    made: ByModel = {}
-    for name, offsets, fit_id, ended_at in stored:
-        made.setdefault(name, {}).update(by_cutoff(offsets, stored_forecasts(fit_id, ended_at)))
+    made: list[tuple[SeriesFit, dict[int, np.ndarray]]] = []
+    for settings, fit_id, ended_at in stored:
+        fit = SeriesFit.model_validate_json(settings)
+        made.append((fit, by_cutoff(fit.cutoff_offsets, stored_forecasts(fit_id, ended_at))))
     long_enough(panel, plan_of(wanted))
     left_out = {}
     for fit in series_fits(wanted):
         if fit.model.name in instant:
             try:
-                y_hat = run_series_fit(fit, panel).y_hat
+                made.append((fit, by_cutoff(fit.cutoff_offsets, {"y_hat": run_series_fit(fit, panel).y_hat})))
             except BadInput as error:
                 left_out[fit.model.name] = str(error)
-                continue
-            made.setdefault(fit.model.name, {}).update(by_cutoff(fit.cutoff_offsets, {"y_hat": y_hat}))
-    return assembled(panel, wanted, made, left_out, partial)
+    return assembled(panel, wanted, by_model(made, panel), left_out, partial)
 
 
 def anew(experiment: Experiment) -> Experiment:
@@ -225,7 +226,30 @@ def panel_of(source: Source) -> Panel:
     return _panel(source.canonical())
 
 
+@st.cache_data(max_entries=100, show_spinner=False)
+def _seasons(source: str) -> tuple[int, ...]:
+    panel = _panel(source)
+    return seasons_of(panel.y, candidates(panel.frequency))
+
+
+def seasons_found(source: Source) -> tuple[int, ...]:
+    """The seasons that whole series show, in steps, the shortest first."""
+    _refuse_deleted(source)
+    return _seasons(source.canonical())
+
+
 def forget() -> None:
     """Drop all that is kept in memory of visitors' data."""
-    for kept in (split_of, result_of, combined, stored_forecasts, whole_forecast, _panel, _reading, _reading_of, columns_of):
+    for kept in (
+        split_of,
+        result_of,
+        combined,
+        stored_forecasts,
+        whole_forecast,
+        _panel,
+        _seasons,
+        _reading,
+        _reading_of,
+        columns_of,
+    ):
         kept.clear()

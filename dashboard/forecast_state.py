@@ -69,16 +69,19 @@ def forecast_state_of(experiment: Experiment, run: RunView | None = None) -> For
     for fit in wanted:
         if fit.id in known:
             fits.setdefault(fit.model.name, []).append(known[fit.id])
+    whole = {name for name, views in fits.items() if len(views) == sum(fit.model.name == name for fit in wanted)}
     for view in run.fits if run is not None else ():
-        if view.earlier and view.fit.model.name not in fits:
-            fits[view.fit.model.name] = [view]
-    done = {name: views for name, views in fits.items() if all(view.status in SCORED for view in views)}
+        if view.earlier and view.fit.model.name not in whole:
+            kept = [other for other in fits.get(view.fit.model.name, []) if other.earlier]
+            fits[view.fit.model.name] = [*kept, view]
+    whole |= {name for name, views in fits.items() if views[0].earlier}
+    done = {name: fits[name] for name in whole if all(view.status in SCORED for view in fits[name])}
     instant = _instant(experiment, wanted, done)
     if not done and not instant:
         return ForecastState(wanted, fits)
     stored = tuple(
-        (name, view.fit.cutoff_offsets, view.id, view.ended_at or 0.0)
-        for name, views in done.items()
+        (view.fit.canonical(), view.id, view.ended_at or 0.0)
+        for views in done.values()
         for view in views
         if isinstance(view.fit, SeriesFit)
     )

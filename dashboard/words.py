@@ -19,6 +19,8 @@ WORDS = {
     "by_model": "By model",
     "ensemble_first": "Ensemble first",
     "lowest_error": "Lowest error",
+    "single": "A single one",
+    "by_season": "By season",
     "next": "Next step",
     "at_h": "h-th step",
     "all_h": "All h",
@@ -117,9 +119,12 @@ def escaped(text: str) -> str:
 
 
 def part_of(fit: Fit) -> str:
-    """What tells a fit from the others of its model: its seed, or what it forecasts; nothing where it has none."""
+    """What tells a fit from the others of its model: its seed, or what it forecasts and its member's season; nothing where it
+    has none."""
     if not isinstance(fit, SeriesFit):
         return "" if fit.seed is None else f"seed {fit.seed}"
+    member = f", season {fit.task.season_length}" if fit.training and fit.task.season_length > 1 else ""
     if fit.forecasts_the_future:
-        return "forecast"
-    return "backtest" if len(fit.cutoff_offsets) > 1 else f"backtest, {fit.cutoff_offsets[0]} steps before the end"
+        return f"forecast{member}"
+    before = "" if len(fit.cutoff_offsets) > 1 else f", {fit.cutoff_offsets[0]} steps before the end"
+    return f"backtest{before}{member}"

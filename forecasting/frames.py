@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from forecasting.data.reading.frequency import infer_frequency, season_of
+from forecasting.data.reading.frequency import infer_frequency
 from forecasting.data.repair import on_grid
+from forecasting.data.seasons import season_of
 from forecasting.data.series import series_of_file
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Upload, plain
 from forecasting.panels import Panel
@@ -200,7 +201,8 @@ def experiment_on(
     Raises:
         BadInput: when a setting is out of range, or no model has one of the names.
     """
-    usual = backtests.default_plan(panel, settings.get("season_length") or panel.season_length, h).model_dump()
+    seasons = (settings["season_length"], *settings.get("longer_seasons", ())) if "season_length" in settings else None
+    usual = backtests.default_plan(panel, h, seasons).model_dump()
     try:
         plan = Plan.model_validate(usual | dict(settings))
         asked = Experiment(

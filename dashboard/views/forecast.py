@@ -34,7 +34,7 @@ def opening() -> Experiment:
     """What the page shows under the plain address."""
     source = Sample(name="elnino")
     panel = computed.panel_of(source)
-    plan = default_plan(panel, panel.season_length)
+    plan = default_plan(panel, seasons=computed.seasons_found(source))
     models = tuple(ModelChoice(name=name) for name in DEFAULT)
     asked = Experiment(source=source, plan=plan, models=models, **forecast_settings.HOW)
     return computed.decided(asked, None)

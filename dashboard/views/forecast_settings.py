@@ -62,7 +62,7 @@ def settings() -> Experiment:
     with st.sidebar:
         source = _series(values)
         _fit_plan(values, source)
-        _plan(values["plan"], values.get("fits", 0))
+        _plan(values["plan"], values.get("fits", 0), computed.seasons_found(source))
         seen = st.empty()
         names = _models(values)
         _training(values)
@@ -134,16 +134,19 @@ def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
     if values["plan"] is not None and values.get("fitted") == source.canonical():
         return
     panel = computed.panel_of(source)
-    plan = default_plan(panel, panel.season_length)
+    plan = default_plan(panel, seasons=computed.seasons_found(source))
     values["plan"], values["training"] = plan.model_dump(), for_series(panel, plan).model_dump()
     values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
 
 
-def _plan(plan: dict[str, Any], fits: int) -> None:
+def _plan(plan: dict[str, Any], fits: int, found: tuple[int, ...]) -> None:
     """The widgets of the plan; once it was fitted to other series they are others."""
     st.subheader("Task")
     plan["h"] = number(Plan, "h", plan["h"], key("plan-h", str(fits)))
     plan["season_length"] = number(Plan, "season_length", plan["season_length"], key("plan-season", str(fits)))
+    plan["longer_seasons"] = parameter(Plan, "longer_seasons", plan["longer_seasons"], key("plan-longer", str(fits)))
+    shown = " and ".join(f"one of {length:,} steps" for length in found)
+    st.caption(f"Seasons that the series show: {shown or 'none'}.")
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
     with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
         for name in ("transform", "differencing"):
@@ -153,7 +156,8 @@ def _plan(plan: dict[str, Any], fits: int) -> None:
     with st.expander("More", key=key("plan-more", str(fits))):
         plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
         plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
-        plan["selection"] = select(Plan, "selection", plan["selection"], key("plan-selection", str(fits)))
+        for name in ("selection", "members"):
+            plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
         plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
 
 

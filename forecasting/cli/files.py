@@ -77,7 +77,10 @@ class Asked:
     input_size: Annotated[int | None, typer.Option(min=2, max=2_000, help="Steps that models see.")] = None
     calendar: Annotated[bool, typer.Option("--calendar", help="Networks see hour, weekday and time of year.")] = False
     season: Annotated[
-        int | None, typer.Option(min=1, max=2_000, help="Steps of a season; the frequency's own by default.")
+        list[int] | None,
+        typer.Option(
+            min=1, max=2_000, help="Steps of a season, 1: none; may be given again. Found in the series unless given."
+        ),
     ] = None
     seconds: Annotated[float, typer.Option(min=5, help="What all models may take together, about.")] = 240
 
@@ -94,7 +97,9 @@ class Asked:
         """
         names = ("transform", "detrend", "deseasonalize", "differencing", "input_size", "calendar")
         settings = {name: getattr(self, name) for name in names} | cutoffs
-        settings |= {"season_length": self.season} if self.season else {}
+        if self.season:
+            shortest, *longer = sorted(set(self.season) - {1}) or [1]
+            settings |= {"season_length": shortest, "longer_seasons": longer}
         models = [ModelChoice(name=name) for name in _names(self.models) or DEFAULT]
         return experiment_on(panel, h, models, settings, self.seconds)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import season_of
+from forecasting.data.seasons import season_of
 from forecasting.experiment import BadInput
 
 

@@ -7,9 +7,9 @@ from functools import cache
 import pandas as pd
 
 from forecasting.data.reading import Reading, ReadOptions, read
-from forecasting.data.reading.frequency import season_of
 from forecasting.data.repair import Repair, on_grid, resample
 from forecasting.data.samples import SAMPLES, read_sample
+from forecasting.data.seasons import season_of
 from forecasting.experiment import BadInput, Sample, Upload
 
 MOST_CHANNELS = 50

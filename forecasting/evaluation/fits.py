@@ -5,8 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from forecasting.data import Split
-from forecasting.experiment import Allotment, BadInput, Experiment, Fit, ModelChoice, SeriesFit, Training, WindowFit
-from forecasting.models import Control, Learner, Model, Shape, resolve
+from forecasting.experiment import (
+    Allotment,
+    BadInput,
+    Experiment,
+    Fit,
+    ModelChoice,
+    Plan,
+    SeriesFit,
+    SeriesTask,
+    Training,
+    WindowFit,
+)
+from forecasting.models import Control, Learner, Model, NetworkModel, Shape, resolve
 from forecasting.models.naive import Naive
 
 INSTANT_WORK = 500_000
@@ -63,13 +74,34 @@ def _fits_of_one(
     if plan is not None:
         seed, most = (experiment.seeds[0], share.max_windows) if model.trained else (None, None)
         given = ModelChoice(name=model.name, params=model.model_dump(mode="json", include=set(params)))
-        how = {"source": source, "task": plan.task, "model": given, "training": training, "seed": seed}
+        how = {"source": source, "model": given, "training": training, "seed": seed}
         return [
-            SeriesFit(**how, max_windows=most, cutoff_offsets=offsets, n_judged=plan.n_judged if offsets[-1] else None)
+            SeriesFit(
+                **how,
+                task=task,
+                max_windows=most,
+                cutoff_offsets=offsets,
+                n_judged=plan.n_judged if offsets[-1] else None,
+            )
             for offsets in plan.fits()
+            for task in tasks_of(plan, model)
         ]
     seeds = experiment.seeds if model.trained else (None,)
     return [WindowFit(source=source, task=experiment.task, model=shortest, training=training, seed=seed) for seed in seeds]
+
+
+def tasks_of(plan: Plan, model: Model) -> list[SeriesTask]:
+    """What is asked of a model on whole series, once for each of its members.
+
+    Where a plan has members by season, networks that learn differences to the last season repeated have one without a season
+    and one for each. Long seasons are known to statistical models alone.
+    """
+    if model.local:
+        return [plan.task]
+    several = plan.members == "by_season" and plan.differencing in ("by_model", "last_season")
+    several = several and isinstance(model, NetworkModel) and model.learns_ahead_alone
+    seasons = (1, *plan.seasons) if several else (plan.season_length,)
+    return [plan.task.model_copy(update={"season_length": m, "longer_seasons": ()}) for m in seasons]
 
 
 def _shortest(choice: ModelChoice) -> tuple[Model, ModelChoice]:

@@ -1,6 +1,6 @@
 """What is asked: of windows, and of whole series."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,9 @@ from forecasting.experiment.values import Value, without
 Target = Literal["next", "at_h", "all_h"]
 LOOK_BACKS = [*range(1, 60), *range(60, 120, 4), *range(120, 241, 12), 250, 300, 365, 400, 500, 730, 1_000, 1_500, 2_000]
 """Look-backs at which a slider stops."""
+
+
+SeasonLength = Annotated[int, Field(ge=2, le=2_000)]
 
 
 def lags_of(differencing: str, season_length: int) -> tuple[int, ...]:
@@ -156,6 +159,9 @@ class SeriesTask(Value):
 
     h: int = Field(12, ge=1, le=1_000, title="Horizon", description="Steps ahead (`h`).")
     season_length: int = Field(1, ge=1, le=2_000, title="Season length", description="Steps until it repeats; 1: none.")
+    longer_seasons: tuple[SeasonLength, ...] = Field(
+        (), max_length=4, title="Longer seasons", description="Seasons around it, as the week is around the day."
+    )
     input_size: int | None = Field(
         None,
         ge=2,
@@ -194,6 +200,17 @@ class SeriesTask(Value):
         description="Networks also see hour, weekday and time of year of the steps to be forecast, as sines and cosines.",
     )
 
+    @model_validator(mode="after")
+    def _seasons_ascend(self) -> Self:
+        if list(self.seasons) != sorted(set(self.seasons)) or (self.longer_seasons and self.season_length == 1):
+            raise ValueError("Seasons are given the shortest first, each once.")
+        return self
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """All seasons, the shortest first; none where the season length is 1."""
+        return (self.season_length, *self.longer_seasons) if self.season_length > 1 else self.longer_seasons
+
 
 class Plan(SeriesTask):
     """What is asked of whole series: the values after their end, and how well models would have forecast the past."""
@@ -216,6 +233,12 @@ class Plan(SeriesTask):
         title="Selection",
         description="Ensemble first: it is chosen unless another model is better by more than chance, and its members suit "
         "the series. Lowest error: the model that has it, and all that have learned are members.",
+    )
+    members: Literal["single", "by_season"] = Field(
+        "single",
+        title="Members",
+        description="By season: of networks that learn differences to the last season repeated there is one for each season "
+        "and one without; a series has the mean of those whose seasons it shows.",
     )
     n_judged: int = Field(
         250,

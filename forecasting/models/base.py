@@ -73,14 +73,16 @@ class Model(Value):
     """The parameters that it has on whole series, where these are not the defaults."""
 
     @classmethod
-    def for_series(cls, season_length: int) -> dict[str, Any]:
-        """The parameters that it has on whole series of this season, unless others are chosen.
+    def for_series(cls, season_length: int, longer_seasons: tuple[int, ...] = ()) -> dict[str, Any]:
+        """The parameters that it has on whole series of these seasons, unless others are chosen.
 
         A season that is longer than it takes is none to it.
         """
         field = cls.model_fields.get("season_length")
         taken = field is not None and season_length <= bounds(field)[1]
-        return {**cls.series_params, **({"season_length": season_length} if taken else {})}
+        seasons: dict[str, Any] = {"season_length": season_length} if taken else {}
+        seasons |= {"longer_seasons": longer_seasons} if "longer_seasons" in cls.model_fields else {}
+        return {**cls.series_params, **seasons}
 
     @classmethod
     def variant(cls, params: Mapping[str, Any]) -> dict[str, Any]:

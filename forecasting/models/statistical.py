@@ -12,12 +12,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from forecasting.data.seasons import gains_of
 from forecasting.data.windows import Split
 from forecasting.experiment import BadInput, Training
+from forecasting.experiment.tasks import SeasonLength
 from forecasting.models.base import Drawing, LocalModel, sample_field
+from forecasting.models.decomposition import Decomposed
 from forecasting.models.learning import Control, Learned, Shape, Stopped
 
-SEASON = Field(1, ge=1, le=60, title="Season length", description="Steps until the season repeats; 1: there is none.")
+SEASON = Field(1, ge=1, le=2_000, title="Season length", description="Steps until the season repeats; 1: there is none.")
 
 FORMS = {"holt": "Holt", "holt_winters": "Holt–Winters", "dynamic_optimised": "dynamic optimised"}
 """How forms are named in labels where they are not their own word."""
@@ -35,8 +38,8 @@ class Statistical(LocalModel):
     def label(self) -> str:
         """The model's name with its form and its season, and the sample where it is not the usual one."""
         name = self._form()
-        season = getattr(self, "season_length", 1)
-        name += f", season {season}" if season > 1 else ""
+        seasons = [m for m in (getattr(self, "season_length", 1), *getattr(self, "longer_seasons", ())) if m > 1]
+        name += f", season{'s' if len(seasons) > 1 else ''} {' and '.join(map(str, seasons))}" if seasons else ""
         return name + (f", {self.sample:,} windows" if self.sample != type(self).model_fields["sample"].default else "")
 
     def work(self, shape: Shape, n_windows: int, training: Training) -> float:
@@ -60,8 +63,56 @@ class Statistical(LocalModel):
         """The same; there are no weights."""
         return Local(self, shape, control)
 
-    def of_one_series(self) -> tuple[Any, ...]:
-        """The library's model, unfitted; and those to take, in turn, for a series on which it fails."""
+    def of_one_series(self, seen: np.ndarray) -> tuple[Any, ...]:
+        """The library's model, unfitted; and those to take, in turn, where it fails.
+
+        Args:
+            seen: the values that it will be fitted to, `(n,)`.
+        """
+        raise NotImplementedError
+
+
+class Seasonal(Statistical):
+    """One that has a form for a short season; long ones, and several, are taken out beforehand and added again."""
+
+    longest_own: ClassVar[int] = 12
+    """The longest season that its own form is used for."""
+
+    season_length: int = SEASON
+    longer_seasons: tuple[SeasonLength, ...] = Field(
+        (),
+        max_length=4,
+        title="Longer seasons",
+        description="Seasons around it, as the week is around the day. Several seasons, or a long one, are taken out of the "
+        "series by STL, as far as it shows them, and added again.",
+    )
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether seasons are taken out."""
+        return bool(self.longer_seasons) or self.season_length > self.longest_own
+
+    def of_one_series(self, seen: np.ndarray) -> tuple[Any, ...]:
+        """Its own form; or, where it decomposes, the form without a season, for what is left without those that show."""
+        if not self.decomposes:
+            return self.own(self.season_length)
+        seasons = (self.season_length, *self.longer_seasons)
+        shown = tuple(m for m, gain in zip(seasons, gains_of(seen, seasons), strict=True) if (gain or 0.0) > 0)
+        return tuple(Decomposed(shown, one) for one in self.own(1)) if shown else self.own(1)
+
+    def own(self, season_length: int) -> tuple[Any, ...]:
+        """The library's model of its own form for a season, and those to take where it fails."""
+        raise NotImplementedError
+
+    def work_of_one(self, n_values: int) -> float:
+        """Its own form, and an STL for each season, twice over where there are several."""
+        if not self.decomposes:
+            return self.own_work(n_values, self.season_length)
+        rounds = 2 * (1 + len(self.longer_seasons)) if self.longer_seasons else 1
+        return self.own_work(n_values, 1) + 12.0 * n_values * rounds
+
+    def own_work(self, n_values: int, season_length: int) -> float:
+        """What a fit of its own form to so many values costs, in units of work."""
         raise NotImplementedError
 
 
@@ -101,7 +152,7 @@ class Local:
 
     def _forecast_of(self, seen: np.ndarray) -> np.ndarray:
         why: Exception | str = "its forecast is not finite"
-        for one in self.model.of_one_series():
+        for one in self.model.of_one_series(seen):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of standard errors that nobody asks for, of searches that end early
@@ -119,7 +170,7 @@ class Local:
         )
 
 
-class ExponentialSmoothing(Statistical):
+class ExponentialSmoothing(Seasonal):
     """ETS."""
 
     name: ClassVar[str] = "ets"
@@ -140,13 +191,17 @@ class ExponentialSmoothing(Statistical):
         description="Simple: a level. Holt: with a trend. Damped: with a trend that fades. Holt–Winters: with trend and "
         "a season.",
     )
-    season_length: int = SEASON
 
-    def work_of_one(self, n_values: int) -> float:
+    @property
+    def decomposes(self) -> bool:
+        """Only its automatic form does."""
+        return self.form == "automatic" and super().decomposes
+
+    def own_work(self, n_values: int, season_length: int) -> float:
         """Fifteen forms are tried with a season, six without."""
-        return n_values * (800.0 if self.season_length > 1 else 60.0)
+        return n_values * (800.0 if season_length > 1 else 60.0)
 
-    def of_one_series(self) -> tuple[Any, ...]:
+    def own(self, season_length: int) -> tuple[Any, ...]:
         """Automatic, or one of the textbook's forms, with additive errors.
 
         Raises:
@@ -154,14 +209,14 @@ class ExponentialSmoothing(Statistical):
         """
         from statsforecast.models import AutoETS
 
-        if self.form == "holt_winters" and self.season_length == 1:
+        if self.form == "holt_winters" and season_length == 1:
             raise BadInput("Holt–Winters needs a season: give a season length above 1, or choose another form.")
         form = {"automatic": "ZZZ", "simple": "ANN", "holt": "AAN", "damped": "AAN", "holt_winters": "AAA"}[self.form]
         damped = None if self.form == "automatic" else self.form == "damped"
-        return (AutoETS(self.season_length if self.form in ("automatic", "holt_winters") else 1, form, damped),)
+        return (AutoETS(season_length if self.form in ("automatic", "holt_winters") else 1, form, damped),)
 
 
-class Theta(Statistical):
+class Theta(Seasonal):
     """The Theta method."""
 
     name: ClassVar[str] = "theta"
@@ -182,21 +237,20 @@ class Theta(Statistical):
         title="Form",
         description="Standard: θ is 2. Optimised: θ is fitted. Dynamic: the line moves with the series.",
     )
-    season_length: int = SEASON
 
-    def work_of_one(self, n_values: int) -> float:
+    def own_work(self, n_values: int, season_length: int) -> float:
         """It grows with the square of the length; automatic tries four forms."""
         return (4 if self.form == "automatic" else 1) * (7.0 * n_values + 0.015 * n_values**2)
 
-    def of_one_series(self) -> tuple[Any, ...]:
+    def own(self, season_length: int) -> tuple[Any, ...]:
         """Automatic takes the form with the smallest squared error on the look-back."""
         from statsforecast.models import AutoTheta
 
         forms = {"automatic": None, "standard": "STM", "optimised": "OTM", "dynamic": "DSTM", "dynamic_optimised": "DOTM"}
-        return (AutoTheta(self.season_length, model=forms[self.form]),)
+        return (AutoTheta(season_length, model=forms[self.form]),)
 
 
-class ComplexSmoothing(Statistical):
+class ComplexSmoothing(Seasonal):
     """CES (Svetunkov, Kourentzes and Ord, 2022)."""
 
     name: ClassVar[str] = "ces"
@@ -210,17 +264,17 @@ class ComplexSmoothing(Statistical):
     )
     drawing: ClassVar[Drawing] = Drawing("row", "ℓ c")
     in_default_comparison: ClassVar[bool] = True
-    season_length: int = SEASON
+    longest_own: ClassVar[int] = 24
 
-    def work_of_one(self, n_values: int) -> float:
+    def own_work(self, n_values: int, season_length: int) -> float:
         """With a season two forms are tried."""
-        return n_values * (30.0 if self.season_length > 1 else 3.0)
+        return n_values * (30.0 if season_length > 1 else 3.0)
 
-    def of_one_series(self) -> tuple[Any, ...]:
+    def own(self, season_length: int) -> tuple[Any, ...]:
         """The automatic one; for a series that is too short for a season, without it."""
         from statsforecast.models import AutoCES
 
-        return (AutoCES(self.season_length), AutoCES(1, model="N"))
+        return (AutoCES(season_length), AutoCES(1, model="N"))
 
 
 class ARIMA(Statistical):
@@ -256,7 +310,7 @@ class ARIMA(Statistical):
             return self.title
         return f"{self.title}{self.p, self.d, self.q}" + (str(self.seasonal) if any(self.seasonal) else "")
 
-    def of_one_series(self) -> tuple[Any, ...]:
+    def of_one_series(self, seen: np.ndarray) -> tuple[Any, ...]:
         """With given orders by maximum likelihood from a start by conditional least squares, without which it often ends
         far from the best; where that start is not stationary, and so of no use, from zeros.
 

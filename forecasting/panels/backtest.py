@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from forecasting.data.seasons import candidates, seasons_of
 from forecasting.evaluation.intervals import Conformal, coverage, interval_score
 from forecasting.evaluation.metrics import scales, score
 from forecasting.evaluation.significance import Difference, difference
@@ -136,17 +137,25 @@ def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
         return np.where(known, values, 0.0).sum(axis) / known.sum(axis)
 
 
-def default_plan(panel: Panel, season_length: int, h: int | None = None) -> Plan:
+def default_plan(panel: Panel, h: int | None = None, seasons: Sequence[int] | None = None) -> Plan:
     """A horizon of one season, and two to eight cutoffs: as many as leave most values of most series to learn from.
 
     Args:
         panel: the series.
-        season_length: steps; 1 for none.
-        h: steps ahead; None: a season, or 6 where there is none, at most 48 and a twelfth of `Panel.usual`.
+        h: steps ahead; None: the shortest season, or 6 where there is none, at most 48 and a twelfth of `Panel.usual`.
+        seasons: in steps, the shortest first, none or 1 for no season; None: those that the series show.
     """
-    asked = h or max(1, min(season_length if season_length > 1 else 6, panel.usual // 12, 48))
+    found = seasons_of(panel.y, candidates(panel.frequency)) if seasons is None else [m for m in seasons if m > 1]
+    season, *longer = found or [1]
+    asked = h or max(1, min(season if season > 1 else 6, panel.usual // 12, 48))
     most = max(2, min(8, -(-ENOUGH_TO_JUDGE // len(panel.ids))))
-    return Plan(h=asked, season_length=season_length, n_windows=max(2, min(most, (panel.usual - 3) // asked - 2)))
+    return Plan(
+        h=asked,
+        season_length=season,
+        longer_seasons=tuple(longer),
+        n_windows=max(2, min(most, (panel.usual - 3) // asked - 2)),
+        members="by_season" if panel.n_targets == 1 and panel.past_covariates is None else "single",
+    )
 
 
 def long_enough(panel: Panel, plan: Plan) -> np.ndarray:

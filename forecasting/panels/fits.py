@@ -10,6 +10,7 @@ from forecasting.evaluation.fits import fits_of, for_fit
 from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
 from forecasting.models import MODELS, Arrays, Control, Ensemble, Learned
 from forecasting.panels.forecasters import forecaster_of, judged_places, model_of, places_at
+from forecasting.panels.members import ByModel, by_model
 from forecasting.panels.panel import Panel
 
 Say = Callable[[str], None]
@@ -87,10 +88,6 @@ def series_fits(experiment: Experiment) -> list[SeriesFit]:
     return [fit for fit in fits_of(experiment) if isinstance(fit, SeriesFit)]
 
 
-ByModel = dict[str, dict[int, np.ndarray]]
-"""Forecasts by model and cutoff, `(n_series, h)` each."""
-
-
 def run_all(fits: Sequence[SeriesFit], panel: Panel, say: Say) -> tuple[ByModel, dict[str, str]]:
     """Run fits one after the other; models that cannot forecast the series are left out, with the reason.
 
@@ -102,7 +99,7 @@ def run_all(fits: Sequence[SeriesFit], panel: Panel, say: Say) -> tuple[ByModel,
     Returns:
         Forecasts in units by model and cutoff, `(n_series, h)` each, and the reasons by model that was left out.
     """
-    made: ByModel = {}
+    made: list[tuple[SeriesFit, dict[int, np.ndarray]]] = []
     left_out: dict[str, str] = {}
     for fit in fits:
         name = fit.model.name
@@ -112,9 +109,9 @@ def run_all(fits: Sequence[SeriesFit], panel: Panel, say: Say) -> tuple[ByModel,
             left_out[name] = str(error)
             say(f"{name}: left out. {error}")
             continue
-        made.setdefault(name, {}).update(by_cutoff(fit.cutoff_offsets, {"y_hat": result.y_hat}))
+        made.append((fit, by_cutoff(fit.cutoff_offsets, {"y_hat": result.y_hat})))
         say(f"{name}: {result.fit_s:.1f} s")
-    return {name: forecasts for name, forecasts in made.items() if name not in left_out}, left_out
+    return by_model([(fit, forecasts) for fit, forecasts in made if fit.model.name not in left_out], panel), left_out
 
 
 def chosen_fits(experiment: Experiment) -> list[SeriesFit]:

@@ -21,7 +21,7 @@ from forecasting.panels.transform import SeriesTransform
 ENOUGH_WINDOWS = 300
 """Windows below which networks are not offered: they cannot learn from so little."""
 HISTORY = 1_000
-"""Values at the end of a history that a statistical model is fitted to."""
+"""Values at the end of a history that a statistical model is fitted to, at least; or three of the longest season."""
 FEWEST_KNOWN = 3
 """Values of a series that are known at a cutoff from which it is judged, at least."""
 MOST_WINDOWS = 30_000
@@ -69,10 +69,16 @@ def judged_places(panel: Panel, places: np.ndarray, most: int | None) -> np.ndar
 
 
 def model_of(choice: ModelChoice, task: SeriesTask) -> Model:
-    """A model, set for whole series and their season where nothing else was chosen."""
+    """A model, set for whole series and their seasons where nothing else was chosen."""
     if choice.name not in MODELS:
         return resolve(choice)
-    return resolve(ModelChoice(name=choice.name, params=MODELS[choice.name].for_series(task.season_length) | choice.params))
+    usual = MODELS[choice.name].for_series(task.season_length, task.longer_seasons)
+    return resolve(ModelChoice(name=choice.name, params=usual | choice.params))
+
+
+def history_of(task: SeriesTask) -> int:
+    """Values at the end of a history that a statistical model is fitted to."""
+    return max(HISTORY, 3 * max(task.seasons, default=1))
 
 
 def forecaster_of(
@@ -143,14 +149,15 @@ def _local(model: Model, panel: Panel, task: SeriesTask, n_cutoffs: int, control
     Raises:
         BadInput: when it can be fitted to fewer than half of the series.
     """
-    fitted = model.load([], Shape(HISTORY, 1, task.h), Control(should_stop=control.should_stop))
+    history = history_of(task)
+    fitted = model.load([], Shape(history, 1, task.h), Control(should_stop=control.should_stop))
     done, total = count(1), n_cutoffs * len(panel.ids)
 
     failed: list[BadInput] = []
 
     def one(known: np.ndarray) -> np.ndarray:
         try:
-            y_hat = np.asarray(fitted.predict(known[None, -HISTORY:, None])[0])
+            y_hat = np.asarray(fitted.predict(known[None, -history:, None])[0])
         except BadInput as error:
             failed.append(error)
             y_hat = np.full(task.h, known[-1])

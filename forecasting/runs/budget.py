@@ -6,17 +6,19 @@ So the same settings give the same results on a busy machine and on an idle one;
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from forecasting.data import ReadUpload, Split, load, no_uploads
+from forecasting.evaluation.fits import tasks_of
 from forecasting.experiment import MOST_EPOCHS, Allotment, BadInput, Experiment, Plan, Task, Training
 from forecasting.models import Model, Shape, resolve
 from forecasting.panels import read_panel
 from forecasting.panels.forecasters import (
     ENOUGH_WINDOWS,
-    HISTORY,
     MOST_WINDOWS,
+    history_of,
     judged_places,
     model_of,
     places_at,
@@ -120,18 +122,18 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         judged = known[judged_places(panel, np.arange(len(known)), plan.n_judged)]
         tested = [back for fit in plan.fits() for back in fit if back]
         lengths = np.concatenate([np.subtract.outer(judged, tested).ravel(), known])
-        counted = _counted(np.clip(lengths, 1, HISTORY))
+        counted = _counted(np.clip(lengths, 1, history_of(plan)))
         work = sum(model.work(Shape(int(n), 1, plan.h), int(times), training) for n, times in counted)
         return [_Asked(place, model, work)]
     work, most = 0.0, 0
-    for offsets in plan.fits():
+    for offsets, task in product(plan.fits(), tasks_of(plan, model)):
         some = panel.some(places_at(panel, offsets[0]))
-        windows = task_of(some, plan, offsets[0], model)
+        windows = task_of(some, task, offsets[0], model)
         n = n_windows(some, windows, offsets[0])
         if model.trained and n < ENOUGH_WINDOWS:
             raise BadInput(too_few(n))
         n = min(n, MOST_WINDOWS) if model.trained else n
-        work += model.work(shape_of(model, some, plan, windows), n, training)
+        work += model.work(shape_of(model, some, task, windows), n, training)
         most = max(most, n)
     return [_Asked(place, model, work, most)]
 

@@ -74,11 +74,12 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     assert "Networks see 36 steps, and learn differences to the last 12 repeated; linear models 48" in texts(page)
     assert next(slider for slider in page.slider if slider.label == "Epochs").value == 29, "as many as fit this series"
     panel = read_panel(Sample(name="elnino"))
-    made = backtest(panel, asked(default_plan(panel, 12), RULES))
+    made = backtest(panel, asked(default_plan(panel, seasons=[12]), RULES))
     assert page.metric[0].value == "Seasonal naive"
     assert float(page.metric[1].value) == pytest.approx(made.headline("seasonal_naive")["mase"], abs=5e-3)
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
-    assert not other.exception and "the next 4 steps" in texts(other)
+    assert not other.exception and "the next 6 steps" in texts(other)
+    assert "Seasons that the series show: none." in texts(other), "it is adjusted for its season"
     assert next(slider for slider in other.slider if slider.label == "Epochs").value == 40
 
 
@@ -126,7 +127,7 @@ def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually)
     def fits() -> dict[tuple[str, str], FitView]:
         return {(fit.fit.model.name, part_of(fit.fit)): fit for fit in service.store().run(run_id).fits}
 
-    backtest_of_gru = ("gru", "backtest")
+    backtest_of_gru = ("gru", "backtest, season 24")
     eventually(lambda: len(fits()[backtest_of_gru].epochs) >= 2, 120)
     page.run()
     assert next(button for button in page.button if button.key == f"stop-{fits()[backtest_of_gru].id}")
@@ -134,9 +135,9 @@ def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually)
     eventually(lambda: service.store().run(run_id).ended, 60)
     stopped = fits()[backtest_of_gru]
     assert stopped.status == "stopped" and 2 <= len(stopped.epochs) < 20, stopped.reason
-    assert fits()["gru", "forecast"].status == "cancelled" and fits()["linear", "forecast"].status == "finished"
+    assert fits()["gru", "forecast, season 24"].status == "cancelled" and fits()["linear", "forecast"].status == "finished"
     page.run()
-    assert "GRU, backtest: Stopped" in texts(page) and page.metric[0].value == "Linear, least squares"
+    assert "GRU, backtest, season 24: Stopped" in texts(page) and page.metric[0].value == "Linear, least squares"
     assert any(chart for chart in page.get("plotly_chart") if "training" in chart.proto.spec), "its learning curve"
     again = next(button for button in page.button if button.key == "forecast")
     assert not again.disabled and again.help.startswith("2 of 6 fits to do")

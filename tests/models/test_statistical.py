@@ -7,6 +7,7 @@ from forecasting.data import load
 from forecasting.evaluation.windows import run_fit
 from forecasting.experiment import BadInput, ModelChoice, Task, Waves, WindowFit
 from forecasting.models import Control, Shape, resolve
+from forecasting.models.decomposition import Decomposed
 from forecasting.models.learning import Stopped
 
 TASK = Task(input_size=40, target="all_h", h=5)
@@ -147,3 +148,45 @@ def test_the_unit_of_a_series_changes_its_forecast_by_the_unit_alone(name, unit)
     one = resolve(ModelChoice(name=name, params={"season_length": 4})).load([], Shape(60, 1, 6), Control())
     plain, scaled = (one.predict(values[None, :, None]) for values in (y, unit * y))
     np.testing.assert_allclose(scaled / unit, plain, rtol=1e-6)
+
+
+def day_and_week(n: int = 600, noise: float = 0.3) -> np.ndarray:
+    rng, t = np.random.default_rng(6), np.arange(n)
+    shapes = rng.normal(size=24)[t % 24], np.repeat(rng.normal(size=7), 24)[t % 168]
+    return 20 + 0.005 * t + sum(shapes) + noise * rng.normal(size=n)
+
+
+@pytest.mark.parametrize("seasons", [(24, 168), (48,)])
+def test_long_and_several_seasons_are_taken_out_as_statsforecasts_mstl_does(seasons):
+    from statsforecast.models import MSTL, AutoETS
+
+    y = day_and_week()
+    model = resolve(ModelChoice(name="ets", params={"season_length": seasons[0], "longer_seasons": seasons[1:]}))
+    ours = Decomposed(seasons, AutoETS(model="ZZN")).forecast(y=y, h=48)["mean"]
+    theirs = MSTL(list(seasons), trend_forecaster=AutoETS(model="ZZN")).forecast(y=y, h=48)["mean"]
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+    if seasons == (24, 168):
+        made = model.load([], Shape(len(y), 1, 48), Control()).predict(y[None, :, None])[0]
+        np.testing.assert_allclose(made, ours, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ets", "theta", "ces"])
+def test_several_seasons_are_forecast_better_than_one(name):
+    whole = day_and_week()
+    y, ahead = whole[:-168], whole[-168:]
+
+    def error(**params):
+        model = resolve(ModelChoice(name=name, params=params))
+        return np.abs(model.load([], Shape(len(y), 1, 168), Control()).predict(y[None, :, None])[0] - ahead).mean()
+
+    assert error(season_length=24, longer_seasons=[168]) < 0.6 * error(season_length=24)
+
+
+@pytest.mark.parametrize("name", ["ets", "theta", "ces"])
+def test_a_series_that_does_not_show_a_season_is_forecast_without_it(name):
+    noise = 5 + np.random.default_rng(1).normal(size=500)
+    made = [
+        resolve(ModelChoice(name=name, params=params)).load([], Shape(500, 1, 50), Control()).predict(noise[None, :, None])
+        for params in ({"season_length": 24, "longer_seasons": [168]}, {})
+    ]
+    np.testing.assert_array_equal(*made)

@@ -168,7 +168,9 @@ def test_series_that_are_too_short_are_forecast_and_count_in_no_score(values):
     low, high = made.bounds("theta", 80)
     assert (low < made.ahead["theta"]).all() and (made.ahead["theta"] < high).all()
     assert made.tested.covered("theta", 80) == pytest.approx(alone.tested.covered("theta", 80))
-    assert default_plan(panel([*values, *values, values[0][:12]]), 7) == default_plan(panel([*values, *values]), 7)
+    assert default_plan(panel([*values, *values, values[0][:12]]), seasons=[7]) == default_plan(
+        panel([*values, *values]), seasons=[7]
+    )
 
 
 def test_a_series_that_never_changes_is_forecast_as_it_is():

@@ -9,20 +9,6 @@ import pandas as pd
 STEPS_LOOKED_AT = 12
 """Times in a row from which a frequency is proposed."""
 MOST_PROPOSALS = 400
-SEASONS = {
-    "YS": 1, "YE": 1, "QS": 4, "QE": 4, "MS": 12, "ME": 12, "W": 52, "D": 7, "B": 5,
-    "h": 24, "30min": 48, "15min": 96, "10min": 144, "5min": 288, "min": 1_440, "s": 60,
-}  # fmt: skip
-"""Steps of the usual season of each frequency."""
-
-
-def season_of(frequency: str | None) -> int:
-    """The usual season of a frequency; 1 where there is none."""
-    if frequency is None:
-        return 1
-    return SEASONS.get(frequency, SEASONS.get(frequency.split("-")[0], 1))
-
-
 WORDS = {
     "YS": "yearly", "YE": "yearly", "QS": "quarterly", "QE": "quarterly", "MS": "monthly", "ME": "monthly", "W": "weekly",
     "D": "daily", "B": "on weekdays", "h": "hourly", "min": "every minute", "s": "every second",

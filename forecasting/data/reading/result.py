@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import grid, season_of
+from forecasting.data.reading.frequency import grid
+from forecasting.data.seasons import season_of
 
 SUMMARY = (
     *("format", "encoding", "delimiter", "decimal", "time_column", "value_columns", "id_columns", "frequency"),
