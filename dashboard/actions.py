@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dashboard import computed, service
 from forecasting.experiment import BadInput, Experiment, Fit
-from forecasting.panels.backtest import long_enough
+from forecasting.panels.judging import long_enough
 
 
 def refuse_too_large(experiment: Experiment) -> None:

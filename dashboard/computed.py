@@ -17,9 +17,9 @@ from forecasting.evaluation.windows import Result, combine, run_fit
 from forecasting.experiment import BadInput, Experiment, SeriesFit, Source, Task, Upload, WindowFit
 from forecasting.models import resolve
 from forecasting.panels import read_panel
-from forecasting.panels.backtest import long_enough
 from forecasting.panels.fits import by_cutoff, plan_of, run_series_fit, series_fits
 from forecasting.panels.forecast import Forecast, assembled
+from forecasting.panels.judging import long_enough
 from forecasting.panels.members import by_model
 from forecasting.panels.panel import Panel
 from forecasting.runs.budget import allotted

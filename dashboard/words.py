@@ -119,8 +119,8 @@ def escaped(text: str) -> str:
 
 
 def part_of(fit: Fit) -> str:
-    """What tells a fit from the others of its model: its seed, or what it forecasts and its member's season; nothing where it
-    has none."""
+    """What tells a fit from the others of its model: its seed, or what it forecasts and its member's season; nothing where
+    it has none."""
     if not isinstance(fit, SeriesFit):
         return "" if fit.seed is None else f"seed {fit.seed}"
     member = f", season {fit.task.season_length}" if fit.training and fit.task.season_length > 1 else ""

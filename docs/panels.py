@@ -13,8 +13,10 @@ import pandas as pd
 
 from forecasting.data.samples import hourly
 from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
-from forecasting.panels.backtest import DEFAULT, judged, shares_of, with_mean
+from forecasting.panels.backtest import DEFAULT
 from forecasting.panels.fits import run_series_fit, series_fits
+from forecasting.panels.judging import judged
+from forecasting.panels.mixing import shares_of, with_mean
 from forecasting.panels.panel import Panel
 from forecasting.runs.budget import allotted
 from forecasting.studies.recipes import for_series

@@ -17,6 +17,7 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Uplo
 from forecasting.panels import Panel
 from forecasting.panels import backtest as backtests
 from forecasting.panels import forecast as forecasts
+from forecasting.panels.judging import Backtest
 from forecasting.runs.budget import allotted
 from forecasting.studies.recipes import for_series
 
@@ -249,7 +250,7 @@ def _panel(
     )
 
 
-def _past(panel: Panel, tested: backtests.Backtest) -> pd.DataFrame:
+def _past(panel: Panel, tested: Backtest) -> pd.DataFrame:
     """Truth and forecasts, a row per step ahead; of series that are too short to be judged there are none."""
     pieces = []
     h = tested.y.shape[2]
@@ -262,7 +263,7 @@ def _past(panel: Panel, tested: backtests.Backtest) -> pd.DataFrame:
     return made[made["y"].notna()].sort_values(["unique_id", "cutoff", "ds"], kind="stable", ignore_index=True)
 
 
-def _scores(tested: backtests.Backtest) -> pd.DataFrame:
+def _scores(tested: Backtest) -> pd.DataFrame:
     best = tested.best()
     table = pd.DataFrame.from_dict(tested.scores(), orient="index").rename_axis("model").reset_index()
     first = table["model"] != best

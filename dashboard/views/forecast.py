@@ -223,7 +223,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
     chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past)
     show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
-    known = len(tested.conformal(names[0] if names else best).scores)
+    known = tested.conformal(names[0] if names else best).n_scores
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:
         st.caption(

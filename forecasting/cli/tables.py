@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from forecasting.panels.backtest import Backtest
+from forecasting.panels.judging import Backtest
 
 SHOWN = ("mase", "rmsse", "smape", "mae", "rmse", "mse", "bias", "skill")
 

@@ -67,8 +67,9 @@ class Model(Value):
     drawing: ClassVar[Drawing] = Drawing("sum", "f(y)")
     in_default_comparison: ClassVar[bool] = False
     """Is among the models that forecast whole series where none were named."""
-    for_few_series: ClassVar[bool] = False
-    """Joins the ensemble of whole series where these are few: of many, those that swing most decide what it learns."""
+    for_few_long_series: ClassVar[bool] = False
+    """Joins the ensemble of whole series where these are few and long: of many, those that swing most decide what it learns,
+    and of short ones it learns chance."""
     series_params: ClassVar[Mapping[str, Any]] = {}
     """The parameters that it has on whole series, where these are not the defaults."""
 

@@ -99,7 +99,7 @@ class Linear(Learner):
     formula: ClassVar[str] = r"\hat y_{t+k} = b_k + \sum_{i=0}^{n-1} w_{ik}\, y_{t-i}"
     drawing: ClassVar[Drawing] = Drawing("sum", "Σ w·y + b")
     in_default_comparison: ClassVar[bool] = True
-    for_few_series: ClassVar[bool] = True
+    for_few_long_series: ClassVar[bool] = True
 
     def count(self, shape: Shape) -> int:
         """One weight per seen value and one bias, per output."""

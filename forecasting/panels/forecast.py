@@ -9,8 +9,10 @@ import pandas as pd
 
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
-from forecasting.panels.backtest import BASELINES_OF_SKILL, Backtest, backtest, judged, with_ensemble, with_mean
+from forecasting.panels.backtest import backtest
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
+from forecasting.panels.judging import BASELINES_OF_SKILL, Backtest, judged
+from forecasting.panels.mixing import with_ensemble, with_mean
 from forecasting.panels.panel import Panel
 
 
@@ -54,7 +56,7 @@ class Forecast:
     def bounds(self, name: str, level: float) -> tuple[np.ndarray, np.ndarray]:
         """The interval of a model's forecast, `(n_series, h)` each; `level` in percent."""
         width = self.tested.conformal(name).half_width(level)
-        return self.ahead[name] - width, self.ahead[name] + width
+        return self.tested.interval(self.ahead[name], width, level)
 
     def frame(self, names: Mapping[str, str], levels: Sequence[float]) -> pd.DataFrame:
         """A table `unique_id, ds`, and per model its forecast, `-lo-` and `-hi-` at each level.

@@ -24,6 +24,8 @@ HISTORY = 1_000
 """Values at the end of a history that a statistical model is fitted to, at least; or three of the longest season."""
 FEWEST_KNOWN = 3
 """Values of a series that are known at a cutoff from which it is judged, at least."""
+ENOUGH_TO_FIT = 8
+"""Values of a history that any statistical model must be able to be fitted to."""
 MOST_WINDOWS = 30_000
 """Windows that a network learns from at most, drawn evenly: more of them take longer and gain nothing."""
 FAR = 50.0
@@ -147,7 +149,7 @@ def _local(model: Model, panel: Panel, task: SeriesTask, n_cutoffs: int, control
     """A statistical model, fitted anew to each history; where one is too short for it, its last value is repeated.
 
     Raises:
-        BadInput: when it can be fitted to fewer than half of the series.
+        BadInput: when it can be fitted to fewer than half of the series, those aside that are too short for any.
     """
     history = history_of(task)
     fitted = model.load([], Shape(history, 1, task.h), Control(should_stop=control.should_stop))
@@ -159,7 +161,8 @@ def _local(model: Model, panel: Panel, task: SeriesTask, n_cutoffs: int, control
         try:
             y_hat = np.asarray(fitted.predict(known[None, -history:, None])[0])
         except BadInput as error:
-            failed.append(error)
+            if len(known) >= ENOUGH_TO_FIT:
+                failed.append(error)
             y_hat = np.full(task.h, known[-1])
         control.on_fraction(0, next(done) / total)
         return y_hat

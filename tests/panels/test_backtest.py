@@ -8,8 +8,10 @@ import pytest
 
 from forecasting.experiment import BadInput, Plan, Task
 from forecasting.models import MODELS
-from forecasting.panels.backtest import DEFAULT, backtest, default_plan, judged, shares_of, with_mean
+from forecasting.panels.backtest import DEFAULT, backtest, default_plan
 from forecasting.panels.forecast import Forecast, forecast
+from forecasting.panels.judging import judged
+from forecasting.panels.mixing import shares_of, with_mean
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
 from tests.whole_series import asked, made_by
@@ -95,7 +97,21 @@ def test_intervals_are_calibrated_with_the_scales_that_were_known_then():
     steps = np.concatenate([np.tile([0.0, 1.0], 40), np.tile([0.0, 1_000.0], 20)])
     tested = backtest(panel([steps]), asked(Plan(h=10, n_windows=5), ("naive",)))
     assert tested.scale[0, 0, 0] < tested.scale[-1, 0, 0] / 10
-    assert tested.conformal("naive", slice(1)).scale[0] == tested.scale[0, 0, 0]
+    assert tested.conformal("naive", slice(1)).scale[0] == tested.scale[1, 0, 0]
+    assert tested.conformal("naive").scale[0] == tested.scale_at_end[0]
+
+
+@pytest.mark.parametrize("level", [80, 95])
+def test_intervals_of_what_is_never_negative_are_not_either_and_contain_zero_where_it_is_often_zero(level):
+    rng = np.random.default_rng(2)
+    sold = np.where(rng.random((3, 120)) < 0.4, rng.poisson(9, (3, 120)), 0).astype(float)
+    steady = 9 + rng.normal(0, 2, (3, 120)).clip(-8)
+    below = rng.normal(0, 5, (3, 120))
+    made = forecast(panel([*sold, *steady, *below]), asked(Plan(h=7, n_windows=4), ("naive", "ces")))
+    low, high = made.bounds("ces", level)
+    assert (low[:3] == 0).all() and (high[:3] > 0).all()
+    assert (low[3:6] > 0).all() and (low[6:] < 0).all()
+    assert 0.5 < made.tested.covered("ces", level)[0] <= 1
 
 
 def test_errors_by_step_and_by_cutoff_are_those_of_the_whole_table_cut_up(tested):
@@ -116,7 +132,7 @@ def test_what_knows_the_season_beats_what_does_not_and_the_best_has_the_lowest_m
     chosen_by = alone.scores(slice(2))
     assert alone.best() == min(chosen_by, key=lambda name: chosen_by[name]["mase"])
     assert table["ets"]["skill"] == pytest.approx(1 - table["ets"]["mase"] / table["seasonal_naive"]["mase"])
-    members = [tested.y_hat[name] for name in ("linear", "ets", "theta")]
+    members = [tested.y_hat[name] for name in ("ets", "theta")]
     np.testing.assert_allclose(tested.y_hat["ensemble"], np.mean(members, axis=0))
 
 
@@ -272,7 +288,7 @@ def test_a_model_that_was_stopped_is_judged_and_not_chosen(tested):
     best = tested.best()
     assert replace(tested, partial=frozenset([best])).best() != best
     assert best in replace(tested, partial=frozenset([best])).scores()
-    assert shares_of(replace(tested, partial=frozenset(["ets"])), equal=True) == {"linear": 0.5, "theta": 0.5}
+    assert shares_of(replace(tested, partial=frozenset(["ets"]), n_known=300), equal=True) == {"linear": 0.5, "theta": 0.5}
 
 
 def test_the_ensemble_is_chosen_unless_another_is_better_by_more_than_chance(tested):
@@ -296,18 +312,33 @@ def test_runs_of_before_choose_the_lowest_error_and_have_all_that_learned_as_mem
     assert members == {True: {"ets", "theta"}, False: {"linear", "ets", "theta"}}
 
 
-def test_of_few_series_models_that_lose_clearly_to_a_rule_of_thumb_are_no_members_unless_all_do(tested):
+def test_of_few_series_models_that_lose_clearly_to_a_rule_of_thumb_are_no_members_but_two_are_left(tested):
     rule = tested.y_hat["seasonal_naive"]
-    worse, close = tested.y + 1.3 * (rule - tested.y), tested.y + 1.05 * (rule - tested.y)
-    some = {"seasonal_naive": rule, "theta": worse, "ets": close, "linear": close}
-    assert shares_of(replace(tested, y_hat=some), equal=True) == {"ets": 0.5, "linear": 0.5}
-    assert set(shares_of(replace(tested, y_hat=some, ensemble_first=False))) == {"theta", "ets", "linear"}
-    all_lose = some | {"ets": worse, "linear": worse}
-    assert set(shares_of(replace(tested, y_hat=all_lose))) == {"theta", "ets", "linear"}
+    by = {share: tested.y + share * (rule - tested.y) for share in (1.05, 1.3, 1.5, 1.6, 3)}
+    some = {"seasonal_naive": rule, "theta": by[1.5], "ets": by[1.3], "linear": by[1.05]}
+    long = replace(tested, y_hat=some, n_known=300)
+    assert shares_of(long, equal=True) == {"ets": 0.5, "linear": 0.5}, "of two cutoffs two fifths worse is not clear"
+    assert set(shares_of(replace(long, ensemble_first=False))) == {"theta", "ets", "linear"}
+    eight = [8 - k for k in range(8)]
+    many = {name: np.repeat(y_hat[:1], 8, 0) for name, y_hat in some.items()}
+    longer = replace(
+        long, cutoff_offsets=eight, y=np.repeat(tested.y[:1], 8, 0), y_hat=many, scale=np.repeat(tested.scale[:1], 8, 0)
+    )
+    assert set(shares_of(replace(longer, cutoff_offsets=[7 * k for k in eight]))) == {"linear", "ets"}, "two are left"
+    all_lose = some | {"ets": by[1.5], "linear": by[1.6], "theta": by[3]}
+    assert set(shares_of(replace(long, y_hat=all_lose))) == {"ets", "linear"}
+
+
+def test_a_model_with_many_weights_joins_where_the_few_series_are_long(tested):
+    assert set(shares_of(tested)) == {"ets", "theta"} and set(shares_of(replace(tested, n_known=200))) == {
+        "linear",
+        "ets",
+        "theta",
+    }
 
 
 def test_shares_fall_with_the_error_on_the_cutoffs_that_choose(tested):
-    shares = shares_of(tested)
+    shares = shares_of(replace(tested, n_known=300))
     error = {name: tested.scores(tested.choosing)[name]["mase"] for name in shares}
     assert set(shares) == {"linear", "ets", "theta"} and sum(shares.values()) == pytest.approx(1)
     assert shares["ets"] / shares["theta"] == pytest.approx((error["theta"] / error["ets"]) ** 4)

@@ -124,8 +124,10 @@ def test_a_series_that_is_too_short_for_a_statistical_model_repeats_its_last_val
     fit = SeriesFit(
         source={"kind": "sample", "name": "gdp"}, model=ModelChoice(name="ets"), task=PLAN.task, cutoff_offsets=(0,)
     )
-    with pytest.raises(BadInput, match="cannot be fitted to a look-back of 3 values"):
-        run_series_fit(fit, short)
+    assert run_series_fit(fit, short).y_hat.tolist() == [[[12.0] * 6]], "no statistical model could be fitted to so few"
+    form = fit.model_copy(update={"model": ModelChoice(name="ets", params={"form": "holt_winters", "season_length": 1})})
+    with pytest.raises(BadInput, match="Holt–Winters needs a season"):
+        run_series_fit(form, some)
 
 
 @pytest.mark.parametrize(("n_series", "n", "batch"), [(3, 60, 16), (40, 60, 140), (2_000, 60, 256)])
