@@ -16,7 +16,7 @@ from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
 from forecasting.panels.backtest import DEFAULT
 from forecasting.panels.fits import run_series_fit, series_fits
 from forecasting.panels.judging import judged
-from forecasting.panels.mixing import shares_of, with_mean
+from forecasting.panels.mixing import shares_of, trims, with_mean
 from forecasting.panels.panel import Panel
 from forecasting.runs.budget import allotted
 from forecasting.studies.recipes import for_series
@@ -55,8 +55,8 @@ def lines(name: str, panel: Panel, plan: Plan, scored: int) -> list[dict]:
                 y_hat[fit.model.name] = result.y_hat[:, places]
                 seconds[fit.model.name] = result.fit_s
     members = {name: y_hat[name] for name in DEFAULT if name in y_hat}
-    shares = shares_of(judged(some, plan, members), equal=True)
-    tested = judged(some, plan, with_mean(y_hat, shares))
+    alone = judged(some, plan, members)
+    tested = judged(some, plan, with_mean(y_hat, shares_of(alone, equal=True), trims(alone)))
     made = []
     for model, scores in tested.scores().items():
         line = {"panel": name, "series": len(panel.ids), "scored": len(every), "h": plan.h, "model": model}

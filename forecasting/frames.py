@@ -24,6 +24,8 @@ from forecasting.studies.recipes import for_series
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+Models = str | Sequence[str | ModelChoice]
+"""A choice of models by its name, or models."""
 NOT_STORED = "0" * 16
 """The id of data that is no upload."""
 
@@ -107,7 +109,7 @@ def read(path: str | Path, **said: Any) -> pd.DataFrame:
 def backtest(
     data: pd.DataFrame | pd.Series,
     h: int,
-    models: Sequence[str | ModelChoice] | None = None,
+    models: Models = "default",
     *,
     freq: str | None = None,
     budget_s: float | None = 240.0,
@@ -119,7 +121,8 @@ def backtest(
     Args:
         data: `unique_id, ds, y`, or without `unique_id` for one series; or a Series with a DatetimeIndex.
         h: steps ahead.
-        models: names as `python -m forecasting models` lists them; those of the default comparison unless given.
+        models: names as `python -m forecasting models` lists them; or a choice of them, `default`, or `fast` for very many
+            series: dynamic Theta, the MLP and their mean.
         freq: pandas' alias of the step between times; found out unless given.
         budget_s: seconds that all models may take together, about; None: as long as they take.
         seed: of networks.
@@ -139,7 +142,7 @@ def backtest(
 def forecast(
     data: pd.DataFrame | pd.Series,
     h: int,
-    models: Sequence[str | ModelChoice] | None = None,
+    models: Models = "default",
     *,
     level: Sequence[float] = (80, 95),
     freq: str | None = None,
@@ -157,8 +160,9 @@ def forecast(
         BadInput: when the data is not of this form, or no model could forecast it.
     """
     panel, asked = _asked(data, h, models, freq, budget_s, seed, settings)
-    made = forecasts.forecast(panel, asked, only_best=not models)
-    names = {name: name for name in made.tested.y_hat} if models else {made.chosen: "best"}
+    whole_choice = isinstance(models, str) and models in backtests.CHOICES
+    made = forecasts.forecast(panel, asked, only_best=whole_choice)
+    names = {made.chosen: "best"} if whole_choice else {name: name for name in made.tested.y_hat}
     history = pd.DataFrame(
         {
             "unique_id": np.repeat(panel.ids, [len(y) for y in panel.y]),
@@ -173,7 +177,7 @@ def forecast(
 def _asked(
     data: pd.DataFrame | pd.Series,
     h: int,
-    models: Sequence[str | ModelChoice] | None,
+    models: Models,
     freq: str | None,
     budget_s: float | None,
     seed: int,
@@ -182,12 +186,19 @@ def _asked(
     """The series, and what is asked of them."""
     columns = {name: tuple(settings.pop(name, ())) for name in ("past_covariates", "future_covariates")}
     panel = _panel(data, freq, **columns)
-    chosen = [one if isinstance(one, ModelChoice) else ModelChoice(name=one) for one in models or backtests.DEFAULT]
+    names = backtests.CHOICES.get(models, (models,)) if isinstance(models, str) else models
+    chosen = [one if isinstance(one, ModelChoice) else ModelChoice(name=one) for one in names]
     return panel, experiment_on(panel, h, chosen, settings, budget_s, seed)
 
 
 def experiment_on(
-    panel: Panel, h: int, models: Sequence[ModelChoice], settings: Mapping[str, Any], budget_s: float | None, seed: int = 1
+    panel: Panel,
+    h: int,
+    models: Sequence[ModelChoice],
+    settings: Mapping[str, Any],
+    budget_s: float | None,
+    seed: int = 1,
+    source: Upload | None = None,
 ) -> Experiment:
     """What is asked of a panel that has been read already, and what the time comes to.
 
@@ -198,6 +209,7 @@ def experiment_on(
         settings: further fields of `Plan`; the others are what fits the series.
         budget_s: seconds that all models may take together, about; None: as long as they take.
         seed: of networks.
+        source: where the panel comes from; None: from nothing that is stored.
 
     Raises:
         BadInput: when a setting is out of range, or no model has one of the names.
@@ -207,7 +219,7 @@ def experiment_on(
     try:
         plan = Plan.model_validate(usual | dict(settings))
         asked = Experiment(
-            source=Upload(upload_id=NOT_STORED),
+            source=source or Upload(upload_id=NOT_STORED),
             plan=plan,
             models=tuple(models),
             training=for_series(panel, plan),

@@ -6,12 +6,24 @@ import sys
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from forecasting.cli.shared import AsJson, content_of, refusals, taking_values
+from forecasting.cli.progress import watch
+from forecasting.cli.shared import (
+    OWNER,
+    AsJson,
+    Slots,
+    content_of,
+    forecast_of,
+    open_store,
+    refusals,
+    taking_values,
+    working,
+)
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import read_file, series_of_file
 from forecasting.data.reading import SUMMARY, read
@@ -19,15 +31,19 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Upload, pl
 from forecasting.frames import NOT_STORED, experiment_on
 from forecasting.models import MODELS
 from forecasting.panels import Panel, panel_of
-from forecasting.panels.backtest import DEFAULT, backtest
+from forecasting.panels.backtest import CHOICES, backtest
 from forecasting.panels.export import WRITERS
 from forecasting.panels.fits import plan_of
-from forecasting.panels.forecast import forecast
+from forecasting.panels.forecast import Forecast, forecast
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
 Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 Level = Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")]
+
+
+HERE_S = 10.0
+"""Seconds of one core up to which a forecast is made in this process: workers take as long to start."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,9 @@ class Seen:
 class Asked:
     """What is asked of the models; the names of `Plan`."""
 
-    models: Annotated[str | None, typer.Option(help="Names with commas between, as `models` lists them.")] = None
+    models: Annotated[
+        str, typer.Option(help="Names with commas between, as `models` lists them; or `default`, or `fast` for many series.")
+    ] = "default"
     transform: Annotated[str, typer.Option(help="What models that learn see of the values: none, log, box_cox.")] = "none"
     detrend: Annotated[bool, typer.Option("--detrend", help="A straight line is subtracted beforehand.")] = False
     deseasonalize: Annotated[
@@ -84,11 +102,12 @@ class Asked:
     ] = None
     seconds: Annotated[float, typer.Option(min=5, help="What all models may take together, about.")] = 240
 
-    def experiment(self, panel: Panel, h: int, **cutoffs: Any) -> Experiment:
+    def experiment(self, panel: Panel, source: Upload, h: int, **cutoffs: Any) -> Experiment:
         """The settings, and what the time comes to; the panel has been read already.
 
         Args:
             panel: the series.
+            source: where they come from.
             h: steps ahead.
             cutoffs: fields of `Plan` about the backtest; what fits the series unless given.
 
@@ -100,8 +119,8 @@ class Asked:
         if self.season:
             shortest, *longer = sorted(set(self.season) - {1}) or [1]
             settings |= {"season_length": shortest, "longer_seasons": longer}
-        models = [ModelChoice(name=name) for name in _names(self.models) or DEFAULT]
-        return experiment_on(panel, h, models, settings, self.seconds)
+        models = [ModelChoice(name=name) for name in CHOICES.get(self.models) or _names(self.models)]
+        return experiment_on(panel, h, models, settings, self.seconds, source=source)
 
 
 @taking_values
@@ -135,8 +154,9 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        panel = _panel(file, _source(said, seen))
-        experiment = asked.experiment(panel, h, n_windows=n_windows, step_size=step_size, refit=refit)
+        source = _source(said, seen)
+        panel = _panel(content_of(file), source)
+        experiment = asked.experiment(panel, source, h, n_windows=n_windows, step_size=step_size, refit=refit)
         tested = backtest(panel, experiment, _say)
         lines = score_lines(tested, _levels(level))
     if as_json:
@@ -158,18 +178,37 @@ def forecast_command(
     seen: Seen,
     asked: Asked,
     level: Level = "80,95",
+    slots: Slots = None,
 ) -> None:
     """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
     with refusals():
         if out.suffix not in WRITERS:
             raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
-        levels, panel = _levels(level), _panel(file, _source(said, seen))
-        made = forecast(panel, asked.experiment(panel, h), _say, only_best=not asked.models)
-    table = made.frame({name: name for name in made.tested.y_hat} if asked.models else {made.chosen: "best"}, levels)
+        levels, content, source = _levels(level), content_of(file), _source(said, seen)
+        panel = _panel(content, source)
+        experiment = asked.experiment(panel, source, h)
+        if sum(share.work_s or 0.0 for share in experiment.allotted) <= HERE_S:
+            made = forecast(panel, experiment, _say, only_best=asked.models in CHOICES)
+        else:
+            made = _by_workers(panel, experiment, content, slots)
+        best = {made.chosen: "best"}
+        names = best if asked.models in CHOICES else {name: name for name in _names(asked.models) if name in made.ahead}
+    table = made.frame(names, levels)
     out.write_bytes(WRITERS[out.suffix](table))
     print(made.why, file=sys.stderr)
     for name, why in made.tested.left_out.items():
         print(f"{name} was left out: {why}", file=sys.stderr)
+
+
+def _by_workers(panel: Panel, experiment: Experiment, content: bytes, slots: int | None) -> Forecast:
+    """Let as many workers as there are slots do the fits of an experiment, with a database that lasts as long."""
+    with TemporaryDirectory() as folder:
+        settings, store = open_store(f"sqlite:///{folder}/runs.db")
+        source = experiment.source.model_copy(update={"upload_id": store.add_upload(OWNER, "series", content)})
+        run_id = store.start_run(experiment.model_copy(update={"source": source}), OWNER)
+        with working(store, settings, slots, [run_id]):
+            done = watch(store, run_id)
+        return forecast_of(done, panel, store)
 
 
 def _source(said: ReadArguments, seen: Seen | None = None) -> Upload:
@@ -184,9 +223,8 @@ def _source(said: ReadArguments, seen: Seen | None = None) -> Upload:
         raise plain(error) from None
 
 
-def _panel(path: Path, file: Upload) -> Panel:
+def _panel(content: bytes, file: Upload) -> Panel:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    content = content_of(path)
     reader = lru_cache(maxsize=2)(read)
     reading = read_file(file, content, reader)
     for warning in reading.warnings:
@@ -197,8 +235,8 @@ def _panel(path: Path, file: Upload) -> Panel:
     return panel_of(series_of_file(file, content, reader))
 
 
-def _names(models: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (models or "").split(",") if name.strip())
+def _names(models: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise BadInput(f"There is no model {unknown[0]!r:.60}: `python -m forecasting models` lists those there are.")

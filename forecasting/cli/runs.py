@@ -12,18 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from forecasting.cli.progress import name_of, watch
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, content_of, open_store, refusals, working
+from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, content_of, forecast_of, open_store, refusals, working
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import describe, floor_of, load
 from forecasting.evaluation.fits import ensembles_of, joins
 from forecasting.evaluation.windows import combine, with_filled
-from forecasting.experiment import BadInput, SeriesFit, WindowFit
+from forecasting.experiment import BadInput, WindowFit
 from forecasting.experiment.formats import FORMAT, read_experiment
 from forecasting.models import MODELS, resolve
 from forecasting.panels import read_panel
-from forecasting.panels.fits import by_cutoff
-from forecasting.panels.forecast import assembled
-from forecasting.panels.members import by_model
 from forecasting.runs.budget import allotted
 from forecasting.runs.database import without_password
 from forecasting.runs.store import Store
@@ -105,15 +102,7 @@ def _carry_out(store: Store, run_id: str, settings: Settings, slots: int | None,
 
 def _print_backtest(done: RunView, store: Store, as_json: bool) -> None:
     """The scores of a run that forecasts whole series."""
-    panel = read_panel(done.experiment.source, store.read_upload)
-    made = [
-        (fit.fit, by_cutoff(fit.fit.cutoff_offsets, store.arrays(fit.id, "forecasts")))
-        for fit in done.fits
-        if isinstance(fit.fit, SeriesFit) and fit.status == "finished"
-    ]
-    left_out = {fit.fit.model.name: fit.reason or "" for fit in done.fits if fit.status != "finished"}
-    made = [(fit, forecasts) for fit, forecasts in made if fit.model.name not in left_out]
-    tested = assembled(panel, done.experiment, by_model(made, panel), left_out).tested
+    tested = forecast_of(done, read_panel(done.experiment.source, store.read_upload), store).tested
     lines = score_lines(tested, (80.0, 95.0))
     if as_json:
         best = {"run": done.id, "best": tested.best()}

@@ -25,7 +25,8 @@ INSTANT_WORK = 500_000
 
 
 def fits_of(experiment: Experiment) -> list[Fit]:
-    """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order.
+    """List the fits of an experiment: every model once, or once per seed where a seed matters, in their order; of whole
+    series those first that take least.
 
     Naive is in every comparison: it is put first when it was not chosen. Parameters are left out where they are the default,
     so that a fit has one id however it was written down. Models that a time budget leaves out have none. Ensembles are none:
@@ -40,6 +41,8 @@ def fits_of(experiment: Experiment) -> list[Fit]:
     chosen = list(zip(experiment.models, shares, strict=True))
     if all(choice.name != Naive.name for choice in experiment.models):
         chosen.insert(0, (ModelChoice(name=Naive.name), Allotment()))
+    if experiment.plan is not None:
+        chosen.sort(key=lambda one: one[1].work_s or 0.0)
     fits: dict[str, Fit] = {}
     for choice, share in chosen:
         model, shortest = _shortest(choice)
@@ -81,13 +84,19 @@ def _fits_of_one(
                 task=task,
                 max_windows=most,
                 cutoff_offsets=offsets,
+                chunk=chunk,
                 n_judged=plan.n_judged if offsets[-1] else None,
             )
             for offsets in plan.fits()
             for task in tasks_of(plan, model)
+            for chunk in _chunks(share.chunks[offsets[-1] == 0])
         ]
     seeds = experiment.seeds if model.trained else (None,)
     return [WindowFit(source=source, task=experiment.task, model=shortest, training=training, seed=seed) for seed in seeds]
+
+
+def _chunks(n: int) -> list[tuple[int, int] | None]:
+    return [None] if n == 1 else [(nth, n) for nth in range(n)]
 
 
 def tasks_of(plan: Plan, model: Model) -> list[SeriesTask]:

@@ -53,6 +53,9 @@ CHAPTER_MODELS = ("naive", "linear", "simple_rnn", "deep_rnn")
 experiments that leave them out are stored."""
 
 
+Chunks = Annotated[int, Field(ge=1, le=1_000)]
+
+
 class Allotment(Value):
     """What a time budget came to for one model, by sizes and costs, before anything was trained (`runs.budget.allotted`)."""
 
@@ -62,6 +65,10 @@ class Allotment(Value):
     """Windows that a network learns from at most; None: all."""
     left_out: str = Field("", max_length=400)
     """Why the model is not tried; empty where it is."""
+    work_s: float | None = Field(None, ge=0)
+    """Seconds of one core that all its fits take, about; None: it was not reckoned."""
+    chunks: tuple[Chunks, Chunks] = (1, 1)
+    """Fits of a statistical model to whole series, each to some of them: for a backtest, and for what comes."""
 
 
 class Experiment(Value):

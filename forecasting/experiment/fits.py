@@ -147,6 +147,8 @@ class SeriesFit(_Learning):
     """How many steps before the end each cutoff lies, the earliest, at which it learns, first; 0: the end itself."""
     max_windows: int | None = Field(None, ge=1)
     """Windows that a network learns from at most, drawn evenly; None: all."""
+    chunk: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1, le=1_000)]] | None = None
+    """Which of how many equal parts of the series are forecast, counted from 0; None: all."""
     n_judged: int | None = Field(None, ge=10)
     """Series that are forecast at most, spread evenly, to judge the model by them; None: all."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from forecasting.evaluation.fits import fits_of, for_fit
 from forecasting.experiment import BadInput, Experiment, Plan, SeriesFit
 from forecasting.models import MODELS, Arrays, Control, Ensemble, Learned
-from forecasting.panels.forecasters import forecaster_of, judged_places, model_of, places_at
+from forecasting.panels.forecasters import forecaster_of, model_of, places_at, places_of
 from forecasting.panels.members import ByModel, by_model
 from forecasting.panels.panel import Panel
 
@@ -26,7 +26,8 @@ class SeriesResult:
     """What one model forecasts of a panel, in units.
 
     Attributes:
-        y_hat: from the cutoffs of the fit, `(n_cutoffs, n_series, h)`; NaN for series that are too short to be judged.
+        y_hat: from the cutoffs of the fit, `(n_cutoffs, n_series, h)`; NaN for series that are too short to be judged. Of a
+            chunk only its series, `places_of` says which.
         fit_s: seconds that it took, also those of the fit whose state it went on from.
         learned: what was learned, and how; None where there was nothing to learn.
         parameters: how many numbers the model learns.
@@ -59,15 +60,16 @@ def run_series_fit(fit: SeriesFit, panel: Panel, control: Control | None = None)
     """
     control, began = for_fit(fit, control), time.monotonic()
     control.on_stage("preparing")
-    places = places_at(panel, fit.cutoff_offsets[0])
-    judged = judged_places(panel, places, fit.n_judged)
-    seen = places if MODELS[fit.model.name].learns_from_windows else judged
+    judged = places_of(fit, panel)
+    seen = places_at(panel, fit.cutoff_offsets[0]) if MODELS[fit.model.name].learns_from_windows else judged
     model = forecaster_of(fit.model, panel.some(seen), fit.task, fit.cutoff_offsets, control, fit.max_windows)
     control.on_stage("forecasting" if fit.forecasts_the_future else "backtesting")
     y_hat = np.full((len(fit.cutoff_offsets), len(panel.ids), fit.task.h), np.nan)
     for nth, back in enumerate(fit.cutoff_offsets):
         made = model.forecast(back)[np.isin(seen, judged)]
         y_hat[nth, judged] = np.where(never_negative(panel, back)[judged, None], np.maximum(made, 0.0), made)
+    if fit.chunk is not None:
+        y_hat = y_hat[:, judged]
     before_s = 0.0 if model.learned is None else model.learned.before_s
     return SeriesResult(y_hat, before_s + time.monotonic() - began, model.learned, model.parameters)
 

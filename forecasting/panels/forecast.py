@@ -12,7 +12,7 @@ from forecasting.models import MODELS
 from forecasting.panels.backtest import backtest
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
 from forecasting.panels.judging import BASELINES_OF_SKILL, Backtest, judged
-from forecasting.panels.mixing import with_ensemble, with_mean
+from forecasting.panels.mixing import trims, with_ensemble, with_mean
 from forecasting.panels.panel import Panel
 
 
@@ -103,7 +103,7 @@ def assembled(
     ahead = {name: forecasts[0] for name, forecasts in whole.items()}
     tested = judged(panel, plan, y_hat, left_out_of(experiment) | dict(left_out or {}))
     tested = with_ensemble(replace(tested, partial=frozenset(partial) & y_hat.keys()), experiment)
-    return Forecast(panel, tested, with_mean(ahead, tested.shares))
+    return Forecast(panel, tested, with_mean(ahead, tested.shares, trims(tested)))
 
 
 def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_best: bool = False) -> Forecast:
@@ -128,7 +128,7 @@ def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_be
     if left_out:
         raise BadInput("A model could forecast the past and not what comes: " + "; ".join(left_out.values()))
     ahead = {name: forecasts[0] for name, forecasts in made.items()}
-    return Forecast(panel, tested, with_mean(ahead, members))
+    return Forecast(panel, tested, with_mean(ahead, members, trims(tested)))
 
 
 def _counted(n: int, what: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecasting.data.transforms import Differences
 from forecasting.data.windows import Split, Windows
-from forecasting.experiment import BadInput, ModelChoice, SeriesTask, Task, Training
+from forecasting.experiment import BadInput, ModelChoice, SeriesFit, SeriesTask, Task, Training
 from forecasting.models import MODELS, Control, Learned, Model, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.panels.covariates import FutureCovariates
@@ -68,6 +68,16 @@ def judged_places(panel: Panel, places: np.ndarray, most: int | None) -> np.ndar
     if most is None or len(places) <= most or panel.n_targets > 1:
         return places
     return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
+
+
+def places_of(fit: SeriesFit, panel: Panel) -> np.ndarray:
+    """The places of the series that a fit forecasts, in ascending order.
+
+    Raises:
+        BadInput: when no series is long enough to be judged from its first cutoff.
+    """
+    judged = judged_places(panel, places_at(panel, fit.cutoff_offsets[0]), fit.n_judged)
+    return judged if fit.chunk is None else np.array_split(judged, fit.chunk[1])[fit.chunk[0]]
 
 
 def model_of(choice: ModelChoice, task: SeriesTask) -> Model:

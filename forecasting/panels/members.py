@@ -6,6 +6,7 @@ import numpy as np
 
 from forecasting.data.seasons import gains_of
 from forecasting.experiment import SeriesFit
+from forecasting.panels.forecasters import places_of
 from forecasting.panels.panel import Panel
 
 CLEARLY = 0.35
@@ -20,13 +21,18 @@ def by_model(made: Iterable[tuple[SeriesFit, Mapping[int, np.ndarray]]], panel: 
     """The forecasts of models, of those of their fits.
 
     Args:
-        made: fits, and what they forecast by cutoff, `(n_series, h)` each.
+        made: fits, and what they forecast by cutoff, `(n_series, h)` each; of a chunk its series alone.
         panel: their series.
     """
     members: dict[str, dict[int, dict[int, np.ndarray]]] = {}
     for fit, forecasts in made:
         for back, y_hat in forecasts.items():
-            members.setdefault(fit.model.name, {}).setdefault(back, {})[fit.task.season_length] = y_hat
+            by_season = members.setdefault(fit.model.name, {}).setdefault(back, {})
+            if fit.chunk is None:
+                by_season[fit.task.season_length] = y_hat
+            else:
+                whole = by_season.setdefault(fit.task.season_length, np.full((len(panel.ids), y_hat.shape[1]), np.nan))
+                whole[places_of(fit, panel)] = y_hat
     return {
         name: {back: _mean(by_season, panel, back) for back, by_season in cutoffs.items()}
         for name, cutoffs in members.items()

@@ -30,6 +30,10 @@ from forecasting.panels.tasks import task_of
 
 WORK_PER_S = 1_000_000
 """Units of work to a second of one core."""
+CHUNK = 250
+"""Series to a fit of a statistical model, at least."""
+MOST_CHUNKS = 16
+"""Such fits at most: each takes the series' file with it."""
 FOR_NETWORKS = 1 / 3
 """Share of a budget for whole series that networks have at least, where there are any."""
 
@@ -79,6 +83,11 @@ class _Asked:
     model: Model
     work: float
     windows: int = 0
+    chunks: tuple[int, int] = (1, 1)
+
+    def share(self, max_windows: int | None = None) -> Allotment:
+        """What it is given: all that it asks for, or so many windows at most."""
+        return Allotment(max_windows=max_windows, work_s=round(self.work / WORK_PER_S, 3), chunks=self.chunks)
 
 
 def _of_series(experiment: Experiment, plan: Plan, panel: Panel) -> list[Allotment]:
@@ -95,14 +104,16 @@ def _of_series(experiment: Experiment, plan: Plan, panel: Panel) -> list[Allotme
     kept = FOR_NETWORKS * left if networks and experiment.budget_s is not None else 0.0
     for one in sorted((one for one in asked if not one.model.trained), key=lambda one: one.work):
         if one.work > left - kept:
-            shares[one.place] = Allotment(left_out=_too_long(one.work, (left - kept) / WORK_PER_S))
+            why = _too_long(one.work, (left - kept) / WORK_PER_S)
+            shares[one.place] = one.share().model_copy(update={"left_out": why})
         else:
+            shares[one.place] = one.share()
             left -= one.work
     for i, one in enumerate(sorted(networks, key=lambda one: one.work)):
         share, most = left / (len(networks) - i), one.windows
         if one.work > share:
             most = max(ENOUGH_WINDOWS, int(one.windows * share / one.work))
-        shares[one.place] = Allotment(max_windows=most if most < one.windows else None)
+        shares[one.place] = one.share(most if most < one.windows else None)
         left = max(0.0, left - min(one.work, share))
     return shares
 
@@ -124,7 +135,8 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         lengths = np.concatenate([np.subtract.outer(judged, tested).ravel(), known])
         counted = _counted(np.clip(lengths, 1, history_of(plan)))
         work = sum(model.work(Shape(int(n), 1, plan.h), int(times), training) for n, times in counted)
-        return [_Asked(place, model, work)]
+        chunks = (_chunks(len(judged)), _chunks(len(known))) if model.local else (1, 1)
+        return [_Asked(place, model, work, chunks=chunks)]
     work, most = 0.0, 0
     for offsets, task in product(plan.fits(), tasks_of(plan, model)):
         some = panel.some(places_at(panel, offsets[0]))
@@ -136,6 +148,10 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         work += model.work(shape_of(model, some, task, windows), n, training)
         most = max(most, n)
     return [_Asked(place, model, work, most)]
+
+
+def _chunks(n_series: int) -> int:
+    return min(MOST_CHUNKS, -(-n_series // CHUNK))
 
 
 def _counted(lengths: np.ndarray) -> list[tuple[int, int]]:

@@ -5,8 +5,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from forecasting.data import ReadUpload
 from forecasting.experiment import BadInput, LookBackFit, SeriesFit
-from forecasting.panels import read_panel
+from forecasting.panels import Panel, read_panel
 from forecasting.runs.job import Job, Message, Outcome
 
 Send = Callable[[Message], None]
@@ -109,11 +110,23 @@ def _result(job: Job, reporter: ProgressReporter) -> Any:
 
     fit = job.fit
     if isinstance(fit, SeriesFit):
-        return run_series_fit(fit, read_panel(fit.source, read_upload), control)
+        return run_series_fit(fit, _panel_of(fit, read_upload), control)
     if isinstance(fit, LookBackFit):
         weights = unpack(job.weights or b"")
         return score_at(fit, [weights[str(i)] for i in range(len(weights))], control, read_upload)
     return run_fit(fit, control, read_upload)
+
+
+_kept: dict[str, Panel] = {}
+"""The last panel that was read, by its source: the fits of a run ask for the same one, one after the other."""
+
+
+def _panel_of(fit: SeriesFit, read_upload: ReadUpload) -> Panel:
+    source = fit.source.canonical()
+    if source not in _kept:
+        _kept.clear()
+        _kept[source] = read_panel(fit.source, read_upload)
+    return _kept[source]
 
 
 def _reason(error: Exception) -> str:

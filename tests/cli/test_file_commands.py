@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import forecasting
 from forecasting.data.reading import SUMMARY
 from tests.cli.test_command_line import lab, one_sentence
 
@@ -135,6 +136,25 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     one = ("--h", 3, "--models", "naive", "--id", "store", "--out", book)
     assert lab("forecast", TRAPS / "long.csv", *one).returncode == 0
     assert list(pd.read_excel(book, engine="calamine"))[:3] == ["unique_id", "ds", "naive"]
+
+
+@pytest.mark.slow
+def test_what_takes_long_is_forecast_by_workers_side_by_side_as_it_is_in_one_process(tmp_path):
+    rng = np.random.default_rng(3)
+    ds = pd.date_range("2010-01-01", periods=120, freq="MS")
+    y = 50 + 9 * np.sin(2 * np.pi * np.arange(120) / 12) + rng.normal(size=(260, 120)).cumsum(axis=1)
+    frame = pd.DataFrame(
+        {"unique_id": np.repeat([f"s{i}" for i in range(260)], 120), "ds": np.tile(ds, 260), "y": y.ravel()}
+    )
+    file, out = tmp_path / "many.csv", tmp_path / "out.csv"
+    frame.to_csv(file, index=False)
+    done = lab("forecast", file, "--h", 12, "--models", "fast", "--level", "95", "--out", out, within_s=300)
+    assert done.returncode == 0, done.stderr
+    assert "Theta, forecast" in done.stderr and "finished" in done.stderr, "workers did it"
+    made = pd.read_csv(out)
+    alone = forecasting.forecast(frame, 12, "fast", level=(95,))
+    assert list(made) == ["unique_id", "ds", "best", "best-lo-95", "best-hi-95"] == list(alone.frame)
+    np.testing.assert_allclose(made["best"], alone.frame["best"], rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting.experiment import BadInput, Plan, Task
+from forecasting.experiment import Allotment, BadInput, Plan, Task
 from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, backtest, default_plan
+from forecasting.panels.fits import run_series_fit, series_fits
 from forecasting.panels.forecast import Forecast, forecast
 from forecasting.panels.judging import judged
-from forecasting.panels.mixing import shares_of, with_mean
+from forecasting.panels.mixing import shares_of, trims, with_mean
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
 from tests.whole_series import asked, made_by
@@ -344,3 +345,31 @@ def test_shares_fall_with_the_error_on_the_cutoffs_that_choose(tested):
     assert shares["ets"] / shares["theta"] == pytest.approx((error["theta"] / error["ets"]) ** 4)
     mixed = with_mean({name: tested.y_hat[name] for name in shares}, shares)["ensemble"]
     np.testing.assert_allclose(mixed, sum(shares[name] * tested.y_hat[name] for name in shares))
+
+
+def test_parts_of_a_panel_are_forecast_as_the_whole_is(values):
+    """A statistical model of many series is several fits, each to some of them."""
+    some = panel([*values, *(y[:100] for y in values), values[0][:12]])
+    whole = asked(PLAN, ("naive", "theta"))
+    parts = whole.model_copy(update={"allotted": (Allotment(), Allotment(chunks=(2, 3)))})
+    fits = [fit for fit in series_fits(parts) if fit.model.name == "theta"]
+    assert [fit.chunk for fit in fits] == [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)] and len({fit.id for fit in fits}) == 5
+    assert [run_series_fit(fit, some).y_hat.shape[1] for fit in fits] == [3, 3, 3, 2, 2]
+    one, other = (forecast(some, experiment) for experiment in (whole, parts))
+    np.testing.assert_array_equal(one.tested.y_hat["theta"], other.tested.y_hat["theta"])
+    np.testing.assert_array_equal(one.ahead["theta"], other.ahead["theta"])
+
+
+def test_of_many_series_half_of_the_ensemble_leaves_the_highest_and_the_lowest_forecast_out(tested):
+    rng = np.random.default_rng(4)
+    names = ("ets", "theta", "ces", "mlp", "nbeats")
+    y = np.repeat(tested.y, 10, 1)
+    y_hat = {name: y + rng.normal(size=y.shape) * (1 + k) for k, name in enumerate(names)}
+    many = replace(tested, y=y, y_hat=y_hat, scale=np.repeat(tested.scale, 10, 1))
+    shares = shares_of(many, equal=True)
+    errors = many.scores(many.choosing)
+    assert shares["ets"] / shares["nbeats"] == pytest.approx(errors["nbeats"]["mase"] / errors["ets"]["mase"])
+    mixed = with_mean(y_hat, shares, trims(many))["ensemble"]
+    inner = np.sort(np.stack(list(y_hat.values())), axis=0)[1:-1].mean(axis=0)
+    np.testing.assert_allclose(mixed, (inner + sum(shares[name] * y_hat[name] for name in names)) / 2)
+    assert not trims(tested) and not trims(replace(many, ensemble_first=False))

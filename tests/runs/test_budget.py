@@ -17,6 +17,7 @@ from forecasting.experiment import Experiment, ModelChoice, Plan, Training, Wave
 from forecasting.models import MODELS, Shape
 from forecasting.models.statistical import Theta
 from forecasting.panels.backtest import DEFAULT, backtest
+from forecasting.panels.fits import series_fits
 from forecasting.panels.forecasters import ENOUGH_WINDOWS
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
@@ -143,3 +144,19 @@ def test_the_same_experiment_on_a_machine_that_is_kept_busy_gives_the_same_bits(
         busy = evaluated(tmp_path / "panel.csv")
     assert busy == idle
     assert '"ets"' in idle and "simple_rnn" in idle
+
+
+def test_statistical_models_of_many_series_are_cut_into_fits_and_the_fastest_stand_first():
+    """So that slots share them, Stop works between them, and the page fills in."""
+    names = ("ets", "theta", "linear", "naive")
+    found = shares(daily(600, 60), names, 80_000, n_windows=2)
+    assert {name: share.chunks for name, share in found.items()} == {
+        "naive": (1, 1),
+        "linear": (1, 1),
+        "theta": (1, 3),
+        "ets": (1, 3),
+    }
+    experiment = asked(Plan(h=14, season_length=7, n_windows=2), names, allotted=tuple(found.values()))
+    fits = [fit.model.name for fit in series_fits(experiment)]
+    assert set(fits[:4]) == {"naive", "linear"} and fits[4:] == ["theta"] * 4 + ["ets"] * 4
+    assert found["naive"].work_s < found["theta"].work_s < found["ets"].work_s
