@@ -110,13 +110,15 @@ def scores_of(state: ForecastState) -> pd.DataFrame:
     if forecast is None:
         return pd.DataFrame()
     tested, lines = forecast.tested, []
-    for name, scores in tested.scores().items():
+    all_scores = tested.scores()
+    for name, scores in all_scores.items():
         covered, width = tested.covered(name, JUDGED_AT)
         views = state.fits.get(name, [])
         lines.append(
             {
                 "Model": MODELS[name].title,
                 "MASE": scores["mase"],
+                "Beside the choice": _beside(forecast, name, scores["mase"] / all_scores[forecast.chosen]["mase"]),
                 "Skill": 100 * scores["skill"],
                 "RMSSE": scores["rmsse"],
                 "sMAPE": 100 * scores["smape"],
@@ -129,7 +131,19 @@ def scores_of(state: ForecastState) -> pd.DataFrame:
                 "State": _state(views),
             }
         )
-    return pd.DataFrame(lines).sort_values(["MASE", "RMSE"], ignore_index=True, na_position="last")
+    table = pd.DataFrame(lines).sort_values(["MASE", "RMSE"], ignore_index=True, na_position="last")
+    left_out = pd.DataFrame({"Model": [MODELS[name].title for name in tested.left_out], "State": "left out"})
+    return pd.concat([table, left_out], ignore_index=True) if len(left_out) else table
+
+
+def _beside(forecast: Forecast, name: str, ratio: float) -> str:
+    """What a model's error is worth beside the chosen one's, of which it is so many times, in words."""
+    if name == forecast.chosen:
+        return "chosen"
+    if not np.isfinite(ratio):
+        return ""
+    meaning = "more than chance" if forecast.leads[name].means_something else "may be chance"
+    return f"{abs(ratio - 1):.0%} {'worse' if ratio >= 1 else 'better'}, {meaning}"
 
 
 def _state(views: list[FitView]) -> str:

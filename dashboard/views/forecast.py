@@ -23,6 +23,7 @@ from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, default_plan
 from forecasting.panels.export import WRITERS
 from forecasting.panels.forecast import Forecast
+from forecasting.runs.budget import budget_with
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
@@ -71,8 +72,7 @@ def _page() -> None:
         _forecast(state.forecast, unit)
         _scores(state, unit)
     _learning(run)
-    for name, why in state.left_out.items():
-        st.caption(f"{MODELS[name].title} was left out: {escaped(why)}")
+    _left_out(experiment, state)
     look(panel, experiment, unit)
 
 
@@ -176,6 +176,28 @@ def _learning(run: RunView | None) -> None:
             live.say_why(fit)
 
 
+def _left_out(experiment: Experiment, state: ForecastState) -> None:
+    """Models that are not tried, and why; those for which there is no time, with a way to include them."""
+    shares = {choice.name: share for choice, share in zip(experiment.models, experiment.allotted, strict=False)}
+    for name, why in state.left_out.items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{MODELS[name].title} was left out: {escaped(why)}", width="stretch")
+            work_s = shares[name].work_s if name in shares and shares[name].left_out else None
+            if work_s is not None:
+                st.button(
+                    f"Include it, about {_duration(work_s)} more",
+                    key=f"include-{name}",
+                    icon=":material/add:",
+                    on_click=forecast_settings.allow,
+                    args=(budget_with(experiment, name),),
+                    help="Raises the time budget so far. One core takes about as long; slots share it.",
+                )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
 def _headline(forecast: Forecast) -> None:
     """The best model in four figures."""
     tested, best = forecast.tested, forecast.chosen
@@ -265,6 +287,10 @@ def _scores(state: ForecastState, unit: str) -> None:
         column_config={
             "Model": st.column_config.TextColumn(pinned=True, width=150),
             "MASE": figure(format="%.3f", help="Mean absolute error over that of seasonal naive within the history."),
+            "Beside the choice": st.column_config.TextColumn(
+                width=210,
+                help="How far its error lies from the chosen model's, over all cutoffs, and whether that may be chance.",
+            ),
             "Skill": figure("Skill (%)", format="%.1f", help="Share of seasonal naive's MASE that it takes away."),
             "RMSSE": figure(format="%.3f", help="The same with squared errors, and their root."),
             "sMAPE": figure("sMAPE (%)", format="%.1f", help="Error over the sum of truth and forecast: 0 to 100 %."),

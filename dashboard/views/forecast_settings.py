@@ -51,6 +51,12 @@ def take(experiment: Experiment) -> None:
     fresh_widgets()
 
 
+def allow(budget_s: float) -> None:
+    """Raise the time budget to so many seconds."""
+    chosen()["budget_s"] = budget_s
+    fresh_widgets()
+
+
 def settings() -> Experiment:
     """Draw all settings; return the experiment that they describe.
 

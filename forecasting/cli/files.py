@@ -35,6 +35,7 @@ from forecasting.panels.backtest import CHOICES, backtest
 from forecasting.panels.export import WRITERS
 from forecasting.panels.fits import plan_of
 from forecasting.panels.forecast import Forecast, forecast
+from forecasting.settings import Settings
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
@@ -157,6 +158,7 @@ def evaluate_command(
         source = _source(said, seen)
         panel = _panel(content_of(file), source)
         experiment = asked.experiment(panel, source, h, n_windows=n_windows, step_size=step_size, refit=refit)
+        _as_a_worker(experiment)
         tested = backtest(panel, experiment, _say)
         lines = score_lines(tested, _levels(level))
     if as_json:
@@ -188,6 +190,7 @@ def forecast_command(
         panel = _panel(content, source)
         experiment = asked.experiment(panel, source, h)
         if sum(share.work_s or 0.0 for share in experiment.allotted) <= HERE_S:
+            _as_a_worker(experiment)
             made = forecast(panel, experiment, _say, only_best=asked.models in CHOICES)
         else:
             made = _by_workers(panel, experiment, content, slots)
@@ -198,6 +201,15 @@ def forecast_command(
     print(made.why, file=sys.stderr)
     for name, why in made.tested.left_out.items():
         print(f"{name} was left out: {why}", file=sys.stderr)
+
+
+def _as_a_worker(experiment: Experiment) -> None:
+    """Let networks sum on as many threads as a worker has: on others they come to other last digits, and so to others."""
+    shares = zip(experiment.models, experiment.allotted, strict=True)
+    if any(MODELS[choice.name].trained and not share.left_out for choice, share in shares):
+        from forecasting.models.networks.runtime import use_threads
+
+        use_threads(Settings.read().guard.threads)
 
 
 def _by_workers(panel: Panel, experiment: Experiment, content: bytes, slots: int | None) -> Forecast:

@@ -67,6 +67,8 @@ class Model(Value):
     drawing: ClassVar[Drawing] = Drawing("sum", "f(y)")
     in_default_comparison: ClassVar[bool] = False
     """Is among the models that forecast whole series where none were named."""
+    in_fast_comparison: ClassVar[bool] = False
+    """Is among those that forecast very many series, or give a first answer."""
     for_few_long_series: ClassVar[bool] = False
     """Joins the ensemble of whole series where these are few and long: of many, those that swing most decide what it learns,
     and of short ones it learns chance."""

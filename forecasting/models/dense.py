@@ -25,6 +25,7 @@ class MLP(NetworkModel):
     formula: ClassVar[str] = r"\hat y = W_3\,\mathrm{relu}\big(W_2\,\mathrm{relu}(W_1 y + b_1) + b_2\big) + b_3"
     drawing: ClassVar[Drawing] = Drawing("sum", "MLP")
     in_default_comparison: ClassVar[bool] = True
+    in_fast_comparison: ClassVar[bool] = True
     series_params: ClassVar[dict[str, Any]] = {"units": (256, 256)}
     units: Units = Field(
         (64, 64), min_length=1, max_length=8, title="Units per layer", description="One number per layer, first to last."

@@ -29,6 +29,7 @@ class Ensemble(Model):
     formula: ClassVar[str] = r"\hat y_{t+k} = \sum_m w_m\, \hat y^{(m)}_{t+k}, \quad w_m \ge 0,\ \textstyle\sum_m w_m = 1"
     drawing: ClassVar[Drawing] = Drawing("mean", "Σ w·ŷ")
     in_default_comparison: ClassVar[bool] = True
+    in_fast_comparison: ClassVar[bool] = True
     series_params: ClassVar[Mapping[str, Any]] = {"weights": "equal"}
     weights: Literal["equal", "validation"] = Field(
         "validation",

@@ -60,6 +60,7 @@ class Naive(Baseline):
     formula: ClassVar[str] = r"\hat y_{t+k} = y_t"
     drawing: ClassVar[Drawing] = Drawing("rule", "copy", (-1,))
     in_default_comparison: ClassVar[bool] = True
+    in_fast_comparison: ClassVar[bool] = True
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """The last value, at every step."""
@@ -77,6 +78,7 @@ class SeasonalNaive(Baseline):
     formula: ClassVar[str] = r"\hat y_{t+k} = y_{t+k-m\lceil k/m\rceil}, \quad m\ \text{steps in a season}"
     drawing: ClassVar[Drawing] = Drawing("rule", "copy", (-5,))
     in_default_comparison: ClassVar[bool] = True
+    in_fast_comparison: ClassVar[bool] = True
     season_length: int = Field(12, ge=1, le=2_000, title="Season length", description="Steps until the season repeats.")
 
     def forecast(self, x: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -231,6 +231,7 @@ class Theta(Seasonal):
     )
     drawing: ClassVar[Drawing] = Drawing("two_lines")
     in_default_comparison: ClassVar[bool] = True
+    in_fast_comparison: ClassVar[bool] = True
     series_params: ClassVar[Mapping[str, Any]] = {"form": "dynamic_optimised"}
     form: Literal["automatic", "standard", "optimised", "dynamic", "dynamic_optimised"] = Field(
         "automatic",

@@ -17,7 +17,7 @@ ENOUGH_TO_JUDGE = 200
 """Series × cutoffs that tell models apart: of many series two cutoffs do."""
 DEFAULT = tuple(name for name, model in MODELS.items() if model.in_default_comparison)
 """Models that are tried where none are named."""
-FAST = ("naive", "seasonal_naive", "theta", "mlp", "ensemble")
+FAST = tuple(name for name, model in MODELS.items() if model.in_fast_comparison)
 """Models for very many series, or a first answer."""
 CHOICES = {"default": DEFAULT, "fast": FAST}
 """Models to try by the name of the choice; the best of them forecasts."""

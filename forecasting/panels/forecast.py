@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from forecasting.evaluation.significance import Difference
 from forecasting.experiment import BadInput, Experiment
 from forecasting.models import MODELS
 from forecasting.panels.backtest import backtest
@@ -34,6 +35,11 @@ class Forecast:
     def chosen(self) -> str:
         """The model that the backtest chooses."""
         return self.tested.best()
+
+    @cached_property
+    def leads(self) -> dict[str, Difference]:
+        """By how much the chosen model's mean scaled absolute error lies below that of each other one, over all cutoffs."""
+        return {name: self.tested.apart(self.chosen, name) for name in self.tested.y_hat if name != self.chosen}
 
     @property
     def why(self) -> str:

@@ -13,6 +13,7 @@ from forecasting.experiment import BadInput, ModelChoice, SeriesFit, SeriesTask,
 from forecasting.models import MODELS, Control, Learned, Model, Shape, resolve
 from forecasting.models.naive import Baseline
 from forecasting.panels.covariates import FutureCovariates
+from forecasting.panels.cutting import ends_of, n_windows, split_of
 from forecasting.panels.filling import filling
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
@@ -27,7 +28,7 @@ FEWEST_KNOWN = 3
 ENOUGH_TO_FIT = 8
 """Values of a history that any statistical model must be able to be fitted to."""
 MOST_WINDOWS = 30_000
-"""Windows that a network learns from at most, drawn evenly: more of them take longer and gain nothing."""
+"""Windows that a model learns from at most, drawn evenly: more of them take longer and gain nothing."""
 FAR = 50.0
 """Levels of its look-back by which a value ahead may differ, to be learned from."""
 
@@ -134,14 +135,15 @@ def _of_these_values(
     if model.local:
         return Forecaster(_local(model, panel, task, len(offsets), control))
     windows = task_of(panel, task, offsets[0], model)
-    if model.trained and (n := len(panel.split(windows, offsets[0]).train)) < ENOUGH_WINDOWS:
+    if model.trained and (n := n_windows(panel, windows, offsets[0])) < ENOUGH_WINDOWS:
         raise BadInput(too_few(n))
     return _learner(model, panel, windows, task, offsets[0], control, max_windows)
 
 
 def too_few(n_windows: int) -> str:
     """Why a network does not learn from so few windows."""
-    return f"{n_windows:,} windows are too few for a network to learn from: {ENOUGH_WINDOWS} are needed."
+    windows = "One window is" if n_windows == 1 else f"{n_windows:,} windows are"
+    return f"{windows} too few for a network to learn from: {ENOUGH_WINDOWS} are needed."
 
 
 def _rule(model: Baseline, panel: Panel, plan: SeriesTask) -> Forecast:
@@ -192,8 +194,8 @@ def _learner(
 ) -> Forecaster:
     """A model that learns from all windows of all series."""
     known = FutureCovariates.of(panel, task.h, task.calendar) if model.trained else None
-    most = min(max_windows or MOST_WINDOWS, MOST_WINDOWS) if model.trained else None
-    split = _thinned(panel.split(windows, origin), most, control.seed)
+    most = min(max_windows or MOST_WINDOWS, MOST_WINDOWS)
+    split = split_of(panel, windows, origin, most, control.seed)
     if windows.scaling == "level":
         split = _without_outliers(split)
         size = batch_for(len(split.train), control.training)
@@ -208,7 +210,7 @@ def _learner(
     learned = model.fit(seen, control)
 
     def forecast(back: int) -> np.ndarray:
-        ends = panel.ends(windows, back)
+        ends = ends_of(panel, windows, back)
         y_hat = np.asarray(learned.fitted.predict(shown(ends).x), "float64")
         in_units = ends.in_units(differences.undo(ends.x, y_hat, ends.n_targets))
         return in_units.reshape(len(ends), task.h, -1).swapaxes(1, 2).reshape(-1, task.h)
@@ -260,12 +262,3 @@ def batch_for(n_windows: int, training: Training) -> int:
         training: with the batch size that is asked for.
     """
     return min(training.batch_size, max(16, n_windows // 16))
-
-
-def _thinned(split: Split, most: int | None, seed: int) -> Split:
-    """The split with so many training windows at most, drawn evenly."""
-    n = len(split.train)
-    if most is None or n <= most:
-        return split
-    chosen = np.sort(np.random.default_rng(seed).permutation(n)[:most])
-    return replace(split, train=split.train.take(chosen))

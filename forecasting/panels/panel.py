@@ -7,13 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.data.repair import Repair, filled
-from forecasting.data.windows import Split, Windows, frozen, own_scale
-from forecasting.experiment import BadInput, Task
-
-VALID = 0.15
-"""Share of the windows of a series, the last ones, by which weights are chosen."""
-VALID_SERIES = 20
-"""Of so many series or more one in so many is the validation part."""
+from forecasting.experiment import BadInput
 
 
 @dataclass(frozen=True)
@@ -180,96 +174,6 @@ class Panel:
         """The last time that is known to a forecast."""
         return self.ds[i][len(self.y[i]) - back - 1]
 
-    def split(self, task: Task, back: int) -> Split:
-        """All windows of what was known, to learn from; as test part the one at the end of each series, its targets NaN.
-
-        Each window is scaled by itself. What was filled in is no value to forecast: such windows are left out. Of many
-        series that are scaled by their level every twentieth is the validation part, and all of the others is learned from;
-        otherwise the last windows of each series are the validation part.
-
-        Raises:
-            BadInput: when no series is long enough.
-        """
-        known, whole = self.channels_before(back), task.input_size + task.h
-        train, valid, pad = [], [], padding(task)
-        by_series = validates_by_series(self, task)
-        for nth, ((i, values), (_, gaps)) in enumerate(zip(known, self.channels_before(back, with_gaps=True), strict=True)):
-            if len(values) + pad < whole:
-                continue
-            values = np.concatenate([np.repeat(values[:1], pad, axis=0), values])
-            cut = np.lib.stride_tricks.sliding_window_view(values, whole, axis=0).transpose(0, 2, 1)
-            places = np.arange(len(cut))
-            if np.isnan(gaps[:, : self.n_targets]).any():
-                gaps = np.concatenate([np.repeat(values[:1], pad, axis=0), gaps])
-                ahead = np.lib.stride_tricks.sliding_window_view(gaps[task.input_size :, : self.n_targets], task.h, axis=0)
-                places = np.flatnonzero(np.isfinite(ahead).all((1, 2)))
-            if by_series:
-                early, late = (places[:0], places) if validates(nth) else (places, places[:0])
-            else:
-                last = len(cut) - round(VALID * len(cut))
-                early, late = places[places < max(1, last - task.h + 1)], places[places >= last]
-            train += [(i, early, _rows(cut, early))] if len(early) else []
-            valid += [(i, late, _rows(cut, late))] if len(late) else []
-        if not train:
-            raise BadInput(
-                f"No series is long and whole enough for a look-back of {task.input_size} and a horizon of {task.h}: the "
-                f"longest has {max(len(values) for _, values in known)} values."
-            )
-        return Split(self._windows(train, task, pad), self._windows(valid or train, task, pad), self.ends(task, back))
-
-    def ends(self, task: Task, back: int) -> Windows:
-        """The window at the end of what was known of each series, its targets NaN."""
-        known = self.channels_before(back)
-        at_end = [(i, np.array([len(seen) - task.input_size]), _at_end(seen, task)) for i, seen in known]
-        return self._windows(at_end, task)
-
-    def _windows(self, pieces: list[tuple[int, np.ndarray, np.ndarray]], task: Task, pad: int = 0) -> Windows:
-        """Windows of pieces: the number of their series, where each of them begins in it, and they themselves.
-
-        Their `ds` is the place of the first value ahead.
-        """
-        rows = np.concatenate([cut for _, _, cut in pieces])
-        series = np.concatenate([np.full(len(cut), i) for i, _, cut in pieces])
-        places = np.concatenate([begins for _, begins, _ in pieces]) + task.input_size - pad
-        seen = rows[:, : task.input_size]
-        loc, scale = own_scale(seen, task)
-        scaled = frozen((rows - loc[:, None]) / scale[:, None], "float32")
-        path = np.ascontiguousarray(scaled[:, task.input_size :])
-        return Windows(
-            x=np.ascontiguousarray(scaled[:, : task.input_size]),
-            y=path[:, -len(task.steps) :, : self.n_targets].reshape(len(path), -1),
-            y_path=path,
-            loc=loc,
-            scale=scale,
-            unique_id=series,
-            ds=places,
-            n_targets=self.n_targets,
-        )
-
-
-def padding(task: Task) -> int:
-    """How often the first value of a series stands before it, so that windows may end early in it."""
-    if task.scaling != "level":
-        return 0
-    repeated = task.season_length if task.differencing == "last_season" else 1
-    return task.input_size - max(repeated, task.input_size // 2, 2)
-
-
-def validates_by_series(panel: Panel, task: Task) -> bool:
-    """Whether the validation part is made of whole series, so that all windows of the others are learned from."""
-    return task.scaling == "level" and len(panel.y) // panel.n_targets >= VALID_SERIES
-
-
-def validates(nth: int) -> bool:
-    """Whether a series, counted from 0, is then one of them."""
-    return nth % VALID_SERIES == VALID_SERIES // 2
-
-
-def _rows(cut: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Some rows, in order; no copy where they follow one another."""
-    in_a_row = places[-1] - places[0] + 1 == len(places)
-    return cut[places[0] : places[-1] + 1] if in_a_row else cut[places]
-
 
 def _line(values: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
     """A series without its gaps; at its ends stands the nearest known value, and 0 where there is none."""
@@ -282,10 +186,3 @@ def _line(values: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:
         values = filled(pd.Series(values), fill, season_length).to_numpy()
         known = np.flatnonzero(np.isfinite(values))
     return np.interp(steps, known, values[known])
-
-
-def _at_end(values: np.ndarray, task: Task) -> np.ndarray:
-    """The last look-back, with NaN for what follows; of a series that is too short, preceded by its first value."""
-    seen = values[-task.input_size :]
-    seen = np.concatenate([np.repeat(seen[:1], task.input_size - len(seen), axis=0), seen])
-    return np.concatenate([seen, np.full((task.h, seen.shape[1]), np.nan)])[None]

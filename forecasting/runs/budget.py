@@ -12,9 +12,10 @@ import numpy as np
 
 from forecasting.data import ReadUpload, Split, load, no_uploads
 from forecasting.evaluation.fits import tasks_of
-from forecasting.experiment import MOST_EPOCHS, Allotment, BadInput, Experiment, Plan, Task, Training
-from forecasting.models import Model, Shape, resolve
+from forecasting.experiment import MOST_EPOCHS, Allotment, BadInput, Experiment, Plan, Training
+from forecasting.models import MODELS, Model, Shape, resolve
 from forecasting.panels import read_panel
+from forecasting.panels.cutting import n_windows
 from forecasting.panels.forecasters import (
     ENOUGH_WINDOWS,
     MOST_WINDOWS,
@@ -25,7 +26,7 @@ from forecasting.panels.forecasters import (
     shape_of,
     too_few,
 )
-from forecasting.panels.panel import VALID, Panel, padding, validates, validates_by_series
+from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
 
 WORK_PER_S = 1_000_000
@@ -118,6 +119,20 @@ def _of_series(experiment: Experiment, plan: Plan, panel: Panel) -> list[Allotme
     return shares
 
 
+def budget_with(experiment: Experiment, name: str) -> float:
+    """The time budget, in seconds, that has room for a model that it leaves out, beside those that it does not.
+
+    Args:
+        experiment: with what its budget came to.
+        name: of the model.
+    """
+    shares = list(zip(experiment.models, experiment.allotted, strict=True))
+    tried = [(choice.name, share) for choice, share in shares if not share.left_out or choice.name == name]
+    needed = sum(share.work_s or 0.0 for one, share in tried if not MODELS[one].trained)
+    kept = FOR_NETWORKS if any(MODELS[one].trained for one, _ in tried) else 0.0
+    return 10.0 * math.ceil(1.01 * needed / (1 - kept) / 10)
+
+
 def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Training) -> list[_Asked]:
     """A model with the work of all of its fits; nothing for what is made of others.
 
@@ -144,7 +159,7 @@ def _asked(place: int, model: Model, plan: Plan, panel: Panel, training: Trainin
         n = n_windows(some, windows, offsets[0])
         if model.trained and n < ENOUGH_WINDOWS:
             raise BadInput(too_few(n))
-        n = min(n, MOST_WINDOWS) if model.trained else n
+        n = min(n, MOST_WINDOWS)
         work += model.work(shape_of(model, some, task, windows), n, training)
         most = max(most, n)
     return [_Asked(place, model, work, most)]
@@ -165,24 +180,3 @@ def _too_long(work: float, left_s: float) -> str:
         f"It would take about {max(1.0, work / WORK_PER_S):,.0f} s, and {max(0.0, left_s):,.0f} s of the time budget are "
         "left: raise it to include it."
     )
-
-
-def n_windows(panel: Panel, task: Task, back: int) -> int:
-    """How many windows there are to learn from so many steps before the end, as `Panel.split` cuts them.
-
-    Args:
-        panel: the series.
-        task: look-back and horizon, from `task_of`.
-        back: how many steps before the end of each series; 0: the end itself.
-    """
-    total, whole, pad = 0, task.input_size + task.h, padding(task)
-    by_series = validates_by_series(panel, task)
-    for nth, i in enumerate(range(0, len(panel.y), panel.n_targets)):
-        known = [y[: max(0, len(y) - back)] for y in panel.y[i : i + panel.n_targets]]
-        n_cut = len(known[0]) + pad - whole + 1
-        if n_cut < 1 or (by_series and validates(nth)):
-            continue
-        gaps = np.concatenate([np.zeros(pad + 1), np.cumsum(np.isnan(known).any(axis=0))])
-        begins = np.arange(n_cut if by_series else max(1, n_cut - round(VALID * n_cut) - task.h + 1))
-        total += int((gaps[begins + whole] == gaps[begins + task.input_size]).sum())
-    return total

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from forecasting.experiment import Experiment, ModelChoice, Plan, Training
 from forecasting.models import MODELS, Model, resolve
 from forecasting.models.dense import MLP
+from forecasting.panels.cutting import n_windows
 from forecasting.panels.forecasters import MOST_WINDOWS, batch_for
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
-from forecasting.runs.budget import n_windows
 
 RECIPES = {
     "tuned": Training(epochs=30, learning_rate=0.02, schedule="cosine", warm_up=0.1, clip_norm=1.0, keep="best"),

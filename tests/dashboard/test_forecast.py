@@ -182,3 +182,23 @@ def test_only_series_with_a_calendar_are_forecast():
     with pytest.raises(BadInput, match="choose a sample or upload a file"):
         read_panel(Waves())
     assert np.isfinite(read_panel(SMALL.source).y[0]).all()
+
+
+def test_what_the_time_budget_leaves_out_stands_in_the_table_and_can_be_included():
+    short = Experiment(
+        source=Sample(name="hourly"),
+        plan=Plan(h=24, season_length=24, n_windows=2),
+        models=tuple(ModelChoice(name=name) for name in ("naive", "seasonal_naive", "ets")),
+        budget_s=5,
+    )
+    page = open_page(e=encode(short))
+    assert "ETS was left out: It would take about" in texts(page)
+    table = page.dataframe[0].value
+    assert table["State"].tolist() == ["done", "done", "left out"] and table["Model"].tolist()[-1] == "ETS"
+    beside = dict(zip(table["Model"], table["Beside the choice"], strict=True))
+    assert beside["Seasonal naive"] == "chosen" and beside["Naive"].endswith("worse, more than chance")
+    include = next(button for button in page.button if button.key == "include-ets")
+    assert include.label.startswith("Include it, about ") and include.label.endswith(" more")
+    include.click().run()
+    assert not page.exception and "was left out" not in texts(page)
+    assert not any(button.key == "include-ets" for button in page.button)

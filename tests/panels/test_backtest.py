@@ -9,6 +9,7 @@ import pytest
 from forecasting.experiment import Allotment, BadInput, Plan, Task
 from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, backtest, default_plan
+from forecasting.panels.cutting import split_of
 from forecasting.panels.fits import run_series_fit, series_fits
 from forecasting.panels.forecast import Forecast, forecast
 from forecasting.panels.judging import judged
@@ -228,7 +229,7 @@ def test_what_was_filled_in_is_no_value_to_be_forecast():
     y = np.sin(np.arange(60.0))
     y[30:33] = np.nan
     whole, holed = (
-        panel([values]).split(Task(input_size=5, target="all_h", h=2), 0) for values in (np.sin(np.arange(60.0)), y)
+        split_of(panel([values]), Task(input_size=5, target="all_h", h=2), 0) for values in (np.sin(np.arange(60.0)), y)
     )
     ahead = {int(place) for part in (holed.train, holed.valid) for place in part.ds}
     assert ahead.isdisjoint({29, 30, 31, 32}) and {28, 33} <= ahead

@@ -10,6 +10,7 @@ from forecasting.experiment import Plan, Task, Upload
 from forecasting.panels import read_panel
 from forecasting.panels.backtest import backtest
 from forecasting.panels.covariates import FutureCovariates, features
+from forecasting.panels.cutting import ends_of, split_of
 from forecasting.panels.panel import Panel
 from tests.whole_series import asked, made_by
 
@@ -33,11 +34,11 @@ def test_hours_weekdays_and_times_of_year_are_turns_and_what_never_changes_is_le
 @pytest.mark.parametrize("back", [0, 9])
 def test_the_last_steps_of_a_look_back_show_what_is_to_be_forecast(back):
     series, task = panel(np.arange(40.0), np.arange(25.0)), Task(input_size=6, target="all_h", h=3)
-    shown = FutureCovariates(series, 3, calendar=True).windows(series.ends(task, back))
+    shown = FutureCovariates(series, 3, calendar=True).windows(ends_of(series, task, back))
     assert shown.x.shape[:2] == (2, 6)
     for i in range(2):
         np.testing.assert_allclose(shown.x[i, -3:, 1:], features(_around(series, i, back))[-3:], atol=1e-6)
-    every = FutureCovariates(series, 3, calendar=True).windows(series.split(task, back).train)
+    every = FutureCovariates(series, 3, calendar=True).windows(split_of(series, task, back).train)
     for k in (0, 5):
         first = series.ds[int(every.unique_id[k])][int(every.ds[k])]
         days = pd.date_range(first, periods=3)
@@ -88,6 +89,6 @@ def test_all_steps_to_be_forecast_are_shown_however_short_the_look_back_is(input
     ahead = np.arange(n + h, dtype=float)
     series = replace(panel(np.arange(float(n))), future_covariates=[ahead[:, None]])
     task = Task(input_size=input_size, target="all_h", h=h)
-    shown = FutureCovariates(series, h, calendar=False).windows(series.ends(task, 0)).x[0, :, 1:]
+    shown = FutureCovariates(series, h, calendar=False).windows(ends_of(series, task, 0)).x[0, :, 1:]
     expected = (ahead[-h:] - ahead.mean()) / ahead.std()
     assert (np.abs(shown.ravel()[:, None] - expected).min(axis=0) < 1e-4).all()

@@ -11,11 +11,11 @@ from forecasting.data.windows import last_and_level
 from forecasting.experiment import BadInput, ModelChoice, Plan, SeriesFit, Task
 from forecasting.models.dense import MLP, NBEATS
 from forecasting.models.neural import GRU
+from forecasting.panels.cutting import n_windows, padding, split_of
 from forecasting.panels.fits import run_series_fit
 from forecasting.panels.forecasters import judged_places
-from forecasting.panels.panel import Panel, padding
+from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
-from forecasting.runs.budget import n_windows
 from forecasting.studies.recipes import EPOCHS, FOR_SERIES, GRADIENT_STEPS, for_series
 from tests.whole_series import made_by
 
@@ -37,7 +37,7 @@ def test_windows_have_their_last_value_at_0_and_are_put_together_again_to_the_va
     some = panel()
     task = task_of(some, PLAN, 0, NBEATS())
     assert (task.scaling, task.differencing, task.input_size) == ("level", "last_season", 12)
-    differences, train = Differences.learn(task, some.split(task, 0).train), some.split(task, 0).train
+    differences, train = Differences.learn(task, split_of(some, task, 0).train), split_of(some, task, 0).train
     shown = differences.windows(train)
     assert (shown.x[:, -1] == 0).all() and shown.y.shape == (len(train), 6)
     first = train.ds.astype(int)
@@ -58,7 +58,7 @@ def test_short_pasts_are_preceded_by_the_first_value_so_that_windows_end_early_i
     some = panel(1)
     task = task_of(some, PLAN, 0, MLP())
     assert task.input_size == 16 and padding(task) == 8
-    train = some.split(task, 0).train
+    train = split_of(some, task, 0).train
     assert train.ds.min() == 8, "half a look-back is enough"
     first = train.take(np.flatnonzero(train.ds == 8))
     np.testing.assert_allclose(first.seen()[0], np.concatenate([np.repeat(some.y[0][0], 8), some.y[0][:8]]), rtol=1e-6)
@@ -67,7 +67,7 @@ def test_short_pasts_are_preceded_by_the_first_value_so_that_windows_end_early_i
 def test_of_many_series_one_in_twenty_validates_and_all_windows_of_the_others_are_learned_from():
     some = panel(45)
     task = task_of(some, PLAN, 6, MLP())
-    split = some.split(task, 6)
+    split = split_of(some, task, 6)
     assert set(split.valid.unique_id) == {10, 30} and set(split.train.unique_id) == set(range(45)) - {10, 30}
     lengths = [len(y) - 6 for i, y in enumerate(some.y) if i not in (10, 30)]
     assert len(split.train) == sum(n - 8 - 6 + 1 for n in lengths) == n_windows(some, task, 6)
@@ -156,3 +156,18 @@ def test_a_dense_network_beats_the_season_repeated_on_a_panel_that_drifts_alike(
         for name in ("seasonal_naive", "mlp")
     }
     assert error["mlp"] < 0.5 * error["seasonal_naive"]
+
+
+@pytest.mark.parametrize("n_series", [3, 60])
+def test_windows_drawn_from_many_are_some_of_them_and_the_others_are_never_cut(n_series):
+    some = panel(n_series)
+    task = task_of(some, PLAN, 12, MLP())
+    every, drawn = split_of(some, task, 12), split_of(some, task, 12, 50, seed=3)
+    assert len(every.train) == n_windows(some, task, 12) > len(drawn.train) == 50 and len(drawn.valid) <= 17
+    names = {(i, k): x for i, k, x in zip(every.train.unique_id, every.train.ds, every.train.x, strict=True)}
+    for i, k, x in zip(drawn.train.unique_id, drawn.train.ds, drawn.train.x, strict=True):
+        np.testing.assert_array_equal(x, names[i, k])
+    assert len({*zip(drawn.train.unique_id, drawn.train.ds, strict=True)}) == 50
+    again, other = split_of(some, task, 12, 50, seed=3), split_of(some, task, 12, 50, seed=4)
+    np.testing.assert_array_equal(again.train.x, drawn.train.x)
+    assert not np.array_equal(other.train.ds, drawn.train.ds)

@@ -17,11 +17,12 @@ from forecasting.experiment import Experiment, ModelChoice, Plan, Training, Wave
 from forecasting.models import MODELS, Shape
 from forecasting.models.statistical import Theta
 from forecasting.panels.backtest import DEFAULT, backtest
+from forecasting.panels.cutting import n_windows, split_of
 from forecasting.panels.fits import series_fits
 from forecasting.panels.forecasters import ENOUGH_WINDOWS
 from forecasting.panels.panel import Panel
 from forecasting.panels.tasks import task_of
-from forecasting.runs.budget import WORK_PER_S, allotted, n_windows
+from forecasting.runs.budget import WORK_PER_S, allotted
 from tests.whole_series import asked
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def test_windows_are_counted_as_they_are_cut(gaps):
     panel, plan = daily(3, 120, gaps), Plan(h=6, season_length=7, n_windows=2)
     for back in (0, 12):
         task = task_of(panel, plan, back)
-        assert n_windows(panel, task, back) == len(panel.split(task, back).train)
+        assert n_windows(panel, task, back) == len(split_of(panel, task, back).train)
 
 
 def test_networks_with_too_few_windows_are_left_out_before_anything_is_trained():
