@@ -115,6 +115,9 @@ def _live(run_id: str, ended_before: int) -> None:
         chart = curves.live_chart(fits_of_run(run), theme(), curves.in_another_scale(run.experiment))
         st.echarts_chart(chart, height=330, key="live-chart")
     with right, st.container(key="fits"):
+        if run.experiment.plan is not None:
+            _models(run)
+            return
         for fit in run.fits:
             if _waited_for(fit):
                 _progress(fit, run)
@@ -171,6 +174,34 @@ def _progress(fit: FitView, run: RunView) -> None:
                 on_click=stop,
                 args=(run.id, fit.id),
             )
+
+
+def _models(run: RunView) -> None:
+    """The models of a run on whole series, a line each: what is being done of its fits, and a way to stop them."""
+    models: dict[str, list[FitView]] = {}
+    for fit in run.fits:
+        models.setdefault(fit.label, []).append(fit)
+    done = [label for label, fits in models.items() if all(fit.status == "finished" for fit in fits)]
+    if done:
+        st.caption(f"Done: {', '.join(done)}.")
+    for label, fits in models.items():
+        left = [fit for fit in fits if not fit.ended]
+        if label in done:
+            continue
+        now = next((fit for fit in fits if fit.status == "running"), left[0] if left else fits[-1])
+        share = sum(1.0 if fit.ended else _share_done(fit) for fit in fits) / len(fits)
+        part = f", {part_of(now.fit)}" if now.status != "queued" else ""
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(share, text=f"**{label}**{part} · {_words(now, None)}")
+            if left:
+                ids = [fit.id for fit in left]
+                key = f"stop-{now.id}"
+                st.button("Stop", key=key, icon=":material/stop:", type="tertiary", on_click=_stop, args=(run.id, ids))
+
+
+def _stop(run_id: str, fit_ids: list[str]) -> None:
+    for fit_id in fit_ids:
+        stop(run_id, fit_id)
 
 
 def _share_done(fit: FitView) -> float:

@@ -131,6 +131,7 @@ def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually)
     eventually(lambda: len(fits()[backtest_of_gru].epochs) >= 2, 120)
     page.run()
     assert next(button for button in page.button if button.key == f"stop-{fits()[backtest_of_gru].id}")
+    assert "Done: Naive, Linear, least squares." in texts(page), "a line for each model that is not"
     next(button for button in page.button if button.key == "stop-all").click().run()
     eventually(lambda: service.store().run(run_id).ended, 60)
     stopped = fits()[backtest_of_gru]
