@@ -11,7 +11,7 @@ from dashboard import service
 from forecasting.data import Split, load, read_file
 from forecasting.data.reading import NO_OPTIONS, Reading, ReadOptions
 from forecasting.data.reading.wire import Refusal
-from forecasting.data.seasons import candidates, seasons_of
+from forecasting.data.seasons import seasons_of
 from forecasting.evaluation.fits import is_instant as is_quick
 from forecasting.evaluation.windows import Result, combine, run_fit
 from forecasting.experiment import BadInput, Experiment, SeriesFit, Source, Task, Upload, WindowFit
@@ -229,7 +229,7 @@ def panel_of(source: Source) -> Panel:
 @st.cache_data(max_entries=100, show_spinner=False)
 def _seasons(source: str) -> tuple[int, ...]:
     panel = _panel(source)
-    return seasons_of(panel.y, candidates(panel.frequency))
+    return seasons_of(panel.y, panel.likely_seasons)
 
 
 def seasons_found(source: Source) -> tuple[int, ...]:

@@ -102,9 +102,10 @@ def _seen(source: Sample | Upload, plan: Plan) -> str:
         "last_season": f"and learn differences to the last {plan.season_length} repeated",
         "both": f"as changes since the step and since {plan.season_length} steps before",
     }
+    closed = "" if panel.opening is None else f" {panel.opening.in_words}"
     return (
         f"Networks see {dense.input_size} steps, {how[dense.differencing]}; linear models {linear.input_size}, "
-        f"{how[linear.differencing]}. Each window is in its own scale."
+        f"{how[linear.differencing]}. Each window is in its own scale.{closed}"
     )
 
 

@@ -244,7 +244,10 @@ def _panel(content: bytes, file: Upload) -> Panel:
     if not file.value and len(reading.value_columns) > 1:
         n, first = len(reading.value_columns), reading.value_columns[0]
         print(f"Of {n} columns of values {first!r} is taken: name others with --value.", file=sys.stderr)
-    return panel_of(series_of_file(file, content, reader))
+    panel = panel_of(series_of_file(file, content, reader))
+    if panel.opening is not None:
+        print(panel.opening.in_words, file=sys.stderr)
+    return panel
 
 
 def _names(models: str) -> tuple[str, ...]:

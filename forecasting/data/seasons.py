@@ -47,6 +47,12 @@ def season_of(frequency: str | None) -> int:
     return round(day) if day in likely else next(iter(likely), 1)
 
 
+def seconds_of(frequency: str | None) -> int | None:
+    """Seconds of a step; None where it is no fixed number of them, or there is none."""
+    each, unit = _parts(frequency)
+    return each * SECONDS[unit] if unit in SECONDS else None
+
+
 def _parts(frequency: str | None) -> tuple[int, str]:
     """How many units a step has, and the unit."""
     alias = (frequency or "").split("-")[0]

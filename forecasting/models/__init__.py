@@ -9,6 +9,7 @@ from forecasting.models.base import Learner, Model, NetworkModel
 from forecasting.models.convolutional import ConvGRU, WaveNet
 from forecasting.models.dense import MLP, NBEATS
 from forecasting.models.ensemble import Ensemble
+from forecasting.models.intermittent import Croston
 from forecasting.models.learning import Arrays, Control, Fitted, Learned, Progress, Shape
 from forecasting.models.linear import Linear, LinearTrained
 from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive, WeightedAverage
@@ -41,7 +42,7 @@ MODELS: dict[str, type[Model]] = {
         *(SimpleRNN1, DeepRNN, DeepRNNDense, LSTM, GRU),
         *(VectorToSequence, EncoderDecoder),
         *(ConvGRU, WaveNet),
-        *(ExponentialSmoothing, Theta, ComplexSmoothing, ARIMA),
+        *(ExponentialSmoothing, Theta, ComplexSmoothing, ARIMA, Croston),
         *(Ensemble, Oracle),
     )
 }

@@ -22,7 +22,12 @@ from forecasting.models.learning import Control, Learned, Shape, Stopped
 
 SEASON = Field(1, ge=1, le=2_000, title="Season length", description="Steps until the season repeats; 1: there is none.")
 
-FORMS = {"holt": "Holt", "holt_winters": "Holt–Winters", "dynamic_optimised": "dynamic optimised"}
+FORMS = {
+    "holt": "Holt",
+    "holt_winters": "Holt–Winters",
+    "dynamic_optimised": "dynamic optimised",
+    **{form: form.upper() for form in ("sba", "tsb", "adida", "imapa")},
+}
 """How forms are named in labels where they are not their own word."""
 
 

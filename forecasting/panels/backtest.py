@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecasting.data.seasons import candidates, seasons_of
+from forecasting.data.seasons import seasons_of
 from forecasting.experiment import Experiment, Plan
 from forecasting.models import MODELS
 from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
@@ -32,7 +32,7 @@ def default_plan(panel: Panel, h: int | None = None, seasons: Sequence[int] | No
         h: steps ahead; None: the shortest season, or 6 where there is none, at most 48 and a twelfth of `Panel.usual`.
         seasons: in steps, the shortest first, none or 1 for no season; None: those that the series show.
     """
-    found = seasons_of(panel.y, candidates(panel.frequency)) if seasons is None else [m for m in seasons if m > 1]
+    found = seasons_of(panel.y, panel.likely_seasons) if seasons is None else [m for m in seasons if m > 1]
     season, *longer = found or [1]
     asked = h or max(1, min(season if season > 1 else 6, panel.usual // 12, 48))
     most = max(2, min(8, -(-ENOUGH_TO_JUDGE // len(panel.ids))))

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecasting.data.opening import Opening, opening_of
 from forecasting.data.repair import Repair, filled
+from forecasting.data.seasons import candidates
 from forecasting.experiment import BadInput
 
 
@@ -26,6 +28,7 @@ class Panel:
             or none.
         past_covariates: what is seen and not forecast, per series `(n, n_covariates)`; or none.
         n_targets: series that are forecast together, one after the other: of equal length, with the same times.
+        opening: at which steps of a week, or of a day, there are values at all; None: at every one.
         by_network: imputer: called with a series containing NaN and its interpolation; returns the filled series.
     """
 
@@ -38,6 +41,7 @@ class Panel:
     future_covariates: list[np.ndarray] | None = None
     past_covariates: list[np.ndarray] | None = None
     n_targets: int = 1
+    opening: Opening | None = None
     by_network: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @classmethod
@@ -54,7 +58,8 @@ class Panel:
     ) -> "Panel":
         """Take the series of a frame `unique_id, ds` and columns of numbers, each from its first value to its last.
 
-        Several columns of values are one multivariate series: from the first step at which all of them have a value.
+        Several columns of values are one multivariate series: from the first step at which all of them have a value. Steps
+        of the week, or of the day, at which no series ever has a value are left out.
 
         Args:
             frame: sorted by series and time, on an even grid; what is missing is NaN.
@@ -68,6 +73,10 @@ class Panel:
         Raises:
             BadInput: when no series has a value, or the columns of a multivariate series never have one at once.
         """
+        opening = opening_of(pd.DatetimeIndex(frame["ds"]), frame[list(values)].notna().any(axis=1).to_numpy(), frequency)
+        if opening is not None:
+            frame = frame[opening.open_at(pd.DatetimeIndex(frame["ds"]))]
+            season_length = next(iter(opening.seasons), 1)
         found: dict[str, list] = {name: [] for name in ("ids", "ds", "y", "future_covariates", "past_covariates")}
         several = len(values) > 1 and frame["unique_id"].nunique() > 1
         for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
@@ -100,7 +109,13 @@ class Panel:
             future_covariates=found["future_covariates"] if future_covariates else None,
             past_covariates=found["past_covariates"] if past_covariates else None,
             n_targets=len(values),
+            opening=opening,
         )
+
+    @property
+    def likely_seasons(self) -> tuple[int, ...]:
+        """The seasons that the step between times makes likely, the shortest first."""
+        return candidates(self.frequency) if self.opening is None else self.opening.seasons
 
     @property
     def usual(self) -> int:
@@ -165,6 +180,8 @@ class Panel:
             h: how many times.
         """
         cutoff = self.cutoff(i, back)
+        if self.opening is not None:
+            return self.opening.after(cutoff, h)
         if self.frequency is None:
             step = self.ds[i][-1] - self.ds[i][-2]
             return pd.DatetimeIndex([cutoff + step * k for k in range(1, h + 1)])

@@ -190,3 +190,31 @@ def test_a_series_that_does_not_show_a_season_is_forecast_without_it(name):
         for params in ({"season_length": 24, "longer_seasons": [168]}, {})
     ]
     np.testing.assert_array_equal(*made)
+
+
+def croston(y: np.ndarray, alpha: float = 0.1) -> float:
+    """Croston's method as written in his paper: demand and interval smoothed apart, at the steps that have demand."""
+    demand, interval, last = None, None, -1
+    for t, value in enumerate(y):
+        if value == 0:
+            continue
+        since = t - last
+        demand = value if demand is None else demand + alpha * (value - demand)
+        interval = since if interval is None else interval + alpha * (since - interval)
+        last = t
+    return demand / interval
+
+
+def test_croston_smooths_demand_and_interval_apart():
+    rng = np.random.default_rng(2)
+    y = np.where(rng.random(80) < 0.3, rng.poisson(6, 80) + 1.0, 0.0)
+    made = {
+        form: resolve(ModelChoice(name="croston", params={"form": form}))
+        .load([], Shape(80, 1, 4), Control())
+        .predict(y[None, :, None])[0]
+        for form in ("croston", "optimised", "sba", "tsb", "adida", "imapa")
+    }
+    np.testing.assert_allclose(made["croston"], croston(y), rtol=1e-6)
+    np.testing.assert_allclose(made["sba"], 0.95 * croston(y), rtol=1e-6)
+    for form, y_hat in made.items():
+        assert (y_hat == y_hat[0]).all() and 0.5 * y.mean() < y_hat[0] < 2 * y.mean(), form
