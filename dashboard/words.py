@@ -62,7 +62,7 @@ WORDS = {
     "one": "The first",
     "all": "All",
     "holt": "Holt",
-    "croston": "Croston's own",
+    "classic": "Classic",
     "sba": "SBA",
     "tsb": "TSB",
     "adida": "ADIDA",

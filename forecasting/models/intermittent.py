@@ -23,10 +23,10 @@ class Croston(Statistical):
     )
     drawing: ClassVar[Drawing] = Drawing("row", "z p")
     sample: int = sample_field(100)
-    form: Literal["croston", "optimised", "sba", "tsb", "adida", "imapa"] = Field(
+    form: Literal["classic", "optimised", "sba", "tsb", "adida", "imapa"] = Field(
         "sba",
         title="Form",
-        description="Croston's own, or with a fitted smoothing. SBA: with its bias taken away (Syntetos and Boylan, 2005). "
+        description="Classic: Croston's own. Optimised: with a fitted smoothing. SBA: with its bias taken away (Syntetos and Boylan, 2005). "
         "TSB: smooths how probable demand is, at every step (Teunter, Syntetos and Babai, 2011). ADIDA, IMAPA: aggregate "
         "steps until zeros are rare.",
     )
@@ -40,7 +40,7 @@ class Croston(Statistical):
         from statsforecast import models
 
         made: dict[str, Any] = {
-            "croston": models.CrostonClassic,
+            "classic": models.CrostonClassic,
             "optimised": models.CrostonOptimized,
             "sba": models.CrostonSBA,
             "tsb": lambda: models.TSB(alpha_d=0.1, alpha_p=0.1),

@@ -212,9 +212,9 @@ def test_croston_smooths_demand_and_interval_apart():
         form: resolve(ModelChoice(name="croston", params={"form": form}))
         .load([], Shape(80, 1, 4), Control())
         .predict(y[None, :, None])[0]
-        for form in ("croston", "optimised", "sba", "tsb", "adida", "imapa")
+        for form in ("classic", "optimised", "sba", "tsb", "adida", "imapa")
     }
-    np.testing.assert_allclose(made["croston"], croston(y), rtol=1e-6)
+    np.testing.assert_allclose(made["classic"], croston(y), rtol=1e-6)
     np.testing.assert_allclose(made["sba"], 0.95 * croston(y), rtol=1e-6)
     for form, y_hat in made.items():
         assert (y_hat == y_hat[0]).all() and 0.5 * y.mean() < y_hat[0] < 2 * y.mean(), form
