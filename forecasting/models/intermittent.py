@@ -26,8 +26,8 @@ class Croston(Statistical):
     form: Literal["classic", "optimised", "sba", "tsb", "adida", "imapa"] = Field(
         "sba",
         title="Form",
-        description="Classic: Croston's own. Optimised: with a fitted smoothing. SBA: with its bias taken away (Syntetos and Boylan, 2005). "
-        "TSB: smooths how probable demand is, at every step (Teunter, Syntetos and Babai, 2011). ADIDA, IMAPA: aggregate "
+        description="Classic: Croston's own. Optimised: with a fitted smoothing. SBA: with its bias taken away (Syntetos and "
+        "Boylan, 2005). TSB: smooths how probable demand is, at every step (Teunter, Syntetos and Babai, 2011). ADIDA, IMAPA: aggregate "
         "steps until zeros are rare.",
     )
 
