@@ -27,8 +27,8 @@ class Croston(Statistical):
         "sba",
         title="Form",
         description="Classic: Croston's own. Optimised: with a fitted smoothing. SBA: with its bias taken away "
-        "(Syntetos and Boylan, 2005). TSB: smooths how probable demand is, at every step (Teunter, Syntetos and Babai, 2011). "
-        "ADIDA, IMAPA: aggregate steps until zeros are rare.",
+        "(Syntetos and Boylan, 2005). TSB: smooths how probable demand is, at every step (Teunter, Syntetos and Babai, "
+        "2011). ADIDA, IMAPA: aggregate steps until zeros are rare.",
     )
 
     def work_of_one(self, n_values: int) -> float:
