@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 from forecasting.experiment import BadInput, ModelChoice, plain
+from forecasting.models.arima import ARIMA
 from forecasting.models.base import Learner, Model, NetworkModel
 from forecasting.models.convolutional import ConvGRU, WaveNet
 from forecasting.models.dense import MLP, NBEATS
@@ -16,7 +17,7 @@ from forecasting.models.naive import Drift, MovingAverage, Naive, SeasonalNaive,
 from forecasting.models.neural import GRU, LSTM, DeepRNN, DeepRNNDense, SimpleRNN1
 from forecasting.models.oracle import Oracle
 from forecasting.models.sequences import EncoderDecoder, VectorToSequence
-from forecasting.models.statistical import ARIMA, ComplexSmoothing, ExponentialSmoothing, Theta
+from forecasting.models.smoothing import ComplexSmoothing, ExponentialSmoothing, Theta
 
 __all__ = [
     "Arrays",

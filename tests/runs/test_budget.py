@@ -15,7 +15,7 @@ import pytest
 
 from forecasting.experiment import Experiment, ModelChoice, Plan, Training, Waves
 from forecasting.models import MODELS, Shape
-from forecasting.models.statistical import Theta
+from forecasting.models.smoothing import Theta
 from forecasting.panels.backtest import DEFAULT, backtest
 from forecasting.panels.cutting import n_windows, split_of
 from forecasting.panels.fits import series_fits
