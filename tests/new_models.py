@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from forecasting.models import MODELS
@@ -22,7 +23,7 @@ class HistoricAverage(Statistical):
         """Next to nothing."""
         return 1.0 * n_values
 
-    def of_one_series(self) -> tuple[Any, ...]:
+    def of_one_series(self, seen: np.ndarray) -> tuple[Any, ...]:  # noqa: ARG002
         """The library's own."""
         from statsforecast.models import HistoricAverage as Theirs
 
