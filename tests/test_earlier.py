@@ -58,7 +58,8 @@ def test_a_link_means_what_it_meant_with_the_names_and_defaults_of_its_time(link
     else:
         kept = renamed({name: value for name, value in plan.items() if name not in ("seconds", "seed", "take_out")})
         kept |= dict(zip(("detrend", "deseasonalize"), TAKEN_OUT[plan["take_out"]], strict=True))
-        assert now.plan.model_dump(mode="json") == kept | {"n_judged": 1_000_000, "selection": "lowest_error"}
+        since = {"n_judged": 1_000_000, "selection": "lowest_error", "longer_seasons": [], "members": "single"}
+        assert now.plan.model_dump(mode="json") == kept | since
         rules = {"theta": {"form": "automatic"}}
         assert [choice.params for choice in now.models] == [
             rules.get(choice["name"], {}) | choice["params"] for choice in then["models"]
