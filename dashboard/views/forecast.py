@@ -133,8 +133,8 @@ def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -
                 on_click=_start,
                 args=(experiment if run is None or not run.earlier else computed.anew(experiment),),
                 disabled=state.refused is not None or (run is not None and not left and not run.earlier),
-                help=f"{len(left)} of {len(state.wanted)} fits to do: of every model one that forecasts the past from the "
-                "cutoffs, and one that forecasts what comes.",
+                help=f"{len(left)} of {len(state.wanted)} fits to do: of every model those that forecast the past from the "
+                "cutoffs, and those that forecast what comes; the fastest first.",
             )
     if state.forecast is not None:
         st.markdown(verdict(state.forecast))

@@ -103,11 +103,11 @@ def tasks_of(plan: Plan, model: Model) -> list[SeriesTask]:
     """What is asked of a model on whole series, once for each of its members.
 
     Where a plan has members by season, networks that learn differences to the last season repeated have one without a season
-    and one for each. Long seasons are known to statistical models alone.
+    and one for each, unless the season is subtracted beforehand. Long seasons are known to statistical models alone.
     """
     if model.local:
         return [plan.task]
-    several = plan.members == "by_season" and plan.differencing in ("by_model", "last_season")
+    several = plan.members == "by_season" and plan.differencing in ("by_model", "last_season") and not plan.deseasonalize
     several = several and isinstance(model, NetworkModel) and model.learns_ahead_alone
     seasons = (1, *plan.seasons) if several else (plan.season_length,)
     return [plan.task.model_copy(update={"season_length": m, "longer_seasons": ()}) for m in seasons]

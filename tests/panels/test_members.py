@@ -31,7 +31,8 @@ def seasons_of_fits(name: str, plan: Plan) -> set[tuple[int, tuple[int, ...]]]:
 def test_networks_have_a_member_for_each_season_and_one_without():
     assert seasons_of_fits("mlp", PLAN) == {(1, ()), (24, ()), (168, ())}
     assert seasons_of_fits("mlp", PLAN.model_copy(update={"members": "single"})) == {(24, ())}
-    assert seasons_of_fits("mlp", PLAN.model_copy(update={"differencing": "first"})) == {(24, ())}
+    for one in ({"differencing": "first"}, {"deseasonalize": True}):
+        assert seasons_of_fits("mlp", PLAN.model_copy(update=one)) == {(24, ())}
     assert seasons_of_fits("seasonal_naive", PLAN) == {(24, ())}
     assert seasons_of_fits("ets", PLAN) == {(24, (168,))}, "a statistical model takes all seasons at once"
 
