@@ -55,8 +55,9 @@ class Statistical(LocalModel):
         raise NotImplementedError
 
     def _form(self) -> str:
-        form = getattr(self, "form", "automatic")
-        return self.title if form == "automatic" else f"{self.title}, {FORMS.get(form, form)}"
+        form: str = getattr(self, "form", "")
+        usual = not form or form == type(self).model_fields["form"].default
+        return self.title if usual else f"{self.title}, {FORMS.get(form, form)}"
 
     def fit(self, split: Split, control: Control) -> Learned:
         """Nothing to learn from the training part."""
