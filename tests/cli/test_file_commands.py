@@ -85,6 +85,7 @@ def test_evaluate_prints_scores_and_coverage_per_model_the_best_first(weekly):
     assert "seasonal_naive" in lab("evaluate", weekly, "--h", 7, "--models", "naive,seasonal_naive").stdout
 
 
+@pytest.mark.slow
 def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says_what_it_chose(weekly, tmp_path):
     out = tmp_path / "forecast.csv"
     done = lab("forecast", weekly, "--h", 14, "--out", out, "--seconds", 20)
