@@ -118,7 +118,7 @@ def scores_of(state: ForecastState) -> pd.DataFrame:
             {
                 "Model": MODELS[name].title,
                 "MASE": scores["mase"],
-                "Beside the choice": _beside(forecast, name, scores["mase"] / all_scores[forecast.chosen]["mase"]),
+                "Beside the choice": _beside(forecast, name, scores["mase"], all_scores[forecast.chosen]["mase"]),
                 "Skill": 100 * scores["skill"],
                 "RMSSE": scores["rmsse"],
                 "sMAPE": 100 * scores["smape"],
@@ -136,14 +136,15 @@ def scores_of(state: ForecastState) -> pd.DataFrame:
     return pd.concat([table, left_out], ignore_index=True) if len(left_out) else table
 
 
-def _beside(forecast: Forecast, name: str, ratio: float) -> str:
-    """What a model's error is worth beside the chosen one's, of which it is so many times, in words."""
+def _beside(forecast: Forecast, name: str, mase: float, chosen: float) -> str:
+    """What a model's error is worth beside the chosen one's, in words; nothing where one of them is not defined."""
     if name == forecast.chosen:
         return "chosen"
-    if not np.isfinite(ratio):
+    if not np.isfinite([mase, chosen]).all():
         return ""
     meaning = "more than chance" if forecast.leads[name].means_something else "may be chance"
-    return f"{abs(ratio - 1):.0%} {'worse' if ratio >= 1 else 'better'}, {meaning}"
+    share = f"{abs(mase / chosen - 1):.0%} " if chosen > 0 else ""
+    return f"{share}{'worse' if mase >= chosen else 'better'}, {meaning}"
 
 
 def _state(views: list[FitView]) -> str:

@@ -248,9 +248,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     known = tested.conformal(names[0] if names else best).n_scores
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:
-        st.caption(
-            f"{known} past errors are too few for {' and '.join(rare)}: there the intervals are as wide as the largest."
-        )
+        st.caption(f"{known} past errors are too few for {' and '.join(rare)}: there the largest counts, widened a little.")
     _take_along(forecast, names or [best], levels)
 
 

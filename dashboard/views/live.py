@@ -117,9 +117,8 @@ def _live(run_id: str, ended_before: int) -> None:
     with right, st.container(key="fits"):
         if run.experiment.plan is not None:
             _models(run)
-            return
-        for fit in run.fits:
-            if _waited_for(fit):
+        else:
+            for fit in filter(_waited_for, run.fits):
                 _progress(fit, run)
 
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, service
-from dashboard.forecast_state import forecast_state_of, scores_of
+from dashboard.forecast_state import ForecastState, forecast_state_of, scores_of
 from dashboard.series_figures import mase_figure, whole_series_figure
 from dashboard.state import encode
 from dashboard.views.diagnostics import LOOKS
@@ -19,6 +19,7 @@ from forecasting.models import MODELS
 from forecasting.panels import read_panel
 from forecasting.panels.backtest import backtest, default_plan
 from forecasting.panels.forecast import forecast
+from forecasting.panels.panel import Panel
 from forecasting.runs.views import FitView
 from tests.whole_series import asked
 
@@ -203,3 +204,11 @@ def test_what_the_time_budget_leaves_out_stands_in_the_table_and_can_be_included
     include.click().run()
     assert not page.exception and "was left out" not in texts(page)
     assert not any(button.key == "include-ets" for button in page.button)
+
+
+def test_a_series_that_a_model_forecasts_without_an_error_has_a_table_too():
+    line = Panel(["a"], [pd.date_range("2024-01-01", periods=60)], [np.arange(60.0)], "D")
+    made = forecast(line, asked(Plan(h=3, n_windows=4), ("naive", "drift")))
+    table = scores_of(ForecastState([], {}, made)).set_index("Model")
+    assert table.loc["Drift", "MASE"] == 0 and table.loc["Drift", "Beside the choice"] == "chosen"
+    assert table.loc["Naive", "Beside the choice"].startswith("worse, ")
