@@ -9,13 +9,13 @@ from dashboard import actions, address, computed, series_figures, service
 from dashboard.chart import show
 from dashboard.components import show_error, show_errors
 from dashboard.curves import curves_figure
-from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, scores_of, verdict
+from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
-from dashboard.views import forecast_settings, live
+from dashboard.views import backtest, forecast_settings, live
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
-from dashboard.words import digits, escaped
+from dashboard.words import digits
 from forecasting.data import SAMPLES, describe
 from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
@@ -23,7 +23,6 @@ from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, default_plan
 from forecasting.panels.export import WRITERS
 from forecasting.panels.forecast import Forecast
-from forecasting.runs.budget import budget_with
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
@@ -70,9 +69,9 @@ def _page() -> None:
         live.growing(run)
     if state.forecast is not None:
         _forecast(state.forecast, unit)
-        _scores(state, unit)
+        backtest.scores(state, unit)
     _learning(run)
-    _left_out(experiment, state)
+    backtest.left_out(experiment, state)
     look(panel, experiment, unit)
 
 
@@ -176,28 +175,6 @@ def _learning(run: RunView | None) -> None:
             live.say_why(fit)
 
 
-def _left_out(experiment: Experiment, state: ForecastState) -> None:
-    """Models that are not tried, and why; those for which there is no time, with a way to include them."""
-    shares = {choice.name: share for choice, share in zip(experiment.models, experiment.allotted, strict=False)}
-    for name, why in state.left_out.items():
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{MODELS[name].title} was left out: {escaped(why)}", width="stretch")
-            work_s = shares[name].work_s if name in shares and shares[name].left_out else None
-            if work_s is not None:
-                st.button(
-                    f"Include it, about {_duration(work_s)} more",
-                    key=f"include-{name}",
-                    icon=":material/add:",
-                    on_click=forecast_settings.allow,
-                    args=(budget_with(experiment, name),),
-                    help="Raises the time budget so far. One core takes about as long; slots share it.",
-                )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
-
-
 def _headline(forecast: Forecast) -> None:
     """The best model in four figures."""
     tested, best = forecast.tested, forecast.chosen
@@ -265,53 +242,3 @@ def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> No
         ):
             make, name = partial(WRITERS[suffix], table), f"forecast{suffix}"
             st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")
-
-
-def _scores(state: ForecastState, unit: str) -> None:
-    table = scores_of(state)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("#### Backtest", width="stretch")
-        st.download_button(
-            "CSV", table.to_csv(index=False), "backtest.csv", "text/csv", key="backtest-csv", icon=":material/download:"
-        )
-    figure, bold = st.column_config.NumberColumn, "font-weight: 700"
-    lowest = ["MASE", "RMSSE", "sMAPE", "MAE", "RMSE", "Interval score"]
-    st.dataframe(
-        table.style.highlight_min(subset=lowest, props=bold).highlight_max(subset=["Skill"], props=bold),
-        hide_index=True,
-        height="content",
-        placeholder="undefined",
-        key="backtest",
-        column_config={
-            "Model": st.column_config.TextColumn(pinned=True, width=150),
-            "MASE": figure(format="%.3f", help="Mean absolute error over that of seasonal naive within the history."),
-            "Beside the choice": st.column_config.TextColumn(
-                width=210,
-                help="How far its error lies from the chosen model's, over all cutoffs, and whether that may be chance.",
-            ),
-            "Skill": figure("Skill (%)", format="%.1f", help="Share of seasonal naive's MASE that it takes away."),
-            "RMSSE": figure(format="%.3f", help="The same with squared errors, and their root."),
-            "sMAPE": figure("sMAPE (%)", format="%.1f", help="Error over the sum of truth and forecast: 0 to 100 %."),
-            "MAE": figure(f"MAE ({unit})", format="%.4g", help="Mean absolute error."),
-            "RMSE": figure(f"RMSE ({unit})", format="%.4g", help="Root of the mean squared error."),
-            "Bias": figure(f"Bias ({unit})", format="%.3g", help="Mean of forecast minus truth."),
-            "Covered": figure(
-                f"Covered (%) of {JUDGED_AT:g}",
-                format="%.1f",
-                help="Truths of the later cutoffs within intervals that were calibrated on the earlier ones.",
-            ),
-            "Interval score": figure(format="%.4g", help="Width, and a penalty for what lies outside: lower is better."),
-            "Fit": figure("Time (s)", format="%.1f", help="For backtest and forecast."),
-            "State": st.column_config.TextColumn(help="A model that was stopped is judged, and not chosen."),
-        },
-    )
-    forecast = state.forecast
-    if forecast is None:
-        return
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("#### Error by step ahead")
-        show(series_figures.mase_figure(forecast, "step"), "by-step", "MASE of every model at each step ahead.")
-    with right:
-        st.markdown("#### Error by cutoff")
-        show(series_figures.mase_figure(forecast, "cutoff"), "by-cutoff", "MASE of every model at each cutoff.")
