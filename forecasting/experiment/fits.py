@@ -41,6 +41,16 @@ class _Learning(Value):
         return _hash(self)
 
     @property
+    def asks_network(self) -> bool:
+        """Whether a network fills in what is missing before the model sees it."""
+        return repaired_by_network(self.source)
+
+    @property
+    def needs_networks(self) -> bool:
+        """Whether a network has a part in it, and so TensorFlow."""
+        return self.training is not None or self.asks_network
+
+    @property
     def lineage(self) -> str:
         """A hash of everything that decides the result of each epoch."""
         return self.lineages[0][0]
@@ -123,6 +133,11 @@ class LookBackFit(Value):
         return None
 
     @property
+    def needs_networks(self) -> bool:
+        """Whether a network has a part in it: always, for only networks take other look-backs."""
+        return True
+
+    @property
     def asks_network(self) -> bool:
         """Whether a network fills in what is masked or missing before the model sees it."""
         return self.parent.asks_network
@@ -156,11 +171,6 @@ class SeriesFit(_Learning):
     def forecasts_the_future(self) -> bool:
         """Whether it forecasts what nobody knows yet, and not the past."""
         return self.cutoff_offsets[-1] == 0
-
-    @property
-    def asks_network(self) -> bool:
-        """Whether a network fills in what is missing before the model sees it."""
-        return repaired_by_network(self.source)
 
     @property
     def compile_key(self) -> str:

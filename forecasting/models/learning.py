@@ -106,6 +106,10 @@ class Stopped(Exception):
     """Somebody asked the fit to end, and there is nothing worth keeping."""
 
 
+class Diverged(ArithmeticError):
+    """The loss left the real numbers."""
+
+
 class Fitted(Protocol):
     """A model that has learned."""
 

@@ -1,5 +1,6 @@
-"""Doing a job, wherever: this imports TensorFlow, so only a worker calls it."""
+"""Doing a job, wherever: that of a network imports TensorFlow, so only a worker calls it."""
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -32,8 +33,7 @@ def execute(job: Job, send: Send, stop_wanted: Callable[[], bool], *, fatal: Cal
         stop_wanted: whether somebody asked it to end.
         fatal: which errors are no fault of the fit's, and raised.
     """
-    from forecasting.models.learning import Stopped
-    from forecasting.models.networks.training import Diverged
+    from forecasting.models.learning import Diverged, Stopped
     from forecasting.runs.arrays import packed
 
     reporter = ProgressReporter(send, stop_wanted)
@@ -131,9 +131,16 @@ def _panel_of(fit: SeriesFit, read_upload: ReadUpload) -> Panel:
 
 def _reason(error: Exception) -> str:
     """Why a fit failed, in words."""
-    from forecasting.models.networks.runtime import is_out_of_memory
     from forecasting.runs.machine import disk_trouble
 
-    if is_out_of_memory(error):
+    if isinstance(error, MemoryError) or _tensorflow_ran_out_of_memory(error):
         return "The worker ran out of memory: use fewer series, steps or units."
     return disk_trouble(error) or f"{type(error).__name__}: {error}"[:500]
+
+
+def _tensorflow_ran_out_of_memory(error: Exception) -> bool:
+    if "tensorflow" not in sys.modules:
+        return False
+    from forecasting.models.networks.runtime import is_out_of_memory
+
+    return is_out_of_memory(error)

@@ -1,6 +1,8 @@
 """The process that fits: `python -m forecasting.runs.worker`. It reads jobs and wishes to stop from standard input, writes
 progress and outcomes to standard output (see `job`), and knows nothing of the database.
 
+TensorFlow takes seconds to load and hundreds of MB: a worker loads it for its first network, or while it waits for a job.
+
 When standard input ends, its supervisor is gone, and so is the worker, at once.
 """
 
@@ -19,6 +21,8 @@ from forecasting.runs.execute import execute
 from forecasting.runs.job import Job, Message, Outcome
 
 NICE = 10
+IDLE_S = 0.5
+"""Seconds without a job after which a worker loads TensorFlow, for the network that may come."""
 FIRST_TO_DIE = "600"
 """When the machine's memory is short, the kernel ends a worker and not the dashboard."""
 
@@ -41,6 +45,13 @@ class Pipes:
                 self.jobs.put(message)
         os._exit(0)
 
+    def next(self, within_s: float | None) -> Message | None:
+        """The next job, or None when none came in time."""
+        try:
+            return self.jobs.get(timeout=within_s)
+        except queue.Empty:
+            return None
+
     def tell(self, message: Message) -> None:
         """Write a message."""
         self._out.write(message.to_bytes())
@@ -48,7 +59,7 @@ class Pipes:
 
 
 def main(threads: int = 1, programs_folder: str = "") -> None:
-    """Warm up, then work through jobs until standard input ends."""
+    """Work through jobs until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches this process too; its supervisor ends it
     os.nice(NICE)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -56,28 +67,29 @@ def main(threads: int = 1, programs_folder: str = "") -> None:
         keep = f"--tf_xla_persistent_cache_directory={programs_folder}"
         os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {keep}".strip()
     warning = _die_first() if sys.platform == "linux" else ""
-    pipes = Pipes()
-
-    from forecasting.models.networks.runtime import devices, use_threads
-
-    # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
-    use_threads(threads)
-    with _trouble_with_programs(programs_folder):
-        _warm_up()
-    gc.collect()
-    gc.freeze()  # tracing a network makes so many objects that the collector would look at TensorFlow's again and again
-    pipes.tell(Message({"event": "ready", "devices": devices(), "warning": warning}))
+    pipes, loaded = Pipes(), False
     while True:
+        message = pipes.next(None if loaded else IDLE_S)
+        job = None if message is None else _read(message)
         with _trouble_with_programs(programs_folder):
-            pipes.tell(_outcome(pipes, pipes.jobs.get()).message)
+            if not loaded and (job is None or (isinstance(job, Job) and job.fit.needs_networks)):
+                seen = _load_networks(threads)
+                pipes.tell(Message({"event": "ready", "devices": seen, "warning": warning}))
+                loaded = True
+            if job is not None:
+                pipes.tell((_outcome(pipes, job) if isinstance(job, Job) else job).message)
 
 
-def _outcome(pipes: Pipes, message: Message) -> Outcome:
-    """Do the job that a message holds."""
+def _read(message: Message) -> Job | Outcome:
+    """The job that a message holds; one of another version has failed."""
     try:
-        job = Job.of(message)
-    except BadInput as error:  # of another version
+        return Job.of(message)
+    except BadInput as error:
         return Outcome("failed", reason=str(error))
+
+
+def _outcome(pipes: Pipes, job: Job) -> Outcome:
+    """Do a job."""
     outcome = execute(job, pipes.tell, lambda: job.name in pipes.stopped, fatal=_is_about_programs)
     pipes.stopped.discard(job.name)
     return outcome
@@ -107,10 +119,24 @@ def _trouble_with_programs(folder: str) -> Iterator[None]:
 
 def _is_about_programs(error: Exception) -> bool:
     """Whether TensorFlow could not read or write a compiled program."""
+    if "tensorflow" not in sys.modules:
+        return False
     from forecasting.models.networks.runtime import is_unreadable
     from forecasting.runs.compile_cache import MARK
 
     return is_unreadable(error) or MARK in str(error)
+
+
+def _load_networks(threads: int) -> list[str]:
+    """Load TensorFlow and warm it up; return the devices that it sees."""
+    from forecasting.models.networks.runtime import devices, use_threads
+
+    # One thread per worker by default: for these small networks two are no faster, and several workers share the cores.
+    use_threads(threads)
+    _warm_up()
+    gc.collect()
+    gc.freeze()  # tracing a network makes so many objects that the collector would look at TensorFlow's again and again
+    return devices()
 
 
 def _warm_up() -> None:

@@ -52,7 +52,7 @@ class Guard:
 
 
 class WorkerProcess:
-    """A worker process: TensorFlow imported, compiled programs kept, one fit at a time."""
+    """A worker process: TensorFlow loaded once it is needed, compiled programs kept, one fit at a time."""
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard

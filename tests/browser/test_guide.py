@@ -26,6 +26,7 @@ def test_a_newcomer_walks_through_the_whole_chapter(dashboard: Dashboard, browse
     shoot(page, "guide-end")
 
 
+@pytest.mark.slow
 def test_a_step_opens_in_the_lab_with_its_settings_and_its_results(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/guide?quick=1&step=2")
     page.get_by_role("button", name="Run it", exact=True).click()

@@ -85,7 +85,7 @@ def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard
 
 
 def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dashboard: Dashboard, browser: Browser):
-    experiment = QUICK.model_copy(update={"source": Waves(n_series=2_000), "training": Training(epochs=60)})
+    experiment = QUICK.model_copy(update={"source": Waves(n_series=1_000), "training": Training(epochs=40)})
     page = open_page(browser, link(dashboard, experiment))  # long enough that nobody can miss the live chart
     button(page, "Train").click()
     expect(page.locator(".st-key-live-chart canvas").first).to_be_visible(timeout=60_000)

@@ -10,8 +10,8 @@ import pytest
 from forecasting.data import load
 from forecasting.experiment import BadInput, ModelChoice, Task, Training, Waves
 from forecasting.models import Control, Shape, resolve
+from forecasting.models.learning import Diverged, Stopped
 from forecasting.models.networks import program, training
-from forecasting.models.networks.training import Diverged, Stopped
 
 LINEAR = resolve(ModelChoice(name="linear_sgd"))
 DEEP = resolve(ModelChoice(name="deep_rnn", params={"units": [4, 3]}))

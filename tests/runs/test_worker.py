@@ -17,7 +17,8 @@ import numpy as np
 import psutil
 import pytest
 
-from forecasting import Experiment, Fit, Upload, fits_of
+from forecasting import Experiment, Fit, ModelChoice, Sample, Upload, fits_of
+from forecasting.experiment import Plan
 from forecasting.runs.job import Job, Message, Outcome
 from forecasting.runs.store import unpack
 from forecasting.runs.worker_process import Guard, WorkerProcess
@@ -86,6 +87,29 @@ def worker():
 
 def fit_of(experiment: Experiment) -> Fit:
     return fits_of(experiment)[-1]
+
+
+def test_a_worker_does_without_tensorflow_what_needs_no_network(small):
+    """It is handed its jobs before it is idle; of the idle one see the next test."""
+    plan = Plan(h=12, n_windows=2, season_length=12)
+    sample = Experiment(source=Sample(name="elnino"), models=(ModelChoice(name="ets"),), plan=plan)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(COMMAND, cwd=ROOT, **pipes) as process:
+        one = Worker(process)
+        listener = threading.Thread(target=one.listen)
+        listener.start()
+        try:
+            jobs = [*fits_of(small("naive", "linear")), *fits_of(sample)]
+            for nth, fit in enumerate(jobs):
+                one.do(str(nth), fit)
+            heard = [one.outcome().ending for _ in jobs]
+            events = {message.header["event"] for message in one.messages}
+            loaded = any("tensorflow" in part.path for part in psutil.Process(process.pid).memory_maps())
+        finally:
+            process.kill()
+            listener.join(10)
+    assert heard == ["finished"] * len(jobs) and len(jobs) > 4
+    assert "ready" not in events and not loaded
 
 
 def test_a_worker_says_which_devices_it_has_before_anything_else(worker):

@@ -17,8 +17,8 @@ def devices() -> list[str]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a fit asked for more memory than there is."""
-    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
+    """Whether TensorFlow was asked for more memory than there is."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def is_unreadable(error: Exception) -> bool:

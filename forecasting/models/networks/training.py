@@ -10,7 +10,7 @@ import numpy as np
 
 from forecasting.data.windows import Split, Windows
 from forecasting.experiment import Training
-from forecasting.models.learning import Control, Learned, Progress, Shape, Stopped
+from forecasting.models.learning import Control, Diverged, Learned, Progress, Shape, Stopped
 from forecasting.models.networks.history import History
 from forecasting.models.networks.program import Batches, Network, Program, Tensors, program_for
 from forecasting.models.networks.schedule import rates
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 BLOCK_S = 0.25
 """Aim for the length of a block of steps, in seconds."""
-
-
-class Diverged(ArithmeticError):
-    """The loss left the real numbers."""
 
 
 def train(model: "NetworkModel", split: Split, control: Control) -> Learned:
