@@ -9,6 +9,7 @@ import time
 import streamlit as st
 
 from dashboard import service
+from dashboard.components import show_error
 from dashboard.state import decode, encode
 from forecasting.experiment import BadInput, Experiment
 from forecasting.runs.views import RunView
@@ -42,6 +43,29 @@ def found(wanted: dict[str, str], opening: Experiment) -> tuple[RunView | None, 
             raise BadInput("There is no run under this address: it was deleted, or the link is incomplete.")
         return run, run.experiment
     return None, decode(wanted["e"]) if "e" in wanted else opening
+
+
+def has_failed(page: str, error: BadInput) -> None:
+    """Remember that the address of a page cannot be shown, until the visitor leaves it."""
+    st.session_state["dead"] = {page: error}
+
+
+def dead_end(page: str) -> bool:
+    """Say that the address of a page cannot be shown, and offer the way out; whether it is so.
+
+    Nothing else is drawn then: other results below would pass for those that the link has promised.
+    """
+    error = st.session_state.get("dead", {}).get(page)
+    if error is None:
+        return False
+    show_error(error)
+    st.button("Open the page without it", key="leave-dead-end", icon=":material/home:", on_click=_leave, args=(page,))
+    return True
+
+
+def _leave(page: str) -> None:
+    st.session_state["dead"], st.session_state["addresses"][page] = {}, {}
+    st.query_params.clear()
 
 
 def write(page: str, run_id: str | None, experiment: Experiment, opening: Experiment) -> None:

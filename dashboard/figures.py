@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.chart import Theme, blank, floor_line, style_of, theme
+from dashboard.chart import Theme, axis, blank, level_line, log_axis, style_of, theme
 from dashboard.results import Row
 from dashboard.words import digits, moment, shortened
 from forecasting.data import Split, Windows
@@ -52,12 +52,7 @@ def series_figure(split: Split, indices: list[int], steps: list[int], unit: str)
         traces += _filled_in(part, i, 0, seen, colours, **place)
         traces.append(go.Scatter(x=ahead, y=truths[i], name="to forecast", mode="markers", marker=marker, **place))
         domain = [i * width + 0.015 * (i > 0), (i + 1) * width - 0.015 * (i < len(indices) - 1)]
-        axes[f"xaxis{number}"] = {
-            "domain": domain,
-            "title": title.replace(", ", "<br>"),
-            "zeroline": False,
-            "automargin": True,
-        }
+        axes[f"xaxis{number}"] = {"domain": domain, **axis(title.replace(", ", "<br>"), colours)}
     figure = blank(230, "", unit)
     figure.add_traces(traces)
     figure.update_layout(hovermode="closest", **axes)
@@ -105,8 +100,9 @@ def _other_channels(
     ]
 
 
-def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
-    """Validation MSE of the scored models on a log axis, the best on top, the noise floor as a line.
+def mse_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
+    """Validation MSE of the scored models on a log axis, which has no zero that bars could begin at: a point each, the best
+    on top, the noise floor as a line.
 
     Args:
         rows: all models; those without a score are not drawn.
@@ -115,39 +111,41 @@ def bars_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
     """
     colours = theme()
     scored = sorted((row for row in rows if row.scored), key=lambda row: -(row.middle("valid_mse") or 0.0))
-    figure = blank(max(190, 80 + 46 * len(scored)), f"MSE ({unit}², log scale)", "")
+    figure = blank(max(150, 70 + 36 * len(scored)), f"MSE ({unit}², log scale)", "")
     for place, row in enumerate(scored):
         mse = row.middle("valid_mse") or 0.0
-        colour = style_of(rows, row, colours)[0]
+        colour, _, marker = style_of(rows, row, colours)
         spread = "" if row.spread is None else f" ± {digits(row.spread[1])}"
         figure.add_trace(
-            go.Bar(
+            go.Scatter(
                 x=[mse],
                 y=[place],
                 name=row.label,
-                width=0.38,
-                orientation="h",
-                marker_color=colour,
-                text=f" {digits(mse)}{spread}",
-                textposition="outside",
+                mode="markers+text",
+                marker={"color": colour, "symbol": marker, "size": 11, "line": {"width": 1.5, "color": colour}},
+                error_x=None if row.spread is None else {"array": [row.spread[1]], "color": colour, "thickness": 1.5},
+                text=f"  {digits(mse)}{spread}",
+                textposition="middle right",
                 cliponaxis=False,
                 hovertemplate=f"{row.label}: {digits(mse)}{spread}<extra></extra>",
             )
         )
-        # Above the bar, and not beside it: a long name would leave the bars no room.
-        above = {"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.2, "yanchor": "bottom", "showarrow": False}
+        # Above the line, and not beside it: a long name would leave the points no room.
+        above = {"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.12, "yanchor": "bottom", "showarrow": False}
         figure.add_annotation(text=shortened(row.label), bgcolor=colours.paper, borderpad=1, **above)
+        figure.add_hline(y=place, line={"color": colours.faint, "width": 1}, layer="below")
     values = [row.middle("valid_mse") or 0.0 for row in scored]
-    positive = [value for value in [*values, floor or 0.0] if value > 0]
-    if positive:
-        low, high = np.log10(min(positive)) - 0.15, np.log10(max(positive))
-        high += (0.9 if any(row.spread for row in scored) else 0.45) * (high - low)  # room for the numbers behind the bars
-        figure.update_xaxes(type="log", range=[low, high], dtick=1 if high - low > 1 else "D2", tickformat="~g")
+    figure.update_xaxes(log_axis([*values, floor or 0.0]))
+    if figure.layout.xaxis.range:
+        low, high = figure.layout.xaxis.range
+        room = (0.9 if any(row.spread for row in scored) else 0.35) * (high - low)  # for the numbers beside the points
+        figure.update_xaxes(range=[low, high + room])
     if floor:
-        figure.add_vline(x=floor, line={"color": colours.ink, "width": 1.5, "dash": "dot"})
-        figure.add_annotation(x=np.log10(floor), y=1, yref="paper", yanchor="bottom", text="noise floor", showarrow=False)
-    figure.update_layout(showlegend=False, hovermode="closest", margin={"t": 24})
-    figure.update_yaxes(showgrid=False, showticklabels=False, range=[-0.4, max(len(scored), 2) - 0.3])
+        figure.add_vline(x=floor, line={"color": colours.muted, "width": 1.5, "dash": "dot"})
+        about = {"text": "noise floor", "showarrow": False, "font": {"color": colours.muted, "size": 11}}
+        figure.add_annotation(x=np.log10(floor), y=0, yref="paper", xanchor="left", yanchor="bottom", **about)
+    figure.update_layout(showlegend=False, hovermode="closest")
+    figure.update_yaxes(showgrid=False, showticklabels=False, range=[-0.7, max(len(scored), 2) - 0.2])
     return figure
 
 
@@ -221,8 +219,8 @@ def per_step_figure(rows: list[Row], steps: list[int], floor: float | None, unit
             )
         )
     if floor:
-        floor_line(figure, floor, colours)
-    figure.update_yaxes(type="log", exponentformat="power")
+        level_line(figure, "noise floor", floor, colours)
+    figure.update_yaxes(log_axis([floor or 0.0, *(mse for row in rows for mse in row.per_step or ())]))
     figure.update_xaxes(dtick=1 if len(steps) <= 20 else None)
     return figure
 

@@ -12,6 +12,8 @@ CSS = """
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
 .st-key-header > :first-child {flex: 1 1 18rem !important; min-width: 18rem}
 [data-testid="stSidebar"] .katex {font-size: 1em}
+[data-testid="stDataFrame"] {margin-top: 0.9rem}
+@media (pointer: coarse) {[data-testid="stElementToolbar"] {display: none}}
 [data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
 """
 

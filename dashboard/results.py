@@ -230,8 +230,8 @@ def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list
 
 
 def in_order(rows: list[Row]) -> list[Row]:
-    """Rows with what no model can do better than at the end."""
-    return sorted(rows, key=lambda row: row.model.reference)
+    """The best first, then those without a score, and at the end what no model can do better than."""
+    return sorted(rows, key=lambda row: (row.model.reference, not row.scored, row.error or 0.0))
 
 
 def fillings(experiment: Experiment, split: Split) -> dict[str, float | None]:

@@ -11,6 +11,8 @@ from forecasting.data.diagnostics import Decomposition
 from forecasting.models import MODELS
 from forecasting.panels.forecast import Forecast
 
+INNER, OUTER = 0.4, 0.2
+"""How much colour the band of the lowest level has, and that of the others."""
 MOST_POINTS = 3_000
 """Points of a line that are drawn; of longer ones those that keep its shape."""
 
@@ -92,7 +94,8 @@ def whole_series_figure(
                 fill="toself",
                 mode="lines",
                 line={"width": 0},
-                fillcolor=_faded(colour, 0.22),
+                fillcolor=_faded(colour, INNER if level == min(levels) else OUTER),
+                legendrank=1_001 + level,
                 hoverinfo="skip",
             )
         )
@@ -109,9 +112,26 @@ def whole_series_figure(
                 mode="lines+markers" if h <= 48 else "lines",
                 line={"color": own, "width": 2.2, "dash": dash},
                 marker={"size": 4},
+                hovertemplate=_with_bounds(name, levels) if name == names[0] else None,
+                customdata=_bounds(forecast, i, name, levels) if name == names[0] else None,
             )
         )
     return figure
+
+
+def _bounds(forecast: Forecast, i: int, name: str, levels: list[float]) -> np.ndarray:
+    """The bounds of a model at each level and step ahead, `(h, 2 · n_levels)`."""
+    bounds = [bound[i] for level in sorted(levels) for bound in forecast.bounds(name, level)]
+    return np.column_stack(bounds) if bounds else np.zeros((len(forecast.ahead[name][i]), 0))
+
+
+def _with_bounds(name: str, levels: list[float]) -> str:
+    """What stands beside a step of a model: its forecast, and below it the bounds of each level."""
+    lines = [
+        f"{level:g} %: %{{customdata[{2 * place}]:.4g}} to %{{customdata[{2 * place + 1}]:.4g}}"
+        for place, level in enumerate(sorted(levels))
+    ]
+    return "<br>".join([f"{MODELS[name].title}: %{{y:.4g}}", *lines]) + "<extra></extra>"
 
 
 def _past(forecast: Forecast, i: int, name: str, colours: Theme) -> list[go.Scatter]:

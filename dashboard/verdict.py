@@ -61,7 +61,7 @@ def _spoken(outcome: Outcome) -> str:
     """A status in the visitor's words; what was computed on the page is done, whatever the queue makes of it."""
     if outcome.result is None and resolve(outcome.fit.model).combines:
         return "needs two fits"
-    words = {"finished": "done", "new": "not trained", "queued": "training", "running": "training"}
+    words = {"finished": "done", "new": "not trained", "queued": "waiting", "running": "training"}
     if outcome.trouble:
         return "not possible"
     if outcome.result is not None and not outcome.fit.training:

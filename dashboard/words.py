@@ -107,6 +107,16 @@ def digits(value: float) -> str:
     return f"{round(value, 2 - size):,.{places}f}"
 
 
+def duration(seconds: float) -> str:
+    """A time in words: 0.4 s, 12 s, 3 min, 2 h 10 min."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 1 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
 def shortened(text: str, most: int = 52) -> str:
     """A text that is no longer than so many letters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

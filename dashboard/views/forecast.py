@@ -8,15 +8,14 @@ import streamlit as st
 from dashboard import actions, address, computed, series_figures, service
 from dashboard.chart import show
 from dashboard.components import show_error, show_errors
-from dashboard.curves import curves_figure
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
-from dashboard.views import backtest, forecast_settings, live
+from dashboard.titles import title_of, unit_of
+from dashboard.views import backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.words import digits
-from forecasting.data import SAMPLES, describe
 from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
 from forecasting.models import MODELS
@@ -56,6 +55,8 @@ def page() -> None:
 
 def _page() -> None:
     _adopt()
+    if address.dead_end("forecast"):
+        return
     if "error" in st.session_state:
         show_error(st.session_state.pop("error"))
     experiment = forecast_settings.settings()
@@ -64,9 +65,9 @@ def _page() -> None:
     panel = computed.panel_of(experiment.source)
     state = forecast_state_of(experiment, run)
     _header(experiment, run, state)
-    unit = SAMPLES[experiment.source.name].unit if isinstance(experiment.source, Sample) else "value"
+    unit = unit_of(experiment)
     if run is not None and not run.ended:
-        live.growing(run)
+        progress.growing(run, {})
     if state.forecast is not None:
         _forecast(state.forecast, unit)
         backtest.scores(state, unit)
@@ -84,6 +85,7 @@ def _adopt() -> None:
     wanted = {"run": run_id} if run_id else address.asked("forecast")
     if wanted is None:
         return
+    st.session_state["dead"] = {}
     try:
         run, experiment = address.found(wanted, opening())
         if experiment.plan is None:
@@ -91,7 +93,7 @@ def _adopt() -> None:
         st.session_state["forecast_run"] = None if run is None else run.id
         forecast_settings.take(experiment)
     except BadInput as error:
-        st.session_state["error"] = error
+        address.has_failed("forecast", error)
 
 
 def _current_run(experiment: Experiment) -> RunView | None:
@@ -105,8 +107,7 @@ def _current_run(experiment: Experiment) -> RunView | None:
 
 @show_errors
 def _start(experiment: Experiment) -> None:
-    title = describe(experiment.source, experiment.task, experiment.plan)
-    titled = experiment.model_copy(update={"title": title})
+    titled = experiment.model_copy(update={"title": title_of(experiment)})
     st.session_state["forecast_run"] = actions.start_run(titled, visitor())
 
 
@@ -115,7 +116,8 @@ def _start(experiment: Experiment) -> None:
 
 def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.subheader(describe(experiment.source, experiment.task, experiment.plan), width="stretch", anchor=False)
+        st.session_state["about"] = title_of(experiment)
+        st.subheader(st.session_state["about"], width="stretch", anchor=False)
         if run is not None:
             _pill(run)
         recent()
@@ -134,6 +136,7 @@ def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -
                 disabled=state.refused is not None or (run is not None and not left and not run.earlier),
                 help=f"{len(left)} of {len(state.wanted)} fits to do: of every model those that forecast the past from the "
                 "cutoffs, and those that forecast what comes; the fastest first.",
+                shortcut="Ctrl+Enter",
             )
     if state.forecast is not None:
         st.markdown(verdict(state.forecast))
@@ -164,15 +167,12 @@ def _learning(run: RunView | None) -> None:
     trained = [fits for fits in fits_of_run(run) if any(outcome.view and outcome.view.epochs for outcome in fits.outcomes)]
     if trained:
         st.markdown("#### Learning")
-        alt = "Training loss thin and validation loss thick, per epoch, on a log axis."
-        show(curves_figure(trained, None, scaled=True), "learning", alt)
-        st.caption(
-            "Thin: training loss. Thick: validation loss. Of each network one fit for the backtest, one for what comes."
-        )
-        live.offer_to_continue(run)
+        said = " Of each network there are fits for the backtest and for what comes."
+        learning.finished_curves(trained, {}, run, run.experiment, said)
+        learning.offer_to_continue(run)
     for fit in run.fits:
         if fit.reason and fit.status != "finished":
-            live.say_why(fit)
+            learning.say_why(fit)
 
 
 def _headline(forecast: Forecast) -> None:

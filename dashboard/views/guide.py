@@ -11,7 +11,7 @@ from dashboard.components import show_error, show_errors
 from dashboard.drawings import drawing
 from dashboard.state import encode, visitor
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
-from dashboard.views.live import progress
+from dashboard.views.progress import progress
 from dashboard.words import digits
 from forecasting.data import floor_of
 from forecasting.evaluation.fits import window_fits

@@ -6,36 +6,42 @@ import streamlit as st
 
 from dashboard import actions, address, service
 from dashboard.components import show_error, show_errors
-from dashboard.results import Row
+from dashboard.results import Outcome, Row
 from dashboard.state import take, visitor
+from dashboard.titles import title_of
 from dashboard.verdict import verdict
-from dashboard.words import escaped
-from forecasting.data import describe
-from forecasting.experiment import BadInput, Experiment, LookBackFit
+from dashboard.words import duration, escaped
+from forecasting.data import Split
+from forecasting.experiment import BadInput, Experiment, LookBackFit, Training
+from forecasting.runs.budget import WORK_PER_S
 from forecasting.runs.views import RunView
 
+COMPILE_S = 3.0
+"""Seconds that a network takes to start, about, before its first epoch has ended."""
 
-def header(experiment: Experiment, rows: list[Row], run: RunView | None, floor: float | None) -> None:
+
+def header(experiment: Experiment, rows: list[Row], run: RunView | None, split: Split) -> None:
     """Title, state, recent runs, link, Train or Stop; and the verdict in a sentence.
 
     Args:
         experiment: the settings.
         rows: its models.
         run: the run that is shown; None where none was started.
-        floor: the noise floor, in units squared; None where it is not known.
+        split: its windows; of them the noise floor is used, and how many there are to learn from.
     """
     error = st.session_state.pop("error", None)
     if error:
         show_error(error)
     small_enough = _within_limits(experiment)
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        st.subheader(describe(experiment.source, experiment.task), width="stretch", anchor=False)
+        st.session_state["about"] = title_of(experiment)
+        st.subheader(st.session_state["about"], width="stretch", anchor=False)
         if run is not None:
             _pill(run)
         recent()
         share(run)
         _train_or_stop(experiment, rows, run, small_enough)
-    st.markdown(verdict(rows, floor))
+    st.markdown(f"{verdict(rows, split.noise_floor)} {_estimate(rows, run, len(split.train))}")
     say_earlier(run)
 
 
@@ -74,13 +80,14 @@ def recent() -> None:
         return
     with st.popover("Recent", icon=":material/history:"):
         for run_id, title, created_at in runs:
-            ago = _ago(time.time() - created_at)
+            since = ago(time.time() - created_at)
             st.button(
-                f"{escaped(title)} · {ago}", key=f"recent-{run_id}", on_click=open_run, args=(run_id,), type="tertiary"
+                f"{escaped(title)} · {since}", key=f"recent-{run_id}", on_click=open_run, args=(run_id,), type="tertiary"
             )
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """How long since something, in words."""
     for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         n = int(seconds // size)
         if n:
@@ -117,13 +124,29 @@ def _within_limits(experiment: Experiment) -> bool:
     return True
 
 
+def _waiting(rows: list[Row]) -> list[tuple[Row, Outcome]]:
+    """The fits that Train would do."""
+    asked = [(row, outcome) for row in rows if not row.instant and not row.model.combines for outcome in row.outcomes]
+    return [(row, o) for row, o in asked if o.status != "finished" or (o.view is not None and o.view.earlier)]
+
+
+def _estimate(rows: list[Row], run: RunView | None, n_windows: int) -> str:
+    """What Train would do and about how long that takes, in a sentence; nothing while it goes on or where all is done."""
+    waiting = _waiting(rows)
+    if not waiting or (run is not None and not run.ended):
+        return ""
+    work = sum(row.model.work(row.shape, n_windows, o.fit.training or Training()) for row, o in waiting) / WORK_PER_S
+    work += COMPILE_S * sum(o.fit.training is not None for _, o in waiting)
+    seconds = work / min(len(waiting), service.settings().n_slots)
+    return f"*Train* does {len(waiting)} {'fit' if len(waiting) == 1 else 'fits'}, about {duration(max(1, seconds))}."
+
+
 def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None, small_enough: bool) -> None:
     if run is not None and not run.ended:
         stop_button(run)
         return
-    outcomes = [outcome for row in rows if not row.instant for outcome in row.outcomes]
-    waiting = [o for o in outcomes if o.status != "finished" or (o.view is not None and o.view.earlier)]
-    known = len(outcomes) - len(waiting)
+    waiting = _waiting(rows)
+    known = sum(len(row.outcomes) for row in rows if not row.instant and not row.model.combines) - len(waiting)
     words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
     words += f" {service.settings().max_waiting} of your fits may wait at a time."
     label = "Train" if waiting or run is None else "Trained"
@@ -136,12 +159,13 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
         args=(experiment,),
         disabled=not small_enough or (run is not None and not waiting),
         help=words,
+        shortcut="Ctrl+Enter",
     )
 
 
 def stop_button(run: RunView) -> None:
     """The button that ends a run."""
-    st.button("Stop", key="stop-all", icon=":material/stop:", on_click=stop, args=(run.id,))
+    st.button("Stop", key="stop-all", icon=":material/stop:", on_click=stop, args=(run.id,), shortcut="Esc")
 
 
 @show_errors
@@ -153,5 +177,5 @@ def stop(run_id: str, fit_id: str | None = None) -> None:
 @show_errors
 def _train(experiment: Experiment) -> None:
     """Start a run; fits that are known or under way are shared, not repeated."""
-    titled = experiment.model_copy(update={"title": describe(experiment.source, experiment.task)})
+    titled = experiment.model_copy(update={"title": title_of(experiment)})
     st.session_state["run_id"] = actions.start_run(titled, visitor())

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from dashboard import address, computed, figures, service
+from dashboard import address, computed, curves, figures, service
 from dashboard.chart import show
 from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
-from dashboard.views import live, scores, sidebar
+from dashboard.titles import unit_of
+from dashboard.views import learning, look_backs, progress, scores, sidebar, welcome
 from dashboard.views.header import header, open_run, stop_button
 from dashboard.words import escaped
 from forecasting.data import Split
@@ -32,6 +33,8 @@ def _page() -> None:
     """Draw the page from its address, the settings and what is known about them."""
     address.chosen_run("lab")
     _adopt_address()
+    if address.dead_end("lab"):
+        return
     try:
         service.engine()
     except BadInput as error:  # a wrong setting of the server, or a database that cannot be opened: nothing works without
@@ -57,7 +60,8 @@ def _page() -> None:
     st.session_state["worked"] = experiment
     mine = run is not None and _same(run.experiment, experiment)
     address.write("lab", run.id if run and mine else None, experiment, OPENING)
-    header(experiment, rows, run if mine else None, split.noise_floor)
+    welcome.cards()
+    header(experiment, rows, run if mine else None, split)
     if run is not None and not mine:
         _offer_way_back(run)
     _sections(experiment, split, rows, run if mine else None)
@@ -79,7 +83,7 @@ def _adopt_address() -> None:
     wanted = address.asked("lab")
     if wanted is None:
         return
-    st.session_state["reveal"] = None
+    st.session_state["reveal"], st.session_state["dead"] = None, {}
     try:
         run, experiment = address.found(wanted, OPENING)
         if experiment.plan is not None:
@@ -87,7 +91,7 @@ def _adopt_address() -> None:
         st.session_state["run_id"] = None if run is None else run.id
         take(experiment)
     except BadInput as error:
-        st.session_state["error"] = error
+        address.has_failed("lab", error)
 
 
 def _same(one: Experiment, other: Experiment) -> bool:
@@ -106,15 +110,25 @@ def _current_run() -> RunView | None:
 
 
 def _offer_way_back(run: RunView) -> None:
+    """What becomes of the run before the settings were changed, and a way to see it."""
+    under_way = progress.trains(run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("The settings have changed since the last run. Its results are kept.", width="stretch")
-        if not run.ended:
+        with st.container():
+            if under_way:
+                st.caption("The settings have changed. The run before goes on:")
+                progress.in_a_line(run)
+            else:
+                st.caption("The settings have changed since the last run. Its results are kept.")
+        if under_way:
             stop_button(run)
-        st.button("Back to them", key="back", icon=":material/undo:", on_click=open_run, args=(run.id,))
+        st.button("Show it", key="back", icon=":material/undo:", on_click=open_run, args=(run.id,))
 
 
 def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunView | None) -> None:
-    unit, scored = scores.unit_of(experiment), any(row.scored for row in rows)
+    unit, scored = unit_of(experiment), any(row.scored for row in rows)
+    under_way = run is not None and progress.trains(run)
+    if run is not None and under_way:  # first what one has just asked for
+        progress.growing(run, curves.lines_of(rows, split.noise_floor, experiment))
     scores.headlines(rows, split, unit)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -122,8 +136,8 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     with right:
         st.markdown("#### Validation MSE")
         if scored:
-            alt = "Bars: validation MSE per model on a log axis; the table below holds the numbers."
-            show(figures.bars_figure(rows, split.noise_floor, unit), "mse", alt)
+            alt = "A point per model: its validation MSE on a log axis; the table below holds the numbers."
+            show(figures.mse_figure(rows, split.noise_floor, unit), "mse", alt)
         else:
             st.caption("Nothing is scored yet: press Train.")
     scores.troubles(rows)
@@ -132,7 +146,8 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     scores.scores(experiment, rows, split, unit)
     if experiment.task.masked:
         scores.fillings(experiment, split)
-    live.learning(rows, run, split, experiment)
+    if not under_way:
+        learning.learning(rows, run, split, experiment)
     if "opened" not in st.session_state:
         st.session_state["opened"] = "now"
         st.fragment(_below_the_fold, run_every=BELOW_THE_FOLD_S)()
@@ -140,8 +155,8 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     _forecasts(experiment, split, rows, unit)
     if scored:
         _errors(experiment, split, rows, unit)
-    if run is not None and not live.trains(run):
-        live.other_look_backs(rows, run, experiment)
+    if run is not None and not under_way:
+        look_backs.other_look_backs(rows, run, experiment)
     st.segmented_control("Charts are saved as", ["png", "svg"], key="picture", default="png", format_func=str.upper)
 
 

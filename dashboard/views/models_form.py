@@ -24,19 +24,18 @@ def models(values: Draft) -> None:
     """The choice of models, and the form of each."""
     st.subheader("Models")
     chosen = list(dict.fromkeys(entry["name"] for entry in values["models"]))
-    picked = [Naive.name]
     knows_formula = values["kind"] == "waves" and values["sources"]["waves"]["n_channels"] == 1
-    usable = {name: model for name, model in MODELS.items() if knows_formula or not model.reference}
-    for group in dict.fromkeys(model.group for model in usable.values()):
-        names = [name for name, model in usable.items() if model.group == group and name != Naive.name]
-        picked += st.pills(
-            group.capitalize(),
-            names,
-            selection_mode="multi",
-            default=start(key("models", group), [name for name in chosen if name in names]),
-            key=key("models", group),
-            format_func=lambda name: MODELS[name].title,
-        )
+    usable = [name for name, model in MODELS.items() if (knows_formula or not model.reference) and name != Naive.name]
+    picked = st.multiselect(
+        "Models",
+        usable,
+        [name for name in start(key("models"), chosen) if name in usable],
+        key=key("models"),
+        format_func=lambda name: MODELS[name].title,
+        label_visibility="collapsed",
+        placeholder="Choose models",
+    )
+    picked.append(Naive.name)
     entries = [entry for entry in values["models"] if entry["name"] in picked]
     for name in MODELS:
         if name in picked and all(entry["name"] != name for entry in entries):

@@ -9,15 +9,11 @@ from dashboard import chart, figures, results
 from dashboard.results import Row
 from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
-from forecasting.data import SAMPLES, Split
-from forecasting.experiment import Experiment, Sample
+from forecasting.data import Split
+from forecasting.experiment import Experiment
 
-
-def unit_of(experiment: Experiment) -> str:
-    """The unit of the series, as far as it is known."""
-    if isinstance(experiment.source, Sample) and experiment.source.name in SAMPLES:
-        return SAMPLES[experiment.source.name].unit
-    return "value"
+FEW = ("Model", "Validation MSE", "Skill", "State")
+"""What a phone has room for."""
 
 
 def headlines(rows: list[Row], split: Split, unit: str) -> None:
@@ -130,6 +126,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
         )
     figure = st.column_config.NumberColumn
     best_lowest = [name for name in ("Validation MSE", "RMSE", "× floor", "Test MSE") if name in table]
+    narrow = chart.on_touch() and not st.toggle("All columns", key="all-columns")
     ranked, bold = [i for i, row in enumerate(rows) if not row.model.reference], "font-weight: 700"
     styled = table.style.highlight_min((ranked, best_lowest), props=bold).highlight_max((ranked, ["Skill"]), props=bold)
     st.dataframe(
@@ -138,6 +135,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
         height="content",
         placeholder="–",
         key="scores",
+        column_order=FEW if narrow else None,
         column_config={
             "Model": st.column_config.TextColumn(pinned=True, width=190),
             "Validation MSE": figure(format="%.3g", help=f"Mean squared error on validation, {unit}²; median of seeds."),

@@ -1,4 +1,4 @@
-"""The settings, in the order of thought: series, task, models, training."""
+"""The settings: first what people change most, in the order models, training, task, series."""
 
 import streamlit as st
 
@@ -26,10 +26,11 @@ def settings() -> None:
     """Draw all settings and write what they hold into the draft."""
     values = draft()
     with st.sidebar:
-        _series(values)
-        _task(values)
-        models(values)
-        training(values)
+        places = [st.container() for _ in range(4)]
+    # Drawn in the order of thought, because the series decide what the others offer.
+    for place, part in zip(reversed(places), (_series, _task, training, models), strict=True):
+        with place:
+            part(values)
 
 
 # ---------------------------------------------------------------------------------------------------------- series

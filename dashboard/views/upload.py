@@ -14,6 +14,7 @@ from forecasting.data.reading.frequency import in_words
 from forecasting.data.reading.times import DayOrMonth
 from forecasting.experiment import BadInput, Upload, plain
 from forecasting.runs.database import Unavailable
+from forecasting.runs.views import UploadView
 
 FORMATS = ("csv", "tsv", "txt", "xlsx", "xls", "parquet", "gz")
 ADVICE = (
@@ -33,6 +34,7 @@ def upload(values: Draft) -> None:
             _take_file(values, file)
         except (BadInput, Unavailable) as error:
             show_error(error)
+            values["sources"].pop("upload", None)  # the file before is not what the visitor is looking at
             return
     source = values["sources"].get("upload")
     if source is None:
@@ -89,10 +91,23 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
         return
     st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
     if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
-        actions.delete_upload(source["upload_id"], visitor())
-        del values["sources"]["upload"]
-        st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
-        st.rerun()
+        _ask_to_delete(values, known)
+
+
+@st.dialog("Delete for good?")
+def _ask_to_delete(values: Draft, known: UploadView) -> None:
+    """Name what goes, and delete it when the visitor says so."""
+    runs = service.store().runs_of_upload(known.id)
+    going = {0: "no run", 1: "1 run"}.get(runs, f"{runs} runs")
+    st.markdown(f"**{escaped(known.name)}** goes, with {going} made of it and all their results. Their links will be dead.")
+    with st.container(horizontal=True):
+        if st.button("Delete", key="delete-for-good", type="primary", icon=":material/delete:"):
+            actions.delete_upload(known.id, visitor())
+            values["sources"].pop("upload", None)
+            st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
+            st.rerun()
+        if st.button("Keep it", key="keep-upload"):
+            st.rerun()
 
 
 def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from forecasting.data import waves as synthetic
 from forecasting.data.masking import mask
 from forecasting.data.reading import read
+from forecasting.data.reading.frequency import ahead_in_words
 from forecasting.data.samples import SAMPLES
 from forecasting.data.series import (
     Reader,
@@ -130,19 +131,21 @@ def n_features(source: Source) -> int:
     return source.n_channels if isinstance(source, Waves) else n_channels(source)
 
 
-def describe(source: Source, task: Task, plan: Plan | None = None) -> str:
+def describe(source: Source, task: Task, plan: Plan | None = None, name: str = "", frequency: str | None = None) -> str:
     """A short title: what the series are and what is asked of them.
 
     Args:
         source: where the series come from.
         task: what is asked of windows.
         plan: what is asked of whole series, in the place of `task`; None for windows.
+        name: of the series, where it is known better than by the source.
+        frequency: pandas' alias of the step; None: a sample's own, or not known.
     """
+    name = name or _title_of(source)
+    if isinstance(source, Sample) and source.name in SAMPLES:
+        frequency = frequency or SAMPLES[source.name].frequency
     if plan is not None:
-        return f"{_title_of(source)}: the {_next(plan.h)}"
-    asked = {"next": "next step", "at_h": f"value {task.h} steps ahead", "all_h": _next(task.h)}
-    return f"{_title_of(source)}, {asked[task.target]}"
-
-
-def _next(h: int) -> str:
-    return "next step" if h == 1 else f"next {h} steps"
+        return f"{name}: the {ahead_in_words(plan.h, frequency)}"
+    ahead = ahead_in_words(task.h, frequency)
+    asked = {"next": ahead_in_words(1, frequency), "at_h": f"value {task.h} steps ahead", "all_h": ahead}
+    return f"{name}, {asked[task.target]}"

@@ -270,6 +270,11 @@ class Store(Queue):
             row = db.execute(select(schema.upload).where(schema.upload.c.id == upload_id)).one_or_none()
         return None if row is None else UploadView(row.id, row.owner, row.name, row.created_at)
 
+    def runs_of_upload(self, upload_id: str) -> int:
+        """How many runs were made of an upload."""
+        with self._reading() as db:
+            return db.scalar(select(func.count()).select_from(schema.run).where(RUN.upload_id == upload_id)) or 0
+
     def read_upload(self, upload_id: str) -> bytes:
         """Return the content of an upload.
 

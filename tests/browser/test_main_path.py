@@ -111,6 +111,7 @@ def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dash
     assert [fit.started_at for fit in again.fits] == [fit.started_at for fit in started.fits], "nothing was trained anew"
 
 
+@pytest.mark.slow
 def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothing(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, link(dashboard, LONG))
     button(page, "Train").click()
@@ -193,7 +194,7 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
     page.locator("input[type=file]").set_input_files(
         {"name": "daily.csv", "mimeType": "text/csv", "buffer": steady.encode()}
     )
-    expect(page.get_by_text("Uploaded series, next 2 steps")).to_be_visible()
+    expect(page.get_by_text("daily, next 2 days")).to_be_visible()
     page.wait_for_url(re.compile(r"e="))
 
     guest = open_page(browser, page.url)

@@ -69,7 +69,7 @@ def texts(page: AppTest) -> str:
 
 def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     page = open_page()
-    assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 steps" in texts(page)
+    assert "Sea surface temperature off Peru per month, 1950–2010: the next 12 months" in texts(page)
     assert "The series itself proposes a season of 12 steps; 12 are set." in texts(page)
     assert "These are rules of thumb. Press *Forecast*" in texts(page)
     assert "Networks see 36 steps, and learn differences to the last 12 repeated; linear models 48" in texts(page)
@@ -79,7 +79,7 @@ def test_the_page_opens_with_a_sample_and_a_plan_that_fits_it():
     assert page.metric[0].value == "Seasonal naive"
     assert float(page.metric[1].value) == pytest.approx(made.headline("seasonal_naive")["mase"], abs=5e-3)
     other = page.selectbox(key=next(box.key for box in page.selectbox if box.label == "Sample")).set_value("gdp").run()
-    assert not other.exception and "the next 6 steps" in texts(other)
+    assert not other.exception and "the next 6 quarters" in texts(other)
     assert "Seasons that the series show: none." in texts(other), "it is adjusted for its season"
     assert next(slider for slider in other.slider if slider.label == "Epochs").value == 40
 

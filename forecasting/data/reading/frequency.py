@@ -31,6 +31,17 @@ def in_words(frequency: str | None) -> str:
     return WORDS.get(alias, f"every {frequency}")
 
 
+def ahead_in_words(h: int, frequency: str | None = None) -> str:
+    """What is forecast, in words: next step, next 28 days; next 4 steps where a step has no name of its own.
+
+    Args:
+        h: how many steps.
+        frequency: pandas' alias of the step; None where there is none.
+    """
+    unit = UNITS.get((frequency or "").split("-")[0], "steps")
+    return f"next {unit.removesuffix('s')}" if h == 1 else f"next {h} {unit}"
+
+
 def infer_frequency(times: pd.Series) -> str | None:
     """The frequency, by pandas' alias, of times that may lack some; None when they follow none.
 
