@@ -21,6 +21,13 @@ ABOVE = 34
 """Room above every chart, in pixels: on the left stands what it is about, on the right its tools."""
 
 
+POINT, BLANK = ("da", "de", "el", "es", "id", "it", "nl", "pt", "ro", "sl", "tr", "vi"), (
+    "bg", "cs", "et", "fi", "fr", "hu", "lt", "lv", "nb", "no", "pl", "ru", "sk", "sv", "uk",
+)  # fmt: skip
+"""Languages that write 1.234,5 and those that write 1 234,5."""
+SEPARATORS = dict.fromkeys(POINT, ",.") | dict.fromkeys(BLANK, ",\u202f") | {"de-CH": ".’", "es-MX": ".,"}
+
+
 @dataclass(frozen=True)
 class Theme:
     """Colours of the theme that is shown: of the page, its text, thin lines, what is chosen, and the models."""
@@ -98,7 +105,7 @@ def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] |
     if about:
         place = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 16}
         font = {"size": 10, "color": theme().muted}
-        figure.add_annotation(text=html.escape(shortened(about, 70)), showarrow=False, font=font, **place)
+        figure.add_annotation(text=html.escape(shortened(about, 90)), showarrow=False, font=font, **place)
     touched = on_touch()
     if touched:
         figure.update_layout(dragmode=False)
@@ -115,6 +122,12 @@ def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] |
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
         },
     )
+
+
+def separators(locale: str | None) -> str:
+    """The marks of decimals and of thousands, as the visitor's language writes numbers; the English ones by default."""
+    language = (locale or "").split("-")[0].lower()
+    return SEPARATORS.get(locale or "", SEPARATORS.get(language, ".,"))
 
 
 def on_touch() -> bool:
@@ -140,6 +153,7 @@ def blank(height: int, x: str, y: str) -> go.Figure:
     font = {"color": colours.muted}
     return go.Figure(
         layout={
+            "separators": separators(st.context.locale),
             "height": height + ABOVE,
             "margin": {"l": 8, "r": 8, "t": ABOVE, "b": 8},
             "hovermode": "x unified",

@@ -13,6 +13,8 @@ from dashboard.words import digits, moment, shortened
 from forecasting.data import Split, Windows
 
 TRUTH = "Truth"
+NEAR = 10
+"""Values before a single step ahead that are drawn with it."""
 
 
 def _axis(part: Windows, index: int, steps: list[int]) -> tuple[np.ndarray, np.ndarray, str]:
@@ -188,6 +190,14 @@ def forecast_figure(rows: list[Row], split: Split, index: int, channel: int, ste
             )
         )
     figure.add_vline(x=0.5, line={"color": colours.faint, "width": 1, "dash": "dash"})
+    if len(steps) == 1:  # beside a whole look-back the forecasts of one step would lie over each other
+        last = part.known(channel)[0, -NEAR:]
+        shown = np.concatenate(
+            [last, truth, *(np.asarray(trace.y, "float64") for trace in figure.data if len(trace.y) == 1)]
+        )
+        room = 0.08 * np.ptp(shown[np.isfinite(shown)])
+        figure.update_xaxes(range=[1 - NEAR, steps[0] + 0.05 * (steps[0] + NEAR)])
+        figure.update_yaxes(range=[np.nanmin(shown) - room, np.nanmax(shown) + room])
     return figure
 
 

@@ -13,7 +13,7 @@ from forecasting.evaluation.scores import skill
 from forecasting.evaluation.windows import with_filled
 from forecasting.experiment import BadInput, Experiment, Fit, LookBackFit, ModelChoice, WindowFit
 from forecasting.models import MODELS, Model, Shape, resolve
-from forecasting.models.naive import Baseline, Naive
+from forecasting.models.naive import Baseline, Naive, SeasonalNaive
 from forecasting.runs.views import FitView, RunView
 
 ROUNDING = 1e-6
@@ -115,11 +115,15 @@ class Row(Fits):
         mse, naive = self.middle("valid_mse"), self.middle("valid_naive_mse")
         return mse / naive if mse is not None and naive else mse
 
-    @property
-    def skill(self) -> float | None:
-        """The share of naive's error on the same windows that the model takes away; None where there is none."""
-        mse, naive = self.middle("valid_mse"), self.middle("valid_naive_mse")
-        return None if mse is None or naive is None else skill(mse, naive)
+    def skill(self, against: "Row | None") -> float | None:
+        """The share of a baseline's error that the model takes away; None where there is none.
+
+        Args:
+            against: the baseline, see `held_against`; errors are compared as multiples of naive's on the same windows.
+        """
+        if self.error is None or against is None or against.error is None:
+            return None
+        return skill(self.error, against.error)
 
     @property
     def spread(self) -> tuple[float, float] | None:
@@ -227,6 +231,12 @@ def ensemble_rows(experiment: Experiment, rows: list[Row], split: Split) -> list
             outcome = Outcome(fit, None, result.summary() | {"shares": shares}, y_hat)
         made.append(Row(model, [outcome], Shape.asked(fit.source, fit.task, model)))
     return made
+
+
+def held_against(rows: list[Row]) -> Row | None:
+    """The baseline that skill is measured by: of naive and seasonal naive the better; None where neither has a score."""
+    baselines = [row for row in rows if row.model.name in (Naive.name, SeasonalNaive.name) and row.error is not None]
+    return min(baselines, key=lambda row: row.error or 0.0, default=None)
 
 
 def in_order(rows: list[Row]) -> list[Row]:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Waves, plain
 from forecasting.experiment.formats import MAX_TEXT, dumped, read_experiment
 from forecasting.models import resolve
+from forecasting.models.naive import SeasonalNaive
 from forecasting.studies import recipes
 
 MAX_ADDRESS = 20_000
@@ -91,6 +92,15 @@ def take(experiment: Experiment) -> None:
     st.session_state["taken"] = experiment
     fresh_widgets()
     st.session_state["starts"] = {}
+
+
+def with_seasonal_naive(values: Draft, season_length: int) -> None:
+    """Put the baseline to beat into the comparison, where series have a season that fits into the look-back."""
+    entries = [entry for entry in values["models"] if entry["name"] != SeasonalNaive.name]
+    if 1 < season_length <= values["task"]["input_size"]:
+        params = {"season_length": season_length}
+        entries.insert(0, {"uid": secrets.token_hex(3), "name": SeasonalNaive.name, "params": params})
+    values["models"] = entries
 
 
 def fresh_widgets() -> None:

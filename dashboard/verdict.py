@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from dashboard.results import ROUNDING, Outcome, Row
+from dashboard.results import ROUNDING, Outcome, Row, held_against
 from dashboard.words import digits
 from forecasting.models import resolve
 
@@ -21,9 +21,9 @@ def table_of(rows: list[Row], floor: float | None, reveal_test: bool) -> pd.Data
         floor: the noise floor, in units squared; None where it is not known.
         reveal_test: whether test scores are among the columns.
     """
-    lines = []
+    lines, against = [], held_against(rows)
     for row in rows:
-        mse, gained = row.middle("valid_mse"), row.skill
+        mse, gained = row.middle("valid_mse"), row.skill(against)
         line = {
             "Model": row.label,
             "Validation MSE": mse,

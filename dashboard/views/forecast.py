@@ -1,12 +1,13 @@
 """The Forecast page: whole series, how well models would have forecast their past, and what comes next, to take along."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import actions, address, computed, series_figures, service
-from dashboard.chart import show
+from dashboard.chart import file_name, show
 from dashboard.components import show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.results import fits_of_run
@@ -226,13 +227,31 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:
         st.caption(f"{known} past errors are too few for {' and '.join(rare)}: there the largest counts, widened a little.")
+    _values(forecast, i, names or [best], levels)
     _take_along(forecast, names or [best], levels)
 
 
+def _values(forecast: Forecast, i: int, names: list[str], levels: list[float]) -> None:
+    """What is drawn, as a table: the next values of one series, step by step."""
+    with st.expander("The forecast as a table", icon=":material/table:"):
+        table = forecast.frame({name: MODELS[name].title for name in names}, levels)
+        table = table[table["unique_id"] == forecast.panel.ids[i]].drop(columns="unique_id")
+        whole = (table["ds"] == table["ds"].dt.normalize()).all()
+        shown: dict[str, Any] = {"ds": (st.column_config.DateColumn if whole else st.column_config.DatetimeColumn)("Time")}
+        for column in table.columns[1:]:
+            model, *bound = column.rsplit("-", 2)
+            title = column if len(bound) < 2 else f"{model}, {bound[1]} % {'from' if bound[0] == 'lo' else 'to'}"
+            shown[column] = st.column_config.NumberColumn(title, format="%.4g")
+        st.dataframe(table, hide_index=True, key="values", column_config=shown)
+
+
 def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> None:
-    """Download buttons: the next values of all series, by the models that are drawn, with their intervals."""
-    table = forecast.frame({name: name for name in names}, levels)
+    """Download buttons: the next values of all series, by the models that are drawn or by all, with their intervals."""
     with st.container(horizontal=True, vertical_alignment="center"):
+        everything = st.toggle(
+            "All models", key="take-all", help="Downloads hold all models, and not those alone that are drawn."
+        )
+        table = forecast.frame({name: name for name in (forecast.ahead if everything else names)}, levels)
         words = f"{len(table):,} rows: `unique_id`, `ds`, and per model its forecast and the bounds of its intervals"
         st.caption(words, width="stretch")
         for word, suffix, kind in (
@@ -240,5 +259,5 @@ def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> No
             ("Excel", ".xlsx", XLSX),
             ("Parquet", ".parquet", "application/vnd.apache.parquet"),
         ):
-            make, name = partial(WRITERS[suffix], table), f"forecast{suffix}"
+            make, name = partial(WRITERS[suffix], table), f"{file_name(st.session_state['about'], 'forecast')}{suffix}"
             st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")

@@ -9,6 +9,8 @@ from dashboard import actions, computed, service
 from dashboard.chart import theme
 from dashboard.components import show_error, show_errors
 from dashboard.drawings import drawing
+from dashboard.estimate import in_words, waiting
+from dashboard.results import rows_of
 from dashboard.state import encode, visitor
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
 from dashboard.views.progress import progress
@@ -124,19 +126,18 @@ def _guess_or_answer(number: int, rows: list[Line]) -> None:
     guesses = st.session_state.setdefault("guesses", {})
     if number not in guesses:
         steps = "the next step" if rows[0].task == "next" else "ten steps"
-        guess = st.select_slider(
+        guess = st.pills(
             f"Your guess: the validation MSE of “{rows[0].title}” for {steps}",
             GUESSES,
-            value=GUESSES[-1],
             key=f"guess-{number}",
             format_func=lambda value: f"{value:g}",
         )
-        _run_button(number, guess)
+        _run_button(number, guess, rows)
         return
     views = _views(rows)
     if any(view is None or not view.ended for view in views.values()):
         if any(view is None for view in views.values()):
-            _run_button(number, guesses[number])
+            _run_button(number, guesses[number], rows)
             return
         st.fragment(_live, run_every=TICK_S)(list(views))
         st.button("Stop", key="stop", icon=":material/stop:", type="tertiary", on_click=_stop, args=(list(views),))
@@ -144,12 +145,30 @@ def _guess_or_answer(number: int, rows: list[Line]) -> None:
     for row in rows:
         _say(row, guesses[number] if row is rows[0] else None)
     if any(view and view.status != "finished" for view in views.values()):
-        _run_button(number, guesses[number])
+        _run_button(number, guesses[number], rows)
 
 
-def _run_button(number: int, guess: float) -> None:
-    play = ":material/play_arrow:"
-    st.button("Run it", key="run-it", type="primary", icon=play, on_click=_run, args=(number, guess))
+def _run_button(number: int, guess: float | None, rows: list[Line]) -> None:
+    """The button that takes the guess and measures; before there is a guess it waits for one."""
+    asked = [(row, _experiment(row)) for row in rows]
+    models = [one for row, experiment in asked for one in rows_of(experiment) if one.model.name == row.model]
+    first = asked[0][1]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Run it",
+            key="run-it",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=_run,
+            args=(number, guess),
+            disabled=guess is None,
+            help="First a guess: choose a number above." if guess is None else None,
+            shortcut="Ctrl+Enter",
+        )
+        if waiting(models):
+            st.caption(f"{in_words(models, len(computed.windows(first.source, first.task).train))}.")
+        elif any(not one.instant for one in models):
+            st.caption("Known already: somebody has measured it here.")
 
 
 @show_errors
@@ -204,9 +223,10 @@ def _say(row: Line, guess: float | None) -> None:
     """The answer in a sentence, beside the guess."""
     scores = _scores(row)
     if not scores:
-        st.warning(
-            f"{row.title} has not been measured: its training was stopped or failed. Run it again.", icon=":material/error:"
-        )
+        if any(view and view.status in ("failed", "lost") for view in _views([row]).values()):
+            st.warning(f"{row.title} has not been measured: its training failed. Run it again.", icon=":material/error:")
+        else:
+            st.info(f"{row.title} has not been measured: it was stopped before its first epoch had ended. Run it again.")
         return
     spread = f" ± {digits(stdev(scores))} over {len(scores)} seeds" if len(scores) > 1 else ""
     told_by = f" You guessed {guess:g}." if guess is not None else ""
@@ -259,9 +279,12 @@ def _table(number: int) -> None:
         height="content",
         key="guide-table",
         placeholder="–",
-        column_config={"Model": st.column_config.TextColumn(pinned=True), **dict.fromkeys(names, figure)},
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=230), **dict.fromkeys(names, figure)},
     )
-    st.caption("Validation MSE, mean over seeds. The next step is measured on 51 points and ten steps on 60: other series.")
+    st.caption(
+        "Validation MSE, mean over seeds. The text is the book's chapter, the notebook the code that its author publishes "
+        "beside it. The next step is measured on 51 points and ten steps on 60: other series."
+    )
 
 
 def _line(row: Line, scores: list[float]) -> dict:

@@ -6,18 +6,15 @@ import streamlit as st
 
 from dashboard import actions, address, service
 from dashboard.components import show_error, show_errors
-from dashboard.results import Outcome, Row
+from dashboard.estimate import in_words, waiting
+from dashboard.results import Row
 from dashboard.state import take, visitor
 from dashboard.titles import title_of
 from dashboard.verdict import verdict
-from dashboard.words import duration, escaped
+from dashboard.words import escaped
 from forecasting.data import Split
-from forecasting.experiment import BadInput, Experiment, LookBackFit, Training
-from forecasting.runs.budget import WORK_PER_S
+from forecasting.experiment import BadInput, Experiment, LookBackFit
 from forecasting.runs.views import RunView
-
-COMPILE_S = 3.0
-"""Seconds that a network takes to start, about, before its first epoch has ended."""
 
 
 def header(experiment: Experiment, rows: list[Row], run: RunView | None, split: Split) -> None:
@@ -124,32 +121,22 @@ def _within_limits(experiment: Experiment) -> bool:
     return True
 
 
-def _waiting(rows: list[Row]) -> list[tuple[Row, Outcome]]:
-    """The fits that Train would do."""
-    asked = [(row, outcome) for row in rows if not row.instant and not row.model.combines for outcome in row.outcomes]
-    return [(row, o) for row, o in asked if o.status != "finished" or (o.view is not None and o.view.earlier)]
-
-
 def _estimate(rows: list[Row], run: RunView | None, n_windows: int) -> str:
     """What Train would do and about how long that takes, in a sentence; nothing while it goes on or where all is done."""
-    waiting = _waiting(rows)
-    if not waiting or (run is not None and not run.ended):
+    if not waiting(rows) or (run is not None and not run.ended):
         return ""
-    work = sum(row.model.work(row.shape, n_windows, o.fit.training or Training()) for row, o in waiting) / WORK_PER_S
-    work += COMPILE_S * sum(o.fit.training is not None for _, o in waiting)
-    seconds = work / min(len(waiting), service.settings().n_slots)
-    return f"*Train* does {len(waiting)} {'fit' if len(waiting) == 1 else 'fits'}, about {duration(max(1, seconds))}."
+    return f"*Train* does {in_words(rows, n_windows)}."
 
 
 def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None, small_enough: bool) -> None:
     if run is not None and not run.ended:
         stop_button(run)
         return
-    waiting = _waiting(rows)
-    known = sum(len(row.outcomes) for row in rows if not row.instant and not row.model.combines) - len(waiting)
-    words = f"{len(waiting)} {'fit' if len(waiting) == 1 else 'fits'} to train, {known} already known."
+    left = waiting(rows)
+    known = sum(len(row.outcomes) for row in rows if not row.instant and not row.model.combines) - len(left)
+    words = f"{len(left)} {'fit' if len(left) == 1 else 'fits'} to train, {known} already known."
     words += f" {service.settings().max_waiting} of your fits may wait at a time."
-    label = "Train" if waiting or run is None else "Trained"
+    label = "Train" if left or run is None else "Trained"
     st.button(
         label,
         key="train",
@@ -157,7 +144,7 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
         icon=":material/play_arrow:",
         on_click=_train,
         args=(experiment,),
-        disabled=not small_enough or (run is not None and not waiting),
+        disabled=not small_enough or (run is not None and not left),
         help=words,
         shortcut="Ctrl+Enter",
     )

@@ -1,5 +1,8 @@
 """The Lab: settings at the side; series, scores, learning, forecasts and errors in the middle."""
 
+from collections.abc import Callable
+
+import numpy as np
 import streamlit as st
 
 from dashboard import address, computed, curves, figures, service
@@ -8,6 +11,7 @@ from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
 from dashboard.titles import unit_of
+from dashboard.verdict import best_of
 from dashboard.views import learning, look_backs, progress, scores, sidebar, welcome
 from dashboard.views.header import header, open_run, stop_button
 from dashboard.words import escaped
@@ -180,7 +184,12 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
             channel = st.number_input(
                 "Channel", 1, n_targets, key=key("channel", str(n_targets)), width=120, help=f"In order: {escaped(names)}."
             )
-        index = st.number_input("Window of the validation part", 0, last, key=key("window", str(last)), width=220)
+        window = key("window", str(last))
+        for label, find in (("Worst for the best", _worst), ("Where they differ most", _differing)):
+            st.button(
+                label, key=f"find-{find.__name__}", on_click=_show_window, args=(window, find, rows, split), type="tertiary"
+            )
+        index = st.number_input("Window of the validation part", 0, last, key=window, width=220)
     alt = "One window: look-back, truth as crosses, and a line per model."
     chart = figures.forecast_figure(rows, split, int(index), int(channel) - 1, experiment.task.steps, unit)
     show(chart, "forecast", alt)
@@ -192,6 +201,32 @@ def _forecasts(experiment: Experiment, split: Split, rows: list[Row], unit: str)
     seeded = [row.label for row in rows if len(row.scored) > 1]
     if seeded:
         st.caption(f"{', '.join(seeded)}: the seed whose validation error is nearest to the median.")
+
+
+def _show_window(widget: str, find: Callable[[list[Row], Split], int], rows: list[Row], split: Split) -> None:
+    st.session_state[widget] = find(rows, split)
+
+
+def _forecast_by(rows: list[Row]) -> np.ndarray:
+    """What each scored model forecasts of the validation windows, `(n_models, n_windows, n_outputs)` in units."""
+    found = [None if row.typical is None else row.typical.forecasts("valid") for row in rows]
+    return np.stack([y_hat for y_hat in found if y_hat is not None])
+
+
+def _worst(rows: list[Row], split: Split) -> int:
+    """The window on which the best model errs most."""
+    best = best_of(rows)
+    if best is None:
+        return 0
+    errors = np.square(_forecast_by([best])[0] - split.valid.in_units(split.valid.y)).sum(axis=1)
+    return int(np.argmax(np.nan_to_num(errors, nan=-1.0)))
+
+
+def _differing(rows: list[Row], _: Split) -> int:
+    """The window for which forecasts lie farthest apart."""
+    y_hat = _forecast_by(rows)
+    whole = y_hat[np.isfinite(y_hat).all(axis=(1, 2))]  # without those that are fitted to a sample
+    return int(np.argmax(np.ptp(whole, axis=0).sum(axis=1))) if len(whole) else 0
 
 
 def _errors(experiment: Experiment, split: Split, rows: list[Row], unit: str) -> None:

@@ -27,25 +27,28 @@ def headlines(rows: list[Row], split: Split, unit: str) -> None:
     best = best_of(rows)
     if best is None:
         return
-    mse, gained = best.middle("valid_mse") or 0.0, best.skill
-    grid = st.grid(4, min_column_width=130)
+    against, floor = results.held_against(rows), split.noise_floor
+    mse, gained = best.middle("valid_mse") or 0.0, best.skill(against)
+    baseline = "naive" if against is None else against.model.title.lower()
+    grid = st.grid(3 if floor is None else 4, min_column_width=130)
     grid.metric("Best so far", best.label, border=True, height="stretch")
     grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")
     grid.metric(
-        "Skill against naive",
+        f"Skill against {baseline}",
         "undefined" if gained is None else f"{gained:.1%}",
         border=True,
         height="stretch",
-        help="The share of the naive error that the model takes away: 100 % is perfect, 0 % no better than naive.",
+        help=f"The share of the error of {baseline} that the model takes away: 100 % is perfect, 0 % no better.",
     )
-    floor = split.noise_floor
-    grid.metric(
-        "Above the noise floor",
-        f"{mse / floor:.2f} ×" if floor else "not known" if floor is None else "no noise",
-        border=True,
-        height="stretch",
-        help="How many times the variance of the noise; 1 would be perfect, and cannot quite be reached.",
-    )
+    if floor is not None:
+        grid.metric(
+            "Above the noise floor",
+            f"{mse / floor:.2f} ×" if floor else "no noise",
+            border=True,
+            height="stretch",
+            help="The noise floor is the variance of the noise, which nobody can forecast: the lowest MSE there can be. "
+            "So many times that is the model's; 1 would be perfect.",
+        )
 
 
 def series(experiment: Experiment, split: Split, unit: str) -> None:
@@ -146,7 +149,11 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
                 for i, name in enumerate(split.valid.channels or split.valid.n_targets * ("",))
             },
             "RMSE": figure(f"RMSE ({unit})", format="%.3g", help="Root of the validation MSE, in the series' own units."),
-            "Skill": figure("Skill (%)", format="%.1f", help="Share of naive's error, on the same windows, that it saves."),
+            "Skill": figure(
+                "Skill (%)",
+                format="%.1f",
+                help="Share of the error of naive, or of a better seasonal naive, that it saves.",
+            ),
             "× floor": figure(format="%.2f", help="Multiple of the noise floor."),
             "Windows": figure(format="localized", help="Validation windows that it is scored on: all, or a sample."),
             "Parameters": figure(format="localized", help="Numbers that the model learns."),

@@ -11,7 +11,7 @@ from dashboard.components import (
     start,
     steps,
 )
-from dashboard.state import Draft, draft, fresh_widgets, key, take
+from dashboard.state import Draft, draft, fresh_widgets, key, take, with_seasonal_naive
 from dashboard.views.models_form import models, source_of
 from dashboard.views.training_form import training
 from dashboard.views.upload import upload
@@ -69,6 +69,7 @@ def _fit_task_to_sample(values: Draft) -> None:
     if sample is None:
         return
     values["task"] |= {"input_size": sample.input_size, "h": sample.h, "target": "all_h"}
+    with_seasonal_naive(values, sample.season)
 
 
 def _waves(values: Draft) -> None:
@@ -172,6 +173,8 @@ def _task(values: Draft) -> None:
     else:
         task["channels"] = "one"
     task["input_size"] = steps(Task, "input_size", task["input_size"], key("input_size"))
+    if values["kind"] == "waves" and values["sources"]["waves"]["n_steps"] is None:
+        st.caption("The same curve in more or fewer points: a longer look-back sees it more finely, and no further back.")
     if task["target"] != "next":
         task["h"] = steps(Task, "h", task["h"], key("h"))
     with st.expander("Missing values", key=key("missing")):

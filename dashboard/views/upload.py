@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from dashboard import actions, computed, service
 from dashboard.components import numbers, parameter, select, show_error, start
-from dashboard.state import Draft, fresh_widgets, key, visitor
+from dashboard.state import Draft, fresh_widgets, key, visitor, with_seasonal_naive
 from dashboard.words import escaped
 from forecasting.data.reading import Reading
 from forecasting.data.reading.frequency import in_words
@@ -68,6 +68,7 @@ def _fit_task_to_file(values: Draft, reading: Reading) -> None:
     h = max(1, min(season, longest // 12, 48))
     input_size = max(2, min(2 * season, longest // 5, 336))
     values["task"] |= {"input_size": input_size, "h": h, "target": "next" if h == 1 else "all_h"}
+    with_seasonal_naive(values, reading.season_length)
 
 
 def _kept_file(values: Draft, source: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """The Guide, walked from the first to the last step in a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -16,7 +18,8 @@ def test_a_newcomer_walks_through_the_whole_chapter(dashboard: Dashboard, browse
         expect(page.get_by_role("heading", name=step.title)).to_be_visible()
         expect(page.get_by_text("You guessed")).to_have_count(0)  # first the guess, then the answer
         expect(page.locator("[data-testid=stImage] img").first).to_be_visible()
-        page.get_by_role("button", name="Run it", exact=True).click()
+        page.get_by_role("radio", name="0.01", exact=True).click()
+        page.get_by_role("button", name=re.compile("Run it")).click()
         expect(page.get_by_text("You guessed")).to_be_visible(timeout=120_000)
         if number in (2, len(STEPS)):
             shoot(page, f"guide-{number}")
@@ -29,7 +32,8 @@ def test_a_newcomer_walks_through_the_whole_chapter(dashboard: Dashboard, browse
 @pytest.mark.slow
 def test_a_step_opens_in_the_lab_with_its_settings_and_its_results(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/guide?quick=1&step=2")
-    page.get_by_role("button", name="Run it", exact=True).click()
+    page.get_by_role("radio", name="0.01", exact=True).click()
+    page.get_by_role("button", name=re.compile("Run it")).click()
     expect(page.get_by_text("You guessed")).to_be_visible(timeout=60_000)
     page.get_by_role("link", name="Open in the Lab").click()
     expect(page.get_by_text("140 windows to learn from")).to_be_visible()

@@ -60,7 +60,7 @@ def test_a_step_that_is_none_is_a_step_all_the_same(step):
 def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
     page = guide()
     assert not page.dataframe and "You guessed" not in " ".join(text.value for text in page.markdown)
-    page.select_slider[0].set_value(0.05).run()
+    page.get("button_group")[0].set_value(0.05).run()
     next(button for button in page.button if button.label == "Run it").click().run()
     assert not page.exception
     said = " ".join(text.value for text in page.markdown)
@@ -84,7 +84,7 @@ def test_whoever_comes_back_from_another_page_finds_the_step_that_was_left():
 
 def test_guesses_are_kept_in_the_address_and_a_reload_brings_the_table_back():
     page = guide()
-    page.select_slider[0].set_value(0.05).run()
+    page.get("button_group")[0].set_value(0.05).run()
     next(button for button in page.button if button.label == "Run it").click().run()
     assert page.query_params["guesses"] in ("1-0.05", ["1-0.05"])
     again = guide(step="2", guesses="1-0.05")
@@ -100,6 +100,7 @@ def test_guesses_that_nobody_can_have_made_are_left_out(guesses):
 
 def test_a_step_under_way_can_be_stopped():
     page = guide(step="3")
+    page.get("button_group")[0].set_value(0.01).run()
     next(button for button in page.button if button.label == "Run it").click().run()
     assert not page.exception
     run_id = service.store().recent_runs(visitor_of(page))[0][0]

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, computed, service
-from dashboard.chart import Theme
+from dashboard.chart import Theme, separators
 from dashboard.curves import in_another_scale, live_chart
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
@@ -485,3 +485,23 @@ def test_losses_in_another_scale_than_the_series_say_so(how):
     assert live_chart([], {}, Theme("#ffffff", "#000000", "#eeeeee", "#0000ff", ("#888888",)), in_another_scale(experiment))[
         "yAxis"
     ]["name"].endswith("the models see")
+
+
+def test_the_windows_worth_a_look_are_one_click_away():
+    page = open_lab(SMALL)
+    split, fits = load(SMALL.source, SMALL.task), {fit.model.name: fit for fit in fits_of(SMALL)}
+    y_hat = {name: run_fit(fits[name]).y_hat_valid for name in ("naive", "linear")}
+    truth = split.valid.in_units(split.valid.y)
+
+    def window() -> int:
+        return next(box for box in page.number_input if box.label == "Window of the validation part").value
+
+    button(page, "find-_worst").click().run()
+    assert window() == np.square(y_hat["linear"] - truth).sum(axis=1).argmax()
+    button(page, "find-_differing").click().run()
+    assert window() == np.abs(y_hat["linear"] - y_hat["naive"]).sum(axis=1).argmax()
+
+
+@pytest.mark.parametrize(("locale", "marks"), [("en-US", ".,"), ("de-DE", ",."), ("fr", ",\u202f"), (None, ".,")])
+def test_charts_write_numbers_as_the_visitor_does(locale, marks):
+    assert separators(locale) == marks
