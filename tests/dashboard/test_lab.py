@@ -488,7 +488,7 @@ def test_losses_in_another_scale_than_the_series_say_so(how):
 
 
 def test_the_windows_worth_a_look_are_one_click_away():
-    page = open_lab(SMALL)
+    page = open_lab(SMALL).run()  # what lies below the fold is drawn a moment later
     split, fits = load(SMALL.source, SMALL.task), {fit.model.name: fit for fit in fits_of(SMALL)}
     y_hat = {name: run_fit(fits[name]).y_hat_valid for name in ("naive", "linear")}
     truth = split.valid.in_units(split.valid.y)
