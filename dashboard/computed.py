@@ -146,6 +146,10 @@ def anew(experiment: Experiment) -> Experiment:
     return decided(experiment.model_copy(update={"allotted": ()}), None)
 
 
+MOST_SERIES = 5_000
+"""Series of a file that the page lets one choose from."""
+
+
 def reader(content: bytes, options: ReadOptions = NO_OPTIONS) -> Reading:
     """Read a file in a process of its own, and keep how: this one is busy with pages.
 
@@ -155,6 +159,12 @@ def reader(content: bytes, options: ReadOptions = NO_OPTIONS) -> Reading:
     answer = _answer(content, options)
     if isinstance(answer, Refusal):
         raise answer.error
+    n_series = len(answer.frame["unique_id"].cat.categories)
+    if n_series > MOST_SERIES:
+        raise BadInput(
+            f"The file holds {n_series:,} series, and the page takes {MOST_SERIES:,}: forecast more of them from the "
+            "command line, with `python -m forecasting forecast`."
+        )
     return answer
 
 

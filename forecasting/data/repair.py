@@ -23,19 +23,50 @@ def on_grid(frame: pd.DataFrame, frequency: str | None) -> pd.DataFrame:
         BadInput: when the gaps would make far more rows than there are, or a series is too short.
     """
     single = frame.groupby(["unique_id", "ds"], sort=False, observed=True, as_index=False)["y"].mean()
+    single["unique_id"] = single["unique_id"].astype(str)
+    sizes = single["unique_id"].value_counts(sort=False)
+    if sizes.min() < 3:
+        short = sizes.idxmin()
+        raise BadInput(f"Series {short[:60]!r} has {sizes[short]} values: at least 3 are needed.")
+    if frequency is None:
+        return single
+    shared = _on_one_grid(single, sizes, frequency)
+    return shared if shared is not None else _each_on_its_grid(single, frequency)
+
+
+def _on_one_grid(single: pd.DataFrame, sizes: pd.Series, frequency: str) -> pd.DataFrame | None:
+    """Series that share one grid, all at once: of many this takes a hundredth of the time; None where they do not."""
+    ds, ids = pd.DatetimeIndex(single["ds"]), single["unique_id"].to_numpy()
+    a_step = pd.date_range(ds.min(), periods=2, freq=frequency)
+    step_us, span_us = (np.ptp(some.to_numpy().astype("datetime64[us]").astype("int64")) for some in (a_step, ds))
+    begins = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+    if span_us / step_us > MAX_ROWS or len(begins) != len(sizes):
+        return None
+    times = grid(ds.min(), ds.max(), frequency)
+    places = times.get_indexer(ds)
+    if (places < 0).any():
+        return None
+    n_known = np.diff(np.append(begins, len(ids)))
+    first = places[begins]
+    n_steps = places[begins + n_known - 1] - first + 1
+    before = np.cumsum(n_steps) - n_steps
+    y = np.full(n_steps.sum(), np.nan)
+    y[np.repeat(before - first, n_known) + places] = single["y"]
+    at = np.arange(len(y)) - np.repeat(before - first, n_steps)
+    return pd.DataFrame({"unique_id": np.repeat(ids[begins], n_steps), "ds": times[at], "y": y})
+
+
+def _each_on_its_grid(single: pd.DataFrame, frequency: str) -> pd.DataFrame:
+    """Series one after the other, each on the grid that begins with its first value."""
     pieces = []
-    for unique_id, series in single.groupby("unique_id", sort=False, observed=True):
-        if len(series) < 3:
-            raise BadInput(f"Series {str(unique_id)[:60]!r} has {len(series)} values: at least 3 are needed.")
-        filled = series.set_index("ds")["y"]
-        if frequency is not None:
-            times = grid(filled.index[0], filled.index[-1], frequency)
-            if len(times) > MAX_ROWS:
-                raise BadInput(
-                    f"Series {str(unique_id)[:60]!r} has {len(series):,} values over {len(times):,} steps: it is too sparse."
-                )
-            filled = filled.reindex(times)
-        pieces.append(pd.DataFrame({"unique_id": str(unique_id), "ds": filled.index, "y": filled.to_numpy()}))
+    for unique_id, series in single.groupby("unique_id", sort=False):
+        known = series.set_index("ds")["y"]
+        times = grid(known.index[0], known.index[-1], frequency)
+        if len(times) > MAX_ROWS:
+            raise BadInput(
+                f"Series {str(unique_id)[:60]!r} has {len(known):,} values over {len(times):,} steps: it is too sparse."
+            )
+        pieces.append(pd.DataFrame({"unique_id": unique_id, "ds": times, "y": known.reindex(times).to_numpy()}))
     return pd.concat(pieces, ignore_index=True)
 
 

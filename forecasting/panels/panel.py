@@ -79,8 +79,10 @@ class Panel:
             season_length = next(iter(opening.seasons), 1)
         found: dict[str, list] = {name: [] for name in ("ids", "ds", "y", "future_covariates", "past_covariates")}
         several = len(values) > 1 and frame["unique_id"].nunique() > 1
-        for unique_id, series in frame.groupby("unique_id", sort=False, observed=True):
-            there = series[list(values)].notna().to_numpy()
+        times, y = pd.DatetimeIndex(frame["ds"]), frame[list(values)].to_numpy("float64")
+        past, future = (frame[list(names)].to_numpy("float64") for names in (past_covariates, future_covariates))
+        for unique_id, rows in _rows_of(frame["unique_id"].to_numpy()):
+            there = np.isfinite(y[rows])
             if not there.any():
                 continue
             firsts, lasts = there.argmax(axis=0), len(there) - 1 - there[::-1].argmax(axis=0)
@@ -89,14 +91,16 @@ class Panel:
                     "A multivariate series needs times at which all of them have a value: series "
                     f"{unique_id!r:.60} has none."
                 )
-            whole, n = series.iloc[firsts.max() :], lasts.max() - firsts.max() + 1
-            for value in values:
+            begin = rows.start + firsts.max()
+            end = rows.start + lasts.max() + 1
+            ahead = pd.DataFrame(future[begin : rows.stop]).ffill().fillna(0.0).to_numpy() if future_covariates else None
+            for place, value in enumerate(values):
                 own = value if len(values) > 1 else ""
                 found["ids"].append(f"{unique_id} · {own}" if several else own or str(unique_id))
-                found["ds"].append(pd.DatetimeIndex(whole["ds"].iloc[:n]))
-                found["y"].append(whole[value].iloc[:n].to_numpy("float64"))
-                found["future_covariates"].append(whole[list(future_covariates)].ffill().fillna(0.0).to_numpy("float64"))
-                found["past_covariates"].append(whole[list(past_covariates)].iloc[:n].to_numpy("float64"))
+                found["ds"].append(times[begin:end])
+                found["y"].append(y[begin:end, place].copy())
+                found["future_covariates"].append(ahead)
+                found["past_covariates"].append(past[begin:end])
         if not found["ids"]:
             raise BadInput("No series has a value: there is nothing to forecast.")
         return cls(
@@ -190,6 +194,12 @@ class Panel:
     def cutoff(self, i: int, back: int) -> pd.Timestamp:
         """The last time that is known to a forecast."""
         return self.ds[i][len(self.y[i]) - back - 1]
+
+
+def _rows_of(ids: np.ndarray) -> list[tuple[str, slice]]:
+    """Which rows belong to each series, of a table that is sorted by series."""
+    begins = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+    return [(ids[i], slice(int(i), int(end))) for i, end in zip(begins, np.append(begins[1:], len(ids)), strict=True)]
 
 
 def _line(values: np.ndarray, fill: Repair, season_length: int) -> np.ndarray:

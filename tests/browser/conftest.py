@@ -21,7 +21,6 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 READY = "[data-testid=stApp][data-test-connection-state=CONNECTED]"
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
 def chromium() -> str:

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forecasting.data import series_of
-from forecasting.data.reading import SUMMARY, ReadOptions, bounds, read
+from forecasting.data.reading import SUMMARY, ReadOptions, bounds, columns, read
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
 from forecasting.panels import read_panel
@@ -116,9 +116,35 @@ def test_numbers_are_never_taken_for_dates_of_1970():
     assert "times" in refusal(content)
 
 
-def test_more_series_than_are_read_are_refused():
-    rows = [f"s{i},2024-01-0{d},1" for i in range(2_001) for d in (1, 2)]
-    assert "2,001 series; at most 2,000" in refusal(text(rows, "id,ds,y"))
+def test_more_series_than_are_read_are_refused(monkeypatch):
+    monkeypatch.setattr(columns, "MAX_SERIES", 20)
+    rows = [f"s{i},2024-01-0{d},1" for i in range(21) for d in (1, 2)]
+    assert "21 series; at most 20" in refusal(text(rows, "id,ds,y"))
+
+
+@pytest.mark.parametrize("frequency", ["D", "h", "MS", "W-SUN", "15min"])
+def test_series_of_any_lengths_with_gaps_come_to_the_grid_as_each_does_alone(frequency):
+    rng, pieces = np.random.default_rng(5), []
+    for i in range(6):
+        times = pd.date_range("2023-01-29", periods=90, freq=frequency)[rng.integers(0, 30) :]
+        kept = np.sort(rng.permutation(len(times))[: len(times) // 2])
+        times = times[np.union1d(kept, kept[:3])]
+        pieces.append(pd.DataFrame({"unique_id": f"s{i}", "ds": times, "y": rng.normal(size=len(times))}))
+    together = on_grid(pd.concat(pieces, ignore_index=True), frequency)
+    for piece in pieces:
+        unique_id, known = piece["unique_id"].iloc[0], piece.set_index("ds")["y"]
+        own = together[together["unique_id"] == unique_id]
+        whole = known.reindex(pd.date_range(known.index[0], known.index[-1], freq=frequency))
+        assert (own["ds"].to_numpy() == whole.index.to_numpy()).all()
+        np.testing.assert_array_equal(own["y"], whole)
+
+
+def test_series_that_share_no_grid_keep_each_its_own():
+    hours = [pd.date_range("2024-01-01 00:00", periods=9, freq="h"), pd.date_range("2024-01-01 00:20", periods=9, freq="h")]
+    frame = pd.concat(pd.DataFrame({"unique_id": f"s{i}", "ds": ds, "y": 1.0}) for i, ds in enumerate(hours))
+    on = on_grid(frame.drop(index=4), "h")
+    assert [len(series) for _, series in on.groupby("unique_id")] == [9, 9] and on["y"].isna().sum() == 2
+    assert list(on["ds"].dt.minute.unique()) == [0, 20]
 
 
 def test_a_damaged_archive_and_damaged_tables_are_refused():

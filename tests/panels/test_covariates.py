@@ -92,3 +92,17 @@ def test_all_steps_to_be_forecast_are_shown_however_short_the_look_back_is(input
     shown = FutureCovariates(series, h, calendar=False).windows(ends_of(series, task, 0)).x[0, :, 1:]
     expected = (ahead[-h:] - ahead.mean()) / ahead.std()
     assert (np.abs(shown.ravel()[:, None] - expected).min(axis=0) < 1e-4).all()
+
+
+def test_a_column_that_stays_the_same_within_a_series_is_seen_at_every_step_of_it():
+    sizes = (1.0, 5.0, 9.0)
+    frame = pd.concat(
+        pd.DataFrame(
+            {"unique_id": f"s{i}", "ds": pd.date_range("2024-01-01", periods=20), "y": np.arange(20.0), "size": size}
+        )
+        for i, size in enumerate(sizes)
+    )
+    static = Panel.of(frame, "D", future_covariates=("size",))
+    shown = FutureCovariates(static, 3, calendar=False).windows(ends_of(static, Task(input_size=6, target="all_h", h=3), 0))
+    scaled = (np.array(sizes) - np.mean(sizes)) / np.std(sizes)
+    np.testing.assert_allclose(shown.x[:, :, 1], np.repeat(scaled[:, None], 6, axis=1), rtol=1e-6)

@@ -12,7 +12,7 @@ from forecasting.data.reading.result import Reading, ReadOptions
 from forecasting.data.reading.times import DayOrMonth, parse_clock, parse_times
 from forecasting.experiment import BadInput
 
-MAX_SERIES = 2_000
+MAX_SERIES = 100_000
 FOOTER_ROWS = 5
 """Rows at the end that may hold totals or notes instead of a time."""
 WHEN = re.compile(
