@@ -137,7 +137,7 @@ def on_touch() -> bool:
 
 def file_name(about: str, what: str) -> str:
     """The name of a file that is about something, in letters that every system takes: `sum-of-two-sines-forecast`."""
-    plain = unicodedata.normalize("NFKD", about).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", about.replace("–", "-")).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-")
     return f"{words}-{what}" if words else what
 

@@ -222,7 +222,7 @@ def _forecast(forecast: Forecast, unit: str) -> None:
         since = how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
     chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past)
-    show(chart, "outlook", "The end of the series, the forecast, and its intervals as bands.")
+    show(chart, "forecast", "The end of the series, the forecast, and its intervals as bands.")
     known = tested.conformal(names[0] if names else best).n_scores
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:

@@ -131,6 +131,7 @@ def _guess_or_answer(number: int, rows: list[Line]) -> None:
             GUESSES,
             key=f"guess-{number}",
             format_func=lambda value: f"{value:g}",
+            wrap=True,
         )
         _run_button(number, guess, rows)
         return

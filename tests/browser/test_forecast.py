@@ -44,7 +44,7 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     expect(page.get_by_text("The series itself proposes a season of 7 steps; 7 are set.")).to_be_visible()
     button(page, "Forecast").click()
     expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=120_000)
-    expect(plot(page, "outlook")).to_be_visible()
+    expect(plot(page, "forecast")).to_be_visible()
     expect(page.get_by_text("Judged on 2 series")).to_be_visible()
     shoot(page, "forecast-light-1440")
 

@@ -157,10 +157,11 @@ def test_a_damaged_archive_and_damaged_tables_are_refused():
 # --------------------------------------------------------------------------------------------------------------- bounds
 
 
-def test_what_unfolds_into_more_than_is_read_is_refused():
-    bomb = gzip.compress(bytes(1_000_000), 9) * 300  # members of an archive follow one another
-    assert len(bomb) < 400_000
-    assert "unfolds into more than 250 MB" in refusal(bomb)
+def test_what_unfolds_into_more_than_is_read_is_refused(monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_BYTES", 25_000_000)
+    bomb = gzip.compress(bytes(1_000_000), 9) * 30  # members of an archive follow one another
+    assert len(bomb) < 40_000
+    assert "unfolds into more than 25 MB" in refusal(bomb)
 
 
 def test_more_bytes_rows_or_cells_than_are_read_are_refused_with_their_numbers(monkeypatch):
@@ -216,10 +217,11 @@ def workbook(sheet):
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
 
 
-def test_a_workbook_that_unfolds_into_more_than_is_read_is_refused_by_what_it_declares():
-    bomb = workbook(SHEET.format(260_000_000 * " "))
+def test_a_workbook_that_unfolds_into_more_than_is_read_is_refused_by_what_it_declares(monkeypatch):
+    monkeypatch.setattr(bounds, "MOST_BYTES", 25_000_000)
+    bomb = workbook(SHEET.format(26_000_000 * " "))
     assert len(bomb) < 400_000
-    assert "260 MB when nothing in it is compressed, and at most 250 MB" in refusal(bomb)
+    assert "26 MB when nothing in it is compressed, and at most 25 MB" in refusal(bomb)
 
 
 def test_a_workbook_that_declares_less_than_it_holds_is_refused():

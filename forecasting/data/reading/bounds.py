@@ -8,10 +8,10 @@ import zlib
 
 from forecasting.experiment import BadInput
 
-MOST_BYTES = 250_000_000
+MOST_BYTES = 400_000_000
 """Of a file once nothing in it is compressed."""
 MOST_ROWS = 10_000_000
-MOST_CELLS = 25_000_000
+MOST_CELLS = 40_000_000
 ADDRESS = re.compile(rb"""\br\s*=\s*["']([A-Za-z]+)(\d+)["'][^>]*(?<!/)>""")
 """Where a cell of a sheet stands that holds something, as `r="B7"`."""
 
