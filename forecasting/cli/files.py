@@ -35,6 +35,7 @@ from forecasting.panels.backtest import CHOICES, backtest
 from forecasting.panels.export import WRITERS
 from forecasting.panels.fits import plan_of
 from forecasting.panels.forecast import Forecast, forecast
+from forecasting.runs.machine import memory_mb
 from forecasting.settings import Settings
 
 File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
@@ -216,9 +217,12 @@ def _by_workers(panel: Panel, experiment: Experiment, content: bytes, slots: int
     """Let as many workers as there are slots do the fits of an experiment, with a database that lasts as long."""
     with TemporaryDirectory() as folder:
         settings, store = open_store(f"sqlite:///{folder}/runs.db")
+        n_slots = slots or settings.n_slots
+        share = memory_mb() // (n_slots + 1)  # no visitors are beside this command: it may take what the machine has
+        settings = settings.model_copy(update={"worker_mb": max(settings.worker_mb, share)})
         source = experiment.source.model_copy(update={"upload_id": store.add_upload(OWNER, "series", content)})
         run_id = store.start_run(experiment.model_copy(update={"source": source}), OWNER)
-        with working(store, settings, slots, [run_id]):
+        with working(store, settings, n_slots, [run_id]):
             done = watch(store, run_id)
         return forecast_of(done, panel, store)
 
