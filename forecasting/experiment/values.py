@@ -53,21 +53,39 @@ def without(data: dict[str, Any], *names: str) -> dict[str, Any]:
 
 NEEDED = {kind: "a whole number is needed" for kind in ("int_parsing", "int_from_float", "int_type")}
 NEEDED |= {kind: "a number is needed" for kind in ("float_parsing", "float_type")}
+NEEDED |= {
+    "too_long": "at most {max_length} values are taken, and there are {actual_length}",
+    "too_short": "at least {min_length} is needed",
+    "greater_than_equal": "{ge} or more is needed",
+    "greater_than": "more than {gt} is needed",
+    "less_than_equal": "{le} or less is needed",
+    "less_than": "less than {lt} is needed",
+    "string_too_long": "at most {max_length} letters are taken",
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is missing",
+}
 """Errors of pydantic's that a visitor would not understand, in other words."""
 
 
 def plain(error: ValidationError) -> BadInput:
     """Turn pydantic's first error into one sentence for a visitor."""
     first = error.errors()[0]
-    where = " ".join(" → ".join(str(part)[:60] for part in first["loc"]).split())[-80:] or "the input"
+    where = " ".join(", ".join(_part(part) for part in first["loc"]).split())[-80:] or "the input"
     if first["type"] == "value_error":
         return BadInput(str(first["ctx"]["error"]))
     given = first["input"]
     shown = f" (given: {str(given)[:50]!r:.60})" if not isinstance(given, dict | list) else ""
-    message = NEEDED.get(first["type"], first["msg"][0].lower() + first["msg"][1:])
+    message = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] in NEEDED:
+        message = NEEDED[first["type"]].format(**first.get("ctx", {}))
     if len(message) > 160:
         message = f"{message[:80]} … {message[-78:]}"
     return BadInput(printable(f"{where}: {message}{shown}."))
+
+
+def _part(part: str | int) -> str:
+    """A step of the way to a value: a setting by its name, one of several values by its place."""
+    return f"value {part + 1}" if isinstance(part, int) else part[:60]
 
 
 def printable(text: str) -> str:

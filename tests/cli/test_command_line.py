@@ -299,7 +299,7 @@ def test_continue_trains_the_networks_of_a_run_on(first_run, database):
 
 @pytest.mark.parametrize(
     ("run_id", "epochs", "says"),
-    [("nowhere", 3, "nothing can go on from it"), ("first", 10_000, "less than or equal to 10000")],
+    [("nowhere", 3, "nothing can go on from it"), ("first", 10_000, "10000 or less is needed")],
     ids=["unknown run", "too many epochs"],
 )
 def test_a_run_that_cannot_be_continued_is_refused_in_one_sentence(first_run, database, run_id, epochs, says):
