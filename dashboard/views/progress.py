@@ -73,6 +73,9 @@ def _live(run_id: str, ended_before: int, lines: Mapping[str, float]) -> None:
         return
     if run is None or not trains(run) or _ended(run) != ended_before:
         st.rerun()
+    waited = list(filter(_waited_for, run.fits))
+    done = sum(1.0 if fit.ended else _share_done(fit) for fit in waited) / max(1, len(waited))
+    st.set_page_config(page_title=f"{done:.0%} · Forecasting lab")  # seen in the tab by who looks at another one meanwhile
     left, right = st.columns([3, 2], gap="medium")
     with left:
         chart = curves.live_chart(fits_of_run(run), lines, theme(), curves.in_another_scale(run.experiment))
@@ -81,7 +84,7 @@ def _live(run_id: str, ended_before: int, lines: Mapping[str, float]) -> None:
         if run.experiment.plan is not None:
             _models(run)
         else:
-            for fit in filter(_waited_for, run.fits):
+            for fit in waited:
                 _progress(fit, run)
 
 

@@ -179,14 +179,22 @@ def _cells(source: dict[str, Any]) -> None:
 def _grid(source: dict[str, Any]) -> None:
     """How the series come to an even grid without gaps."""
     source["repair"] = select(Upload, "repair", source["repair"], key("upload", "repair"))
-    field, text = Upload.model_fields["frequency"], start(key("upload", "frequency"), source.get("frequency", ""))
-    source["frequency"] = st.text_input(
-        str(field.title), text, 20, key=key("upload", "frequency"), help=field.description, placeholder="As it is"
-    ).strip()
+    field, chosen = Upload.model_fields["frequency"], start(key("upload", "frequency"), source.get("frequency", ""))
+    steps = list(COARSER) if chosen in COARSER else [*COARSER, chosen]
+    source["frequency"] = st.selectbox(
+        str(field.title),
+        steps,
+        steps.index(chosen),
+        key=key("upload", "frequency"),
+        help="Values are put together into longer steps.",
+        format_func=lambda step: COARSER.get(step, step),
+    )
     if source["frequency"]:
         source["aggregate"] = select(Upload, "aggregate", source.get("aggregate", "mean"), key("upload", "aggregate"))
 
 
+COARSER = {"": "As it is", "h": "Hours", "D": "Days", "W": "Weeks", "MS": "Months", "QS": "Quarters", "YS": "Years"}
+"""Steps to aggregate to, by pandas' alias; a link may bring others."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
 NAMES = {"csv": "CSV", "xlsx": "Excel", "xls": "Excel (.xls)", "parquet": "Parquet"}
 

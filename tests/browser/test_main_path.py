@@ -118,6 +118,7 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
     expect(page.get_by_text(re.compile(r"epoch \d+ of 500"))).to_be_visible(timeout=60_000)
     before = page.get_by_text(re.compile(r"epoch \d+ of 500")).text_content() or ""
     expect(page.get_by_text(before)).to_have_count(0, timeout=90_000)  # the curve moves, on a busy machine block by block
+    expect(page).to_have_title(re.compile(r"^\d+% · Forecasting lab$"))
     shoot(page, "training-light-1440")
 
     same = run_id(page)
@@ -129,6 +130,7 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
 
     page.locator(".st-key-stop-all button").click()
     expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible(timeout=20_000)
+    expect(page).to_have_title("Forecasting lab")
     expect(plot(page, "learning")).to_contain_text("Deep RNN")
     expect(plot(page, "mse")).to_contain_text("Deep RNN")
     expect(button(page, "Train")).to_be_enabled()

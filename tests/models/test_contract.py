@@ -33,13 +33,24 @@ VARIANTS = [
 ]
 
 
+OF_EACH_KIND = ("linear_sgd", "mlp", "gru", "encoder_decoder", "wavenet")
+"""Networks whose outputs of several channels CI looks at; the others are of the same kinds, and looked at by hand."""
+
+
+def how_slow(name: str, case: str) -> pytest.MarkDecorator | tuple[()]:
+    """Whether a case is among the slow ones, or the long ones."""
+    if not MODELS[name].trained or case == "next":
+        return ()
+    return pytest.mark.slow if name in OF_EACH_KIND else pytest.mark.long
+
+
 FORECASTERS = [name for name, model in MODELS.items() if not (model.reference or model.combines)]
 
 
 @pytest.mark.parametrize(
     ("name", "case"),
     [
-        pytest.param(name, case, marks=pytest.mark.slow if MODELS[name].trained and case != "next" else ())
+        pytest.param(name, case, marks=how_slow(name, case))
         for name in FORECASTERS
         for case in CASES
         if not MODELS[name].trained or case in THE_WIDEST

@@ -153,6 +153,7 @@ def states(monkeypatch) -> list[int]:
     return header
 
 
+@pytest.mark.slow
 def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_an_undisturbed_one(lab, small, states):
     experiment = small("simple_rnn", **SECONDS)
     run_id = lab.start(experiment)
