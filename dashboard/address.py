@@ -47,24 +47,24 @@ def found(wanted: dict[str, str], opening: Experiment) -> tuple[RunView | None, 
 
 def has_failed(page: str, error: BadInput) -> None:
     """Remember that the address of a page cannot be shown, until the visitor leaves it."""
-    st.session_state["dead"] = {page: error}
+    st.session_state["not_shown"] = {page: error}
 
 
-def dead_end(page: str) -> bool:
+def cannot_be_shown(page: str) -> bool:
     """Say that the address of a page cannot be shown, and offer the way out; whether it is so.
 
     Nothing else is drawn then: other results below would pass for those that the link has promised.
     """
-    error = st.session_state.get("dead", {}).get(page)
+    error = st.session_state.get("not_shown", {}).get(page)
     if error is None:
         return False
     show_error(error)
-    st.button("Open the page without it", key="leave-dead-end", icon=":material/home:", on_click=_leave, args=(page,))
+    st.button("Open the page without it", key="leave-address", icon=":material/home:", on_click=_leave, args=(page,))
     return True
 
 
 def _leave(page: str) -> None:
-    st.session_state["dead"], st.session_state["addresses"][page] = {}, {}
+    st.session_state["not_shown"], st.session_state["addresses"][page] = {}, {}
     st.query_params.clear()
 
 

@@ -56,7 +56,7 @@ def page() -> None:
 
 def _page() -> None:
     _adopt()
-    if address.dead_end("forecast"):
+    if address.cannot_be_shown("forecast"):
         return
     if "error" in st.session_state:
         show_error(st.session_state.pop("error"))
@@ -86,7 +86,7 @@ def _adopt() -> None:
     wanted = {"run": run_id} if run_id else address.asked("forecast")
     if wanted is None:
         return
-    st.session_state["dead"] = {}
+    st.session_state["not_shown"] = {}
     try:
         run, experiment = address.found(wanted, opening())
         if experiment.plan is None:

@@ -37,7 +37,7 @@ def _page() -> None:
     """Draw the page from its address, the settings and what is known about them."""
     address.chosen_run("lab")
     _adopt_address()
-    if address.dead_end("lab"):
+    if address.cannot_be_shown("lab"):
         return
     try:
         service.engine()
@@ -87,7 +87,7 @@ def _adopt_address() -> None:
     wanted = address.asked("lab")
     if wanted is None:
         return
-    st.session_state["reveal"], st.session_state["dead"] = None, {}
+    st.session_state["reveal"], st.session_state["not_shown"] = None, {}
     try:
         run, experiment = address.found(wanted, OPENING)
         if experiment.plan is not None:

@@ -11,6 +11,7 @@ from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
 from forecasting.data import Split
 from forecasting.experiment import Experiment
+from forecasting.models.naive import Naive
 
 FEW = ("Model", "Validation MSE", "Skill", "State")
 """What a phone has room for."""
@@ -29,7 +30,7 @@ def headlines(rows: list[Row], split: Split, unit: str) -> None:
         return
     against, floor = results.held_against(rows), split.noise_floor
     mse, gained = best.middle("valid_mse") or 0.0, best.skill(against)
-    baseline = "naive" if against is None else against.model.title.lower()
+    baseline = (Naive.title if against is None else against.model.title).lower()
     grid = st.grid(3 if floor is None else 4, min_column_width=130)
     grid.metric("Best so far", best.label, border=True, height="stretch")
     grid.metric(f"Validation MSE ({unit}²)", digits(mse), border=True, height="stretch")

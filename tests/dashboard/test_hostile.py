@@ -126,7 +126,7 @@ def complaint(page: AppTest) -> str:
 def test_what_a_stranger_folds_into_an_address_is_one_complaint_on_an_empty_page(content: object, says: str):
     page = open_lab(e=folded(content))
     assert says in complaint(page) and not page.metric
-    button(page, "leave-dead-end").click().run()
+    button(page, "leave-address").click().run()
     assert metric(page, "Validation MSE") == CHAPTER_MSE
     assert dict(page.query_params) == {}
 
@@ -138,7 +138,7 @@ def test_a_strange_run_in_an_address_is_one_complaint_on_an_empty_page(run_id: s
     try:
         page = open_lab(run=run_id)
         assert complaint(page) == "There is no run under this address: it was deleted, or the link is incomplete."
-        button(page, "leave-dead-end").click().run()
+        button(page, "leave-address").click().run()
         assert metric(page, "Validation MSE") == CHAPTER_MSE
     finally:
         service.store().forget(before=float("inf"))

@@ -364,7 +364,7 @@ def test_a_damaged_address_is_said_on_an_empty_page_until_one_leaves_it(text: st
     page.run()
     assert "address" in errors(page) and address(page) == {"e": text}
     assert not page.metric and not page.get("plotly_chart"), "other results would pass for those of the link"
-    button(page, "leave-dead-end").click().run()
+    button(page, "leave-address").click().run()
     assert not page.error and metric(page, "Validation MSE") == "0.00298" and address(page) == {}
 
 
@@ -372,7 +372,7 @@ def test_an_unknown_run_is_said_on_an_empty_page_until_one_leaves_it():
     page = open_lab(run="nowhere")
     page.run()
     assert "There is no run under this address" in errors(page) and not page.metric
-    button(page, "leave-dead-end").click().run()
+    button(page, "leave-address").click().run()
     assert not page.error and metric(page, "Validation MSE") == "0.00298"
 
 
@@ -488,8 +488,9 @@ def test_losses_in_another_scale_than_the_series_say_so(how):
 
 
 def test_the_windows_worth_a_look_are_one_click_away():
-    page = open_lab(SMALL).run()  # what lies below the fold is drawn a moment later
-    split, fits = load(SMALL.source, SMALL.task), {fit.model.name: fit for fit in fits_of(SMALL)}
+    two = SMALL.model_copy(update={"models": (ModelChoice(name="naive"), ModelChoice(name="linear"))})
+    page = open_lab(two).run()  # what lies below the fold is drawn a moment later
+    split, fits = load(two.source, two.task), {fit.model.name: fit for fit in fits_of(two)}
     y_hat = {name: run_fit(fits[name]).y_hat_valid for name in ("naive", "linear")}
     truth = split.valid.in_units(split.valid.y)
 
