@@ -70,6 +70,7 @@ def press(page: AppTest, key: str, eventually: Callable) -> AppTest:
     return page
 
 
+@pytest.mark.slow
 def test_in_the_lab(eventually):
     page = AppTest.from_file(str(ROOT / "dashboard" / "page.py"), default_timeout=60)
     page.query_params["e"] = encode(LAB)
