@@ -157,6 +157,19 @@ def show_errors(action: Callable[P, None]) -> Callable[P, None]:
     return attempt
 
 
+def asked_again(tick: Callable[P, None]) -> Callable[P, None]:
+    """Let a tick of what moves say that the database does not answer: the next one asks again."""
+
+    @wraps(tick)
+    def attempt(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            tick(*args, **kwargs)
+        except Unavailable as error:
+            show_error(error)
+
+    return attempt
+
+
 def show_error(error: Exception) -> None:
     """Show why something cannot be used, letter by letter: the text may hold what a stranger wrote."""
     st.error(escaped(str(error)), icon=":material/report:")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import actions, computed, service
 from dashboard.chart import theme
-from dashboard.components import show_error, show_errors
+from dashboard.components import asked_again, show_error, show_errors
 from dashboard.drawings import drawing
 from dashboard.estimate import in_words, waiting
 from dashboard.results import rows_of
@@ -198,13 +198,10 @@ def _views(rows: list[Line]) -> dict[str, FitView | None]:
     return {fit_id: known.get(fit_id) for fit_id in ids}
 
 
+@asked_again
 def _live(ids: list[str]) -> None:
     """One tick: a bar per fit, and the whole page once all have ended."""
-    try:
-        views = service.store().fits(ids)
-    except Unavailable as error:  # the next tick asks again
-        show_error(error)
-        return
+    views = service.store().fits(ids)
     if all(view.ended for view in views.values()):
         st.rerun()
     for view in (views[fit_id] for fit_id in ids if fit_id in views):

@@ -3,13 +3,12 @@
 import streamlit as st
 
 from dashboard import actions, service
-from dashboard.components import show_error, show_errors
+from dashboard.components import asked_again, show_errors
 from dashboard.results import Row
 from dashboard.state import visitor
 from dashboard.views.progress import TICK_S
 from forecasting.experiment import Experiment, LookBackFit, WindowFit
 from forecasting.experiment.tasks import LOOK_BACKS
-from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
 
 
@@ -63,12 +62,9 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
         st.fragment(_await_scores, run_every=TICK_S)(run.id)
 
 
+@asked_again
 def _await_scores(run_id: str) -> None:
-    try:
-        run = service.store().run(run_id)
-    except Unavailable as error:  # the next tick asks again
-        show_error(error)
-        return
+    run = service.store().run(run_id)
     if run is None or run.ended:
         st.rerun()
 

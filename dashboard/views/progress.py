@@ -8,12 +8,11 @@ import streamlit as st
 
 from dashboard import computed, curves, service
 from dashboard.chart import theme
-from dashboard.components import show_error
+from dashboard.components import asked_again
 from dashboard.results import fits_of_run
 from dashboard.views.header import stop
 from dashboard.words import digits, duration, escaped, part_of
 from forecasting.experiment import LookBackFit, SeriesFit, Training, WindowFit
-from forecasting.runs.database import Unavailable
 from forecasting.runs.views import FitView, RunView
 
 TICK_S = 0.5
@@ -33,12 +32,9 @@ def in_a_line(run: RunView) -> None:
     st.fragment(_line, run_every=TICK_S)(run.id)
 
 
+@asked_again
 def _line(run_id: str) -> None:
-    try:
-        run = service.store().run(run_id)
-    except Unavailable as error:  # the next tick asks again
-        show_error(error)
-        return
+    run = service.store().run(run_id)
     if run is None or not trains(run):
         st.rerun()
     waited = [fit for fit in run.fits if _waited_for(fit) and fit.id not in run.withdrawn]
@@ -64,13 +60,10 @@ def growing(run: RunView, lines: Mapping[str, float]) -> None:
     st.fragment(_live, run_every=TICK_S)(run.id, _ended(run), lines)
 
 
+@asked_again
 def _live(run_id: str, ended_before: int, lines: Mapping[str, float]) -> None:
     """One tick: read the run, redraw what moves, and the whole page once another fit has ended."""
-    try:
-        run = _read(run_id)
-    except Unavailable as error:  # the next tick asks again
-        show_error(error)
-        return
+    run = _read(run_id)
     if run is None or not trains(run) or _ended(run) != ended_before:
         st.rerun()
     waited = list(filter(_waited_for, run.fits))

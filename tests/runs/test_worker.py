@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,20 +71,27 @@ class Worker:
         return Outcome.of(next(message for message in reversed(self.messages) if message.header["event"] == "outcome"))
 
 
-@pytest.fixture(scope="module")
-def worker():
-    """One worker for all tests of this module, warmed up."""
+@contextmanager
+def started(command: list[str]) -> Iterator[Worker]:
+    """A worker, with somebody who listens to it."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(COMMAND, cwd=ROOT, **pipes) as process:
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
         one = Worker(process)
         listener = threading.Thread(target=one.listen)
         listener.start()
         try:
-            one.hear("ready")
             yield one
         finally:
             process.kill()
             listener.join(10)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    """One worker for all tests of this module, warmed up."""
+    with started(COMMAND) as one:
+        one.hear("ready")
+        yield one
 
 
 def fit_of(experiment: Experiment) -> Fit:
@@ -90,26 +99,23 @@ def fit_of(experiment: Experiment) -> Fit:
 
 
 def test_a_worker_does_without_tensorflow_what_needs_no_network(small):
-    """It is handed its jobs before it is idle; of the idle one see the next test."""
+    """It is never idle here; of the idle one see the next test."""
     plan = Plan(h=12, n_windows=2, season_length=12)
     sample = Experiment(source=Sample(name="elnino"), models=(ModelChoice(name="ets"),), plan=plan)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(COMMAND, cwd=ROOT, **pipes) as process:
-        one = Worker(process)
-        listener = threading.Thread(target=one.listen)
-        listener.start()
-        try:
-            jobs = [*fits_of(small("naive", "linear")), *fits_of(sample)]
-            for nth, fit in enumerate(jobs):
-                one.do(str(nth), fit)
-            heard = [one.outcome().ending for _ in jobs]
-            events = {message.header["event"] for message in one.messages}
-            loaded = any("tensorflow" in part.path for part in psutil.Process(process.pid).memory_maps())
-        finally:
-            process.kill()
-            listener.join(10)
-    assert heard == ["finished"] * len(jobs) and len(jobs) > 4
-    assert "ready" not in events and not loaded
+    jobs = [*fits_of(small("naive", "linear")), *fits_of(sample)]
+    never_idle = "import forecasting.runs.worker as worker; worker.IDLE_S = 600; worker.main()"
+    with started([sys.executable, "-c", never_idle]) as one:
+        for nth, fit in enumerate(jobs):
+            one.do(str(nth), fit)
+            one.outcome()
+        loaded = any("tensorflow" in part.path for part in psutil.Process(one.process.pid).memory_maps())
+        told = list(one.messages)
+        one.do("network", fit_of(small("simple_rnn")))
+        assert one.outcome().ending == "finished"
+        assert any("tensorflow" in part.path for part in psutil.Process(one.process.pid).memory_maps())
+    endings = [Outcome.of(message).ending for message in told if message.header["event"] == "outcome"]
+    assert endings == ["finished"] * len(jobs) and len(jobs) > 4
+    assert not loaded and all(message.header["event"] != "ready" for message in told)
 
 
 def test_a_worker_says_which_devices_it_has_before_anything_else(worker):
