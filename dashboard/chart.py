@@ -154,6 +154,7 @@ def blank(height: int, x: str, y: str) -> go.Figure:
     return go.Figure(
         layout={
             "separators": separators(st.context.locale),
+            "font": font,
             "height": height + ABOVE,
             "margin": {"l": 8, "r": 8, "t": ABOVE, "b": 8},
             "hovermode": "x unified",

@@ -142,6 +142,8 @@ def mse_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
         low, high = figure.layout.xaxis.range
         room = (0.9 if any(row.spread for row in scored) else 0.35) * (high - low)  # for the numbers beside the points
         figure.update_xaxes(range=[low, high + room])
+        if high - low > 1:  # in a narrow column more than a tick to a decade would run together
+            figure.update_xaxes(dtick=1)
     if floor:
         figure.add_vline(x=floor, line={"color": colours.muted, "width": 1.5, "dash": "dot"})
         about = {"text": "noise floor", "showarrow": False, "font": {"color": colours.muted, "size": 11}}
