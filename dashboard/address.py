@@ -1,10 +1,12 @@
-"""The address of a page: what it shows, as a link. Each page writes it as settings change, and reads what others wrote.
+"""The address of a page: what it shows, as a link. Each page writes it, and reads what others wrote.
 
-Addresses that this page wrote within the last seconds are ignored: while settings change quickly, the browser may send them
-again. A page that one comes back to by the navigation has a plain address, and shows what it has shown.
+A run is written at once; settings when they have rested for a moment, so that a slider that is dragged makes one entry in
+the browser's history. Until the browser says that it has the new address, the one before is ignored: it comes with what the
+browser had sent earlier. A page that one comes back to by the navigation has a plain address, and shows what it has shown.
 """
 
 import time
+from typing import Any
 
 import streamlit as st
 
@@ -14,24 +16,47 @@ from dashboard.state import decode, encode
 from forecasting.experiment import BadInput, Experiment
 from forecasting.runs.views import RunView
 
-ECHO_S = 5.0
+Address = dict[str, str]
+
+ECHO_S = 10.0
+"""How long the browser is waited for: one without scripts never says that it has the new address."""
+RESTED_MS = 1000
+NAMES = ("run", "e", "newer")
+"""Of what an address may hold: a run, settings, and a newer file to hold a forecast against."""
+_rested = st.components.v2.component(
+    "rested_address",
+    js="""
+    let timer;
+    export default ({ data, setTriggerValue }) => {
+      clearTimeout(timer);
+      const params = new URLSearchParams(window.location.search);
+      const here = (address) => data.names.every((name) => (params.get(name) ?? "") === (address[name] ?? ""));
+      if (data.awaited) setTriggerValue("arrived", here(data.put) ? "here" : "gone on");
+      else if (!here(data.address)) timer = setTimeout(() => setTriggerValue("address", data.address), data.rested_ms);
+    };
+    """,
+)
 
 
-def asked(page: str) -> dict[str, str] | None:
+def asked(page: str) -> Address | None:
     """What the address asks for, when somebody has changed it: by a link, or by going back; None when nobody has."""
-    wanted = {name: st.query_params[name] for name in ("run", "e") if name in st.query_params}
+    wanted = {name: st.query_params[name] for name in NAMES if name in st.query_params}
     here, st.session_state["page"] = st.session_state.get("page"), page
-    known = st.session_state.setdefault("addresses", {})
-    if here not in (None, page) and page in known and not wanted:
+    browsers = st.session_state.setdefault("addresses", {})  # what the browser has, by page
+    if here not in (None, page) and page in browsers and not wanted:
+        browsers[page] = {}
         return None
-    written_at = st.session_state.setdefault("written", {}).get(str(wanted), -ECHO_S)
-    if wanted == known.get(page, {}) or time.monotonic() - written_at < ECHO_S:
+    if wanted == browsers.get(page, {}):
+        st.session_state["left"] = None
         return None
-    known[page] = wanted
+    left, left_at = st.session_state.get("left") or (None, 0.0)
+    if wanted == left and time.monotonic() - left_at < ECHO_S:
+        return None
+    browsers[page], st.session_state["adopted"] = wanted, True
     return wanted
 
 
-def found(wanted: dict[str, str], opening: Experiment) -> tuple[RunView | None, Experiment]:
+def found(wanted: Address, opening: Experiment) -> tuple[RunView | None, Experiment]:
     """The run and the experiment that an address names.
 
     Raises:
@@ -68,7 +93,7 @@ def _leave(page: str) -> None:
     st.query_params.clear()
 
 
-def write(page: str, run_id: str | None, experiment: Experiment, opening: Experiment) -> None:
+def write(page: str, run_id: str | None, experiment: Experiment, opening: Experiment, newer: str | None = None) -> None:
     """Let the address of this page name a run, or the settings.
 
     Args:
@@ -76,23 +101,50 @@ def write(page: str, run_id: str | None, experiment: Experiment, opening: Experi
         run_id: the run that it shows; None where it shows settings.
         experiment: the settings.
         opening: those that the page shows under its plain address.
+        newer: the file that the run's forecast is held against; None where there is none.
     """
+    address: Address = {"e": encode(experiment)}
     if run_id is not None:
-        address = {"run": run_id}
+        address = {"run": run_id} | ({"newer": newer} if newer else {})
     elif experiment == opening:
         address = {}
-    else:
-        address = {"e": encode(experiment)}
-    written, known = st.session_state["written"], st.session_state["addresses"]
-    left, known[page] = known.get(page, {}), address
-    for old in [text for text, at in written.items() if time.monotonic() - at >= ECHO_S]:
-        del written[old]
-    written[str(left)] = written[str(address)] = time.monotonic()  # an address just left still comes back as an echo
+    st.session_state["link"] = address
+    adopted = st.session_state.pop("adopted", False)
+    if adopted or run_id is not None:
+        _put(page, address)
+    with st.container(key="rested"):
+        _put_when_rested(page, address)
+
+
+def _put(page: str, address: Address) -> None:
+    browsers = st.session_state["addresses"]
+    if browsers.get(page, {}) != address:
+        st.session_state["left"] = (browsers.get(page, {}), time.monotonic())
+        browsers[page] = address
     if {name: st.query_params[name] for name in st.query_params} != address:
         st.query_params.from_dict(address)
 
 
-def go(page: str, wanted: dict[str, str]) -> None:
+@st.fragment
+def _put_when_rested(page: str, address: Address) -> None:
+    """Let the browser have the address a moment after the last change: nothing else is drawn anew for it."""
+
+    def rested() -> None:
+        said: dict[str, Any] = st.session_state["rested-address"]
+        if said.get("address") == address:  # and not one of settings that have changed since
+            _put(page, address)
+
+    def arrived() -> None:
+        st.session_state["left"] = None
+
+    put, awaited = st.session_state["addresses"].get(page, {}), st.session_state.get("left") is not None
+    data = {"address": address, "put": put, "names": NAMES, "awaited": awaited, "rested_ms": RESTED_MS}
+    said = _rested(key="rested-address", data=data, on_address_change=rested, on_arrived_change=arrived)
+    if said.arrived == "gone on":  # the visitor went back at once
+        st.rerun()
+
+
+def go(page: str, wanted: Address) -> None:
     """Turn to another page, with what its address is to ask for."""
     st.switch_page(st.session_state["pages"][page], query_params=wanted)
 
@@ -107,6 +159,6 @@ def chosen_run(here: str) -> str:
 
 def link() -> str:
     """The link to what this page shows."""
-    address = "&".join(f"{name}={value}" for name, value in st.session_state["addresses"][st.session_state["page"]].items())
+    address = "&".join(f"{name}={value}" for name, value in st.session_state["link"].items())
     base = (st.context.url or "").split("?")[0]
     return f"{base}?{address}" if address else base

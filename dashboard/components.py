@@ -1,14 +1,17 @@
 """Widgets for fields of a settings class: labels, help and bounds come from the class."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
+import pandas as pd
 import streamlit as st
 
+from dashboard.chart import separators
 from dashboard.words import escaped, spoken
 from forecasting.experiment import BadInput, Value
 from forecasting.experiment.values import bounds, offered
+from forecasting.panels.export import csv
 from forecasting.runs.database import Unavailable
 
 P = ParamSpec("P")
@@ -142,6 +145,25 @@ def _number(text: str) -> int | float | str:
         except ValueError:
             continue
     return text
+
+
+def csv_menu(table: pd.DataFrame, name: str, key: str) -> None:
+    """A menu to take a table along as CSV, as spreadsheets of the visitor's language read it unless chosen otherwise.
+
+    Args:
+        table: what is taken along.
+        name: of the file, without its ending.
+        key: of the menu.
+    """
+    with st.popover("CSV", icon=":material/download:"):
+        ways = {",": "1.5, 2.5", ";": "1,5; 2,5"}
+        first = ";" if separators(st.context.locale)[0] == "," else ","
+        between = st.segmented_control(
+            "Decimals and separators", list(ways), default=first, key=f"{key}-between", format_func=ways.__getitem__
+        )
+        make = partial(csv, table, between or first)
+        name = f"{name}.csv"
+        st.download_button("Download", make, name, "text/csv", key=key, icon=":material/download:", on_click="ignore")
 
 
 def show_errors(action: Callable[P, None]) -> Callable[P, None]:

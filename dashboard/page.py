@@ -11,6 +11,7 @@ CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums; font-size: 1.55rem}
 .st-key-header > :first-child {flex: 1 1 18rem !important; min-width: 18rem}
+.st-key-rested {display: none}
 [data-testid="stSidebar"] .katex {font-size: 1em}
 [data-testid="stDataFrame"] {margin-top: 0.9rem}
 @media (pointer: coarse) {[data-testid="stElementToolbar"] {display: none}}

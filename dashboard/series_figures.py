@@ -66,7 +66,14 @@ def history_figure(ds: pd.DatetimeIndex, y: np.ndarray, unit: str) -> go.Figure:
 
 
 def whole_series_figure(
-    forecast: Forecast, i: int, names: list[str], levels: list[float], since: int, unit: str, past: bool
+    forecast: Forecast,
+    i: int,
+    names: list[str],
+    levels: list[float],
+    since: int,
+    unit: str,
+    past: bool,
+    came: pd.DataFrame | None = None,
 ) -> go.Figure:
     """The end of a series and what comes: models as lines, the intervals of the first of them as bands.
 
@@ -78,6 +85,7 @@ def whole_series_figure(
         since: how many past values are drawn.
         unit: of the series.
         past: whether to draw what the first model would have forecast from each cutoff.
+        came: values that have come since, `unique_id, ds, y`; or none.
     """
     colours, panel = theme(), forecast.panel
     h = forecast.tested.y.shape[2]
@@ -116,6 +124,10 @@ def whole_series_figure(
                 customdata=_bounds(forecast, i, name, levels) if name == names[0] else None,
             )
         )
+    if came is not None:
+        own = came[came["unique_id"] == str(panel.ids[i])]
+        cross = {"color": colours.ink, "symbol": "x", "size": 6}
+        figure.add_trace(go.Scatter(x=own["ds"], y=own["y"], name="what came", mode="markers", marker=cross))
     return figure
 
 

@@ -50,3 +50,10 @@ def _frequency(source: Upload) -> str | None:
         return source.frequency or computed.reading_of(source).frequency
     except BadInput:
         return None
+
+
+def named_as_in(source: Upload) -> dict[str, str]:
+    """What the file calls the columns of series, times and values, by their names in tables."""
+    reading = computed.reading_of(source)
+    names = {"unique_id": reading.id_columns, "ds": reading.time_columns, "y": (_column(source),)}
+    return {name: " ".join(filter(None, columns)) or name for name, columns in names.items()}

@@ -17,6 +17,7 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Uplo
 from forecasting.panels import Panel
 from forecasting.panels import backtest as backtests
 from forecasting.panels import forecast as forecasts
+from forecasting.panels.actuals import AgainstActuals, against_actuals
 from forecasting.panels.judging import Backtest
 from forecasting.runs.budget import allotted
 from forecasting.studies.recipes import for_series
@@ -80,6 +81,17 @@ class ForecastResult:
         from forecasting.plots import of_forecast
 
         return of_forecast(self.history, self.frame, unique_id)
+
+    def against(self, data: pd.DataFrame | pd.Series) -> AgainstActuals:
+        """The forecast beside what came, and its errors.
+
+        Args:
+            data: newer values of the same series, in the form that `forecast` takes.
+
+        Raises:
+            BadInput: when the data is not of this form, or nothing of what was forecast has come.
+        """
+        return against_actuals(self.frame, _panel(data, None, (), ()).frame)
 
 
 def read(path: str | Path, **said: Any) -> pd.DataFrame:
@@ -163,15 +175,8 @@ def forecast(
     whole_choice = isinstance(models, str) and models in backtests.CHOICES
     made = forecasts.forecast(panel, asked, only_best=whole_choice)
     names = {made.chosen: "best"} if whole_choice else {name: name for name in made.tested.y_hat}
-    history = pd.DataFrame(
-        {
-            "unique_id": np.repeat(panel.ids, [len(y) for y in panel.y]),
-            "ds": np.concatenate([ds.to_numpy() for ds in panel.ds]),
-            "y": np.concatenate(panel.y),
-        }
-    )
     tested = made.tested
-    return ForecastResult(made.frame(names, level), _scores(tested), made.chosen, made.why, history, tested.left_out)
+    return ForecastResult(made.frame(names, level), _scores(tested), made.chosen, made.why, panel.frame, tested.left_out)
 
 
 def _asked(

@@ -18,6 +18,7 @@ from forecasting import Experiment, ModelChoice, Task, Training, Waves
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
 from forecasting.runs.views import FitView, RunView
+from forecasting.runs.worker_process import Guard
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -176,7 +177,8 @@ def shared_lab(
 ) -> Iterator[Lab]:
     """One engine with one slot for the whole session; its worker has TensorFlow imported."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'lab.db'}")
-    lab = Lab(store, Engine(store, slots=1), eventually)
+    # Its worker does the fits of a whole module, and shall not be replaced for having grown.
+    lab = Lab(store, Engine(store, slots=1, guard=Guard(worker_mb=4_000)), eventually)
     lab.engine.start()
     try:
         lab.ended(lab.start(small("naive")))

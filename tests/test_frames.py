@@ -38,6 +38,11 @@ def test_a_forecast_has_intervals_and_its_plot_shows_one_series():
     assert "lowest MASE" in made.why and made.plot().layout.title.text == "a"
     with pytest.raises(forecasting.BadInput, match="no series 'c'"):
         made.plot("c")
+    later = frame(100)
+    held = made.against(later[later["ds"] > "2022-01-01"])
+    last = later.groupby("unique_id").tail(4)
+    naive = made.frame["naive"].to_numpy() - last["y"].to_numpy()
+    assert held.scores.set_index("model").loc["naive", "mae"] == pytest.approx(np.abs(naive).reshape(2, 4).mean())
 
 
 def test_a_series_with_times_is_enough_and_without_names_the_best_model_is_taken():

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dashboard import series_figures
-from dashboard.chart import show
+from dashboard.chart import file_name, show
+from dashboard.components import csv_menu
 from dashboard.forecast_state import JUDGED_AT, ForecastState, scores_of
 from dashboard.views import forecast_settings
 from dashboard.words import escaped
@@ -17,9 +18,7 @@ def scores(state: ForecastState, unit: str) -> None:
     table = scores_of(state)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Backtest", width="stretch")
-        st.download_button(
-            "CSV", table.to_csv(index=False), "backtest.csv", "text/csv", key="backtest-csv", icon=":material/download:"
-        )
+        csv_menu(table, file_name(st.session_state["about"], "backtest"), "backtest-csv")
     figure, bold = st.column_config.NumberColumn, "font-weight: 700"
     lowest = ["MASE", "RMSSE", "sMAPE", "MAE", "RMSE", "Interval score"]
     st.dataframe(

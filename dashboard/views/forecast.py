@@ -8,20 +8,20 @@ import streamlit as st
 
 from dashboard import actions, address, computed, series_figures, service
 from dashboard.chart import file_name, show
-from dashboard.components import show_error, show_errors
+from dashboard.components import csv_menu, show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, key, visitor
-from dashboard.titles import title_of, unit_of
-from dashboard.views import backtest, forecast_settings, learning, progress
+from dashboard.titles import named_as_in, title_of, unit_of
+from dashboard.views import actuals, backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.words import digits
 from forecasting.evaluation.fits import fits_of
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Upload
 from forecasting.models import MODELS
 from forecasting.panels.backtest import DEFAULT, default_plan
-from forecasting.panels.export import WRITERS
+from forecasting.panels.export import excel, parquet
 from forecasting.panels.forecast import Forecast
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import RunView
@@ -62,7 +62,7 @@ def _page() -> None:
         show_error(st.session_state.pop("error"))
     experiment = forecast_settings.settings()
     run = _current_run(experiment)
-    address.write("forecast", run.id if run else None, experiment, opening())
+    address.write("forecast", run.id if run else None, experiment, opening(), st.session_state.get(actuals.NEWER))
     panel = computed.panel_of(experiment.source)
     state = forecast_state_of(experiment, run)
     _header(experiment, run, state)
@@ -70,7 +70,7 @@ def _page() -> None:
     if run is not None and not run.ended:
         progress.growing(run, {})
     if state.forecast is not None:
-        _forecast(state.forecast, unit)
+        _forecast(experiment, state.forecast, unit, run)
         backtest.scores(state, unit)
     _learning(run)
     backtest.left_out(experiment, state)
@@ -92,6 +92,7 @@ def _adopt() -> None:
         if experiment.plan is None:
             address.go("lab", wanted)
         st.session_state["forecast_run"] = None if run is None else run.id
+        st.session_state[actuals.NEWER] = wanted.get("newer")
         forecast_settings.take(experiment)
     except BadInput as error:
         address.has_failed("forecast", error)
@@ -110,6 +111,7 @@ def _current_run(experiment: Experiment) -> RunView | None:
 def _start(experiment: Experiment) -> None:
     titled = experiment.model_copy(update={"title": title_of(experiment)})
     st.session_state["forecast_run"] = actions.start_run(titled, visitor())
+    st.session_state[actuals.NEWER] = None
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
@@ -200,7 +202,7 @@ def _headline(forecast: Forecast) -> None:
         grid.metric(label, value, border=True, height="stretch", help=about)
 
 
-def _forecast(forecast: Forecast, unit: str) -> None:
+def _forecast(experiment: Experiment, forecast: Forecast, unit: str, run: RunView | None) -> None:
     panel, tested, best = forecast.panel, forecast.tested, forecast.chosen
     scores = tested.scores()
     _headline(forecast)
@@ -221,14 +223,17 @@ def _forecast(forecast: Forecast, unit: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         since = how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
-    chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past)
+    held = actuals.known(experiment, forecast, levels) if run is not None else None
+    chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past, held and held.frame)
     show(chart, "forecast", "The end of the series, the forecast, and its intervals as bands.")
     known = tested.conformal(names[0] if names else best).n_scores
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:
         st.caption(f"{known} past errors are too few for {' and '.join(rare)}: there the largest counts, widened a little.")
     _values(forecast, i, names or [best], levels)
-    _take_along(forecast, names or [best], levels)
+    _take_along(experiment, forecast, names or [best], levels)
+    if run is not None and run.ended:
+        actuals.compare(held, forecast, unit)
 
 
 def _values(forecast: Forecast, i: int, names: list[str], levels: list[float]) -> None:
@@ -245,19 +250,27 @@ def _values(forecast: Forecast, i: int, names: list[str], levels: list[float]) -
         st.dataframe(table, hide_index=True, key="values", column_config=shown)
 
 
-def _take_along(forecast: Forecast, names: list[str], levels: list[float]) -> None:
-    """Download buttons: the next values of all series, by the models that are drawn or by all, with their intervals."""
+def _take_along(experiment: Experiment, forecast: Forecast, names: list[str], levels: list[float]) -> None:
+    """Downloads: the next values of all series, by the models that are drawn or by all, with their intervals."""
     with st.container(horizontal=True, vertical_alignment="center"):
         everything = st.toggle(
             "All models", key="take-all", help="Downloads hold all models, and not those alone that are drawn."
         )
         table = forecast.frame({name: name for name in (forecast.ahead if everything else names)}, levels)
-        words = f"{len(table):,} rows: `unique_id`, `ds`, and per model its forecast and the bounds of its intervals"
-        st.caption(words, width="stretch")
-        for word, suffix, kind in (
-            ("CSV", ".csv", "text/csv"),
-            ("Excel", ".xlsx", XLSX),
-            ("Parquet", ".parquet", "application/vnd.apache.parquet"),
+        named = {"unique_id": "unique_id", "ds": "ds"}
+        if isinstance(experiment.source, Upload) and st.toggle(
+            "Names of the file", key="take-named", help="Columns of times and series are called as in the file."
         ):
-            make, name = partial(WRITERS[suffix], table), f"{file_name(st.session_state['about'], 'forecast')}{suffix}"
-            st.download_button(word, make, name, kind, key=f"take-{word}", icon=":material/download:", on_click="ignore")
+            named = named_as_in(experiment.source)
+        table = table.rename(columns=named)
+        words = f"{len(table):,} rows: `{named['unique_id']}`, `{named['ds']}`, and per model its forecast and its intervals"
+        st.caption(f"{words}. A workbook takes the series along.", width="stretch")
+        name = file_name(st.session_state["about"], "forecast")
+        csv_menu(table, name, "take-CSV")
+        for word, suffix, kind, make in (
+            ("Excel", "xlsx", XLSX, lambda: excel(table, forecast.panel.frame.rename(columns=named))),
+            ("Parquet", "parquet", "application/vnd.apache.parquet", partial(parquet, table)),
+        ):
+            st.download_button(
+                word, make, f"{name}.{suffix}", kind, key=f"take-{word}", icon=":material/download:", on_click="ignore"
+            )

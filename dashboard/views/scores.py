@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import chart, figures, results
+from dashboard.components import csv_menu
 from dashboard.results import Row
 from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
@@ -125,9 +126,7 @@ def scores(experiment: Experiment, rows: list[Row], split: Split, unit: str) -> 
                 args=(experiment,),
                 help="Test scores are for the last word: whoever chooses by them spoils them.",
             )
-        st.download_button(
-            "CSV", table.to_csv(index=False), "scores.csv", "text/csv", key="scores-csv", icon=":material/download:"
-        )
+        csv_menu(table, chart.file_name(st.session_state["about"], "scores"), "scores-csv")
     figure = st.column_config.NumberColumn
     best_lowest = [name for name in ("Validation MSE", "RMSE", "× floor", "Test MSE") if name in table]
     narrow = chart.on_touch() and not st.toggle("All columns", key="all-columns")

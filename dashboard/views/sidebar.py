@@ -1,5 +1,7 @@
 """The settings: first what people change most, in the order models, training, task, series."""
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard.components import (
@@ -174,7 +176,7 @@ def _task(values: Draft) -> None:
         task["channels"] = "one"
     task["input_size"] = steps(Task, "input_size", task["input_size"], key("input_size"))
     if values["kind"] == "waves" and values["sources"]["waves"]["n_steps"] is None:
-        st.caption("The same curve in more or fewer points: a longer look-back sees it more finely, and no further back.")
+        _spacing(values["sources"]["waves"])
     if task["target"] != "next":
         task["h"] = steps(Task, "h", task["h"], key("h"))
     with st.expander("Missing values", key=key("missing")):
@@ -200,6 +202,19 @@ def _task(values: Draft) -> None:
         task["differencing"] = select(Task, "differencing", task["differencing"], key("differencing"))
         if task["differencing"] in ("seasonal", "both", "last_season"):
             task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
+
+
+def _spacing(waves: dict[str, Any]) -> None:
+    """Whether a longer look-back sees the same curve more finely, as the chapter has it, or further back."""
+    further = st.toggle(
+        "A longer look-back sees further back",
+        start(key("further"), waves.get("unit_steps") is not None),
+        key("further"),
+        help="Waves of the same length at every look-back: as many steps as the chapter's.",
+    )
+    waves["unit_steps"] = (waves.get("unit_steps") or Task().input_size) if further else None
+    if not further:
+        st.caption("The same curve in more or fewer points: a longer look-back sees it more finely, and no further back.")
 
 
 def _has_channels(values: Draft) -> bool:

@@ -18,6 +18,7 @@ app.command("bench")(studies.bench)
 app.command("read")(files.read_command)
 app.command("evaluate")(files.evaluate_command)
 app.command("forecast")(files.forecast_command)
+app.command("compare")(files.compare_command)
 
 
 @app.command()

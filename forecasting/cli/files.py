@@ -31,8 +31,9 @@ from forecasting.experiment import BadInput, Experiment, ModelChoice, Upload, pl
 from forecasting.frames import NOT_STORED, experiment_on
 from forecasting.models import MODELS
 from forecasting.panels import Panel, panel_of
+from forecasting.panels.actuals import against_actuals
 from forecasting.panels.backtest import CHOICES, backtest
-from forecasting.panels.export import WRITERS
+from forecasting.panels.export import SUFFIXES, read_table, written
 from forecasting.panels.fits import plan_of
 from forecasting.panels.forecast import Forecast, forecast
 from forecasting.runs.machine import memory_mb
@@ -185,8 +186,8 @@ def forecast_command(
 ) -> None:
     """Forecast a file's series with intervals; without models, by the one that backtests choose, named `best`."""
     with refusals():
-        if out.suffix not in WRITERS:
-            raise BadInput(f"The forecast is written as {', '.join(WRITERS)}, and not as {out.name!r:.60}.")
+        if out.suffix not in SUFFIXES:
+            raise BadInput(f"The forecast is written as {', '.join(SUFFIXES)}, and not as {out.name!r:.60}.")
         levels, content, source = _levels(level), content_of(file), _source(said, seen)
         panel = _panel(content, source)
         experiment = asked.experiment(panel, source, h)
@@ -198,10 +199,29 @@ def forecast_command(
         best = {made.chosen: "best"}
         names = best if asked.models in CHOICES else {name: name for name in _names(asked.models) if name in made.ahead}
     table = made.frame(names, levels)
-    out.write_bytes(WRITERS[out.suffix](table))
+    out.write_bytes(written(out.suffix, table, panel.frame))
     print(made.why, file=sys.stderr)
     for name, why in made.tested.left_out.items():
         print(f"{name} was left out: {why}", file=sys.stderr)
+
+
+@taking_values
+def compare_command(
+    forecast: Annotated[Path, typer.Argument(help="What `forecast` has written.")],
+    newer: Annotated[Path, typer.Argument(help="A newer file of the same series; - for standard input.")],
+    said: ReadArguments,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a forecast against the values that came: its errors, and how often its intervals held."""
+    with refusals():
+        made = read_table(content_of(forecast), forecast.suffix)
+        found = against_actuals(made, _panel(content_of(newer), _source(said)).frame)
+    if as_json:
+        how: dict[str, Any] = {"orient": "records", "date_format": "iso", "double_precision": 15}
+        tables = {"models": found.scores, "values": found.frame}
+        print(json.dumps({name: json.loads(table.to_json(**how)) for name, table in tables.items()}, indent=2))
+    else:
+        print(found.scores.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 
 
 def _as_a_worker(experiment: Experiment) -> None:

@@ -85,10 +85,11 @@ def noise_floor(waves: Waves) -> float:
 def generate(waves: Waves, n_steps: int, earlier: int = 0) -> np.ndarray:
     """Make the series.
 
-    Per series and channel two frequencies and two phases are drawn uniformly; time runs over [0, 1] on an even grid of
-    `n_steps` points, both ends included. Level and waves come first, then trend, then season, then noise, so that the noise
-    floor holds with every combination. Each channel but the last follows the next one: of its waves the share `coupling` is
-    that of the next channel, `delay` steps earlier. Another number of channels leaves the draws of each as they were.
+    Per series and channel two frequencies and two phases are drawn uniformly. Time runs over [0, 1] on an even grid of
+    `n_steps` points, both ends included; or from 0 on by 1 every `unit_steps`. Level and waves come first, then trend, then
+    season, then noise, so that the noise floor holds with every combination. Each channel but the last follows the next one:
+    of its waves the share `coupling` is that of the next channel, `delay` steps earlier. Another number of channels leaves
+    the draws of each as they were.
 
     Args:
         waves: the settings.
@@ -149,7 +150,7 @@ class Formula:
         values, share = np.zeros((len(draws[0].shift), len(step))), 1.0
         for ahead, source in enumerate(draws):
             own = 1 if source is draws[-1] else 1 - self.waves.coupling
-            t = (step - ahead * self.waves.delay) / (self.n_steps - 1)
+            t = (step - ahead * self.waves.delay) / (self.waves.unit_steps or self.n_steps - 1)
             values += share * own * _two_waves(self.waves, source.waves, t)
             share *= self.waves.coupling
         return _trend_and_season(self.waves, self.waves.level + values, step, draws[0].shift)

@@ -1,8 +1,8 @@
 """Where series come from."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from forecasting.experiment.values import Value
 
@@ -84,7 +84,20 @@ class Waves(Value):
         description="Points of the training series' grid, where they are to lie on another one than those that are scored. "
         "The chapter's iterated forecast learns on 51 points and is scored on 60.",
     )
+    unit_steps: int | None = Field(
+        None,
+        ge=2,
+        le=2_000,
+        title="Steps of a unit of time",
+        description="Steps in which time runs from 0 to 1, so that a longer look-back sees further back; without, the whole "
+        "grid, and a longer look-back sees the same curve more finely.",
+    )
     seed: int = Field(42, ge=0, le=2**31 - 1, title="Data seed", description="Another seed draws other series.")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a field that came later while it is not set: fits that are known keep their ids."""
+        return {name: value for name, value in handler(self).items() if name != "unit_steps" or value is not None}
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -1,21 +1,35 @@
-"""Tables to take along: CSV, Excel and Parquet."""
+"""Tables to take along, CSV, Excel and Parquet; and read again."""
 
 import io
 from collections.abc import Callable
 
 import pandas as pd
 
+from forecasting.experiment import BadInput
 
-def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV, times in ISO form: days alone where all of them are whole."""
-    whole = (table["ds"] == table["ds"].dt.normalize()).all()
-    return table.to_csv(index=False, date_format="%Y-%m-%d" if whole else "%Y-%m-%dT%H:%M:%S").encode()
+ROWS_OF_A_SHEET = 1_048_575
 
 
-def excel(table: pd.DataFrame) -> bytes:
-    """A table as a sheet of a workbook."""
+def csv(table: pd.DataFrame, between: str = ",") -> bytes:
+    """A table as CSV, times in ISO form: days alone where all of them are whole.
+
+    Args:
+        table: any.
+        between: what separates values; with a semicolon decimals have a comma, as spreadsheets of many languages want it.
+    """
+    times = table.select_dtypes("datetime")
+    whole = times.equals(times.apply(lambda column: column.dt.normalize()))
+    form, mark = "%Y-%m-%d" if whole else "%Y-%m-%dT%H:%M:%S", "," if between == ";" else "."
+    return table.to_csv(index=False, date_format=form, sep=between, decimal=mark).encode()
+
+
+def excel(table: pd.DataFrame, history: pd.DataFrame | None = None) -> bytes:
+    """A table as a sheet of a workbook, and what came before on a second one, where it is short enough for a sheet."""
     content = io.BytesIO()
-    table.to_excel(content, index=False, sheet_name="forecast", engine="xlsxwriter")
+    with pd.ExcelWriter(content, engine="xlsxwriter") as book:
+        table.to_excel(book, index=False, sheet_name="forecast")
+        if history is not None and len(history) <= ROWS_OF_A_SHEET:
+            history.to_excel(book, index=False, sheet_name="history")
     return content.getvalue()
 
 
@@ -24,5 +38,37 @@ def parquet(table: pd.DataFrame) -> bytes:
     return table.to_parquet(index=False)
 
 
-WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {".csv": csv, ".xlsx": excel, ".parquet": parquet}
-"""How tables with a column `ds` are written, by the end of the file's name."""
+SUFFIXES = (".csv", ".xlsx", ".parquet")
+
+
+def written(suffix: str, table: pd.DataFrame, history: pd.DataFrame) -> bytes:
+    """A forecast as a file of one of `SUFFIXES`; a workbook takes the series along, `unique_id, ds, y`."""
+    if suffix == ".xlsx":
+        return excel(table, history)
+    return csv(table) if suffix == ".csv" else parquet(table)
+
+
+_READERS: dict[str, Callable[[io.BytesIO], pd.DataFrame]] = {
+    ".csv": lambda content: pd.read_csv(content, dtype={"unique_id": str}),
+    ".xlsx": lambda content: pd.read_excel(content, engine="calamine", dtype={"unique_id": str}),
+    ".parquet": pd.read_parquet,
+}
+
+
+def read_table(content: bytes, suffix: str) -> pd.DataFrame:
+    """Read a table that was written here: its column `ds` holds times.
+
+    Args:
+        content: of the file.
+        suffix: the end of its name, `.csv`, `.xlsx` or `.parquet`.
+
+    Raises:
+        BadInput: when it is no such table.
+    """
+    if suffix not in _READERS:
+        raise BadInput(f"A forecast is a {', '.join(_READERS)}, and not {suffix!r:.20}.")
+    try:
+        table = _READERS[suffix](io.BytesIO(content))
+        return table.assign(ds=pd.to_datetime(table["ds"]))
+    except Exception as error:  # each of the three libraries has its own
+        raise BadInput(f"This is no forecast that was written as {suffix} ({error!s:.200}).") from None

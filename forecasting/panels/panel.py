@@ -117,6 +117,12 @@ class Panel:
         )
 
     @property
+    def frame(self) -> pd.DataFrame:
+        """The series as a long frame `unique_id, ds, y`; missing values NaN."""
+        columns = {"unique_id": np.repeat(self.ids, [len(y) for y in self.y])}
+        return pd.DataFrame(columns | {"ds": np.concatenate([ds.to_numpy() for ds in self.ds]), "y": np.concatenate(self.y)})
+
+    @property
     def likely_seasons(self) -> tuple[int, ...]:
         """The seasons that the step between times makes likely, the shortest first."""
         return candidates(self.frequency) if self.opening is None else self.opening.seasons

@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Dashboard, open_page, shoot
 
 
-def messy_file() -> bytes:
+def messy_file(n: int = 110) -> bytes:
     """Daily sales of two shops: a title above, decimal commas, day first, newest first, a gap, a missing value, a total."""
     rng, lines = np.random.default_rng(2), []
     for shop, level in (("North", 100), ("South", 40)):
-        for k, day in enumerate(pd.date_range("2024-01-01", periods=110)):
+        for k, day in enumerate(pd.date_range("2024-01-01", periods=n)):
             value = level * (1 + 0.3 * np.sin(2 * np.pi * k / 7)) + rng.normal(0, level / 40)
             shown = "n/a" if k == 60 else f"{value:.2f}".replace(".", ",")
             if k not in (80, 81):
@@ -49,6 +49,7 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     expect(page.get_by_text("Judged on 2 series")).to_be_visible()
     shoot(page, "forecast-light-1440")
 
+    button(page, "CSV").first.click()  # a menu: decimals with a point, or with a comma
     taken = {}
     for word in ("CSV", "Excel", "Parquet"):
         with page.expect_download() as download:
@@ -82,6 +83,16 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
     expect(guest.get_by_text("Judged on 2 series").first).to_have_text(shown or "")
     shoot(guest, "forecast-dark-390")
     expect(guest.get_by_role("button", name="Delete file and its runs")).to_have_count(0)
+
+    page.get_by_text("Compare with what came").click()
+    newer = {"name": "later.csv", "mimeType": "text/csv", "buffer": messy_file(113)}
+    page.locator(".st-key-newer-file input[type=file]").set_input_files(newer)
+    expect(page.get_by_text(re.compile(r"on the mean of the 6 values that came; in the backtest by"))).to_be_visible()
+    page.wait_for_url(re.compile("run=.*newer="))
+    expect(plot(page, "forecast")).to_contain_text("what came")
+    shoot(page, "forecast-against-actuals-light-1440")
+    later = open_page(browser, page.url)
+    expect(later.get_by_text("on the mean of the 6 values that came")).to_be_visible()
 
 
 @pytest.mark.slow

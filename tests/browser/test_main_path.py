@@ -73,15 +73,36 @@ def test_a_slider_that_is_moved_again_and_again_never_falls_back(dashboard: Dash
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", ["plain", "link"])
-def test_going_back_in_the_browser_brings_the_settings_back(dashboard: Dashboard, browser: Browser, start: str):
-    page = open_page(browser, dashboard.url if start == "plain" else link(dashboard, QUICK))
-    expect(plot(page, "series")).to_be_visible()
-    page.get_by_text("All h", exact=True).click()
-    expect(page.get_by_role("heading", name="Sum of two sines, next 10 steps")).to_be_visible()
-    page.wait_for_timeout(6_000)  # what the page wrote in the last seconds counts as an echo of its own
-    page.go_back()
-    expect(page.get_by_role("heading", name="Sum of two sines, next step")).to_be_visible()
+def test_going_back_undoes_each_change_and_going_forward_redoes_it(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, link(dashboard, QUICK))
+    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
+    slider.focus()
+    widths, addresses = [0.1], [page.url]
+    for _ in range(20):
+        slider.press("ArrowRight")
+        widths.append(round(widths[-1] + 0.02, 2))
+        source = QUICK.source.model_copy(update={"noise_width": widths[-1]})
+        addresses.append(link(dashboard, QUICK.model_copy(update={"source": source})))
+        page.wait_for_url(addresses[-1])
+    steps = list(zip(widths, addresses, strict=True))
+    for go, there in ((page.go_back, steps[-2::-1]), (page.go_forward, steps[1:5])):
+        for width, address in there:
+            go()
+            expect(page.get_by_text(f"Noise floor {digits(width**2 / 12)}: no model can do better.")).to_be_visible()
+            assert page.url == address
+
+
+@pytest.mark.slow
+def test_a_slider_that_is_dragged_makes_few_entries_in_the_history(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    slider = page.locator("[class*=st-key-noise_width] input[type=range]")
+    slider.focus()
+    before = page.evaluate("history.length")
+    for _ in range(10):
+        slider.press("ArrowRight")
+        page.wait_for_timeout(300)
+    page.wait_for_url(link(dashboard, OPENING.model_copy(update={"source": Waves(noise_width=0.3)})))
+    assert page.evaluate("history.length") <= before + 4, "and on an idle machine one"
 
 
 def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dashboard: Dashboard, browser: Browser):
@@ -180,6 +201,7 @@ def test_test_scores_are_covered_until_they_are_revealed(dashboard: Dashboard, b
     reveal = button(page, "Reveal test")
     reveal.click()
     expect(reveal).to_have_count(0)
+    button(page, "CSV").click()
     with page.expect_download() as download:
         page.locator(".st-key-scores-csv button").click()
     assert "Test MSE" in download.value.path().read_text().splitlines()[0]

@@ -9,7 +9,7 @@ import pytest
 
 import forecasting
 from forecasting.data.reading import SUMMARY
-from tests.cli.test_command_line import lab, one_sentence
+from tests.cli.test_command_line import called, lab, one_sentence
 
 TRAPS = Path(__file__).parents[1] / "data" / "traps"
 
@@ -103,6 +103,14 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
     assert lab("forecast", weekly, "--h", 3, "--models", "naive,drift", "--level", "90", "--out", named).returncode == 0
     columns = [f"{name}{bound}" for name in ("naive", "drift") for bound in ("", "-lo-90", "-hi-90")]
     assert list(pd.read_parquet(named).columns[2:]) == columns
+    newer = tmp_path / "newer.csv"
+    newer.write_bytes(weekly.read_bytes() + "\nKöln;19.07.2024;100,00\nBonn;19.07.2024;1000,00".encode("latin-1"))
+    held = json.loads(lab("compare", named, newer, "--json").stdout)
+    ahead = pd.read_parquet(named).groupby("unique_id")["naive"].first()
+    assert [line["n"] for line in held["models"]] == [2, 2] and len(held["values"]) == 2
+    naive = next(line for line in held["models"] if line["model"] == "naive")
+    assert naive["mae"] == pytest.approx((abs(ahead["Köln"] - 100) + abs(ahead["Bonn"] - 1_000)) / 2)
+    assert "has come yet" in one_sentence(called("compare", named, weekly))
 
     wide, both = tmp_path / "wide.csv", tmp_path / "both.csv"
     wide.write_text("ds,a,b\n" + "".join(f"2024-01-{day:02d},{day},{2 * day}\n" for day in range(1, 31)))

@@ -1,6 +1,7 @@
 """The Forecast page by Streamlit's own test harness: settings, links, the worker's numbers, what is refused."""
 
 from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from forecasting.experiment import BadInput, Plan, Upload, Waves
 from forecasting.models import MODELS
 from forecasting.panels import read_panel
 from forecasting.panels.backtest import backtest, default_plan
-from forecasting.panels.forecast import forecast
+from forecasting.panels.forecast import Forecast, forecast
 from forecasting.panels.panel import Panel
 from forecasting.runs.views import FitView
 from tests.whole_series import asked
@@ -113,6 +114,25 @@ def test_a_run_gives_what_the_library_gives_and_its_link_opens_it(eventually):
     assert shared.metric[0].value == MODELS[alone.chosen].title
     assert table.loc["Theta", "MASE"] == pytest.approx(alone.tested.scores()["theta"]["mase"])
     assert "error over one cutoff" in texts(shared) and "chance" in texts(shared)
+    held_against_what_came(run_id, made)
+
+
+def held_against_what_came(run_id: str, made: Forecast) -> None:
+    """A newer file with the first of the two quarters that were forecast: the link shows how the forecast did on it."""
+    past, chosen = made.panel.frame, made.ahead[made.chosen][0]
+    quarter = made.panel.times_after(0, 0, 2)[0]
+    rows = [*zip(past["ds"], past["y"], strict=True), (quarter, chosen[0] + 3.0)]
+    content = "date,gdp\n" + "".join(f"{ds:%Y-%m-%d},{y}\n" for ds, y in rows)
+    page = open_page(run=run_id, newer=actions.add_upload("ann", "newer.csv", content.encode()))
+    assert f"**{MODELS[made.chosen].title}** was off by 3.00" in texts(page)
+    table = next(found.value for found in page.dataframe if "In the backtest" in found.value).set_index("Model")
+    assert table.loc[MODELS[made.chosen].title, "MAE"] == pytest.approx(3.0, abs=1e-4)
+    backtested = made.tested.scores()["theta"]["mae"]
+    assert table.loc["Theta", "In the backtest"] == pytest.approx(backtested) and set(table["Values"]) == {1}
+    assert parse_qs(page.code[0].value.split("?")[1]).keys() == {"run", "newer"}
+    unchanged = "".join(content.splitlines(keepends=True)[:-1])
+    page = open_page(run=run_id, newer=actions.add_upload("ann", "same.csv", unchanged.encode()))
+    assert "Nothing that was forecast has come yet" in texts(page)
 
 
 def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually):

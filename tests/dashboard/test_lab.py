@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -71,6 +72,11 @@ def numbers(values: list | dict) -> list[float]:
 
 def address(page: AppTest) -> dict:
     return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
+
+
+def linked(page: AppTest) -> dict:
+    """What the link to the page holds."""
+    return {name: values[0] for name, values in parse_qs(urlparse(page.code[0].value).query).items()}
 
 
 def errors(page: AppTest) -> str:
@@ -184,14 +190,14 @@ def test_a_recipe_sets_the_training_and_the_networks_and_says_when_it_is_left():
     assert any("The chapter's settings:" in found.value for found in page.caption)
     button(page, "recipe-tuned").click().run()
     assert not page.exception and any("Tuned settings" in found.value for found in page.caption)
-    asked = decode(address(page)["e"])
+    asked = decode(linked(page)["e"])
     assert (asked.training, asked.seeds) == (RECIPES["tuned"], (42,))
     assert asked.models == tuple(model_by_recipe(name, "tuned") for name in ("naive", "linear", "simple_rnn", "deep_rnn"))
     next(box for box in page.number_input if box.label == "Clip gradients").set_value(2.0).run()
     assert any("are your own" in found.value for found in page.caption)
-    assert decode(address(page)["e"]).training.clip_norm == 2
+    assert decode(linked(page)["e"]).training.clip_norm == 2
     button(page, "recipe-chapter").click().run()
-    asked = decode(address(page)["e"])
+    asked = decode(linked(page)["e"])
     assert asked == SMALL.model_copy(update={"training": Training()})
 
 
@@ -300,7 +306,7 @@ def test_a_setting_changes_the_address_and_going_back_restores_the_run(finished)
     run = finished(page)
     page.run()
     next(s for s in page.slider if s.label == "Epochs").set_value(3).run()
-    assert set(address(page)) == {"e"}
+    assert set(linked(page)) == {"e"}
     button(page, "back").click().run()
     assert address(page) == {"run": run.id}
 
@@ -449,7 +455,7 @@ def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_comp
     next(box for box in page.text_input if box.label == "Treated as missing").set_value("-200").run()
     assert not page.exception and not page.error
     assert any("3 missing" in found.value for found in page.caption)
-    assert decode(address(page)["e"]).source.missing == (-200.0,)
+    assert decode(linked(page)["e"]).source.missing == (-200.0,)
 
 
 def test_an_empty_upload_is_no_mistake():

@@ -168,3 +168,14 @@ def test_a_coupled_channel_mixes_its_own_waves_with_those_of_the_next():
 def test_more_values_than_fit_into_memory_are_refused_channels_counted():
     with pytest.raises(BadInput, match="100,000 series of 51 steps and 8 channels are 40,800,000 values"):
         load(Waves(n_series=100_000, n_channels=8), Task())
+
+
+def test_waves_of_the_same_length_at_every_look_back_see_further_back():
+    short, long = (generate(Waves(n_series=20, noise_width=0, unit_steps=50), n) for n in (51, 121))
+    np.testing.assert_allclose(long[:, :51], short, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(short, generate(Waves(n_series=20, noise_width=0), 51), rtol=0, atol=1e-12)
+    assert np.abs(long[:, 51:]).max() > 0.6
+
+
+def test_a_setting_that_came_later_leaves_the_ids_of_fits_as_they_were():
+    assert "unit_steps" not in Waves().canonical() and Waves(unit_steps=50).model_dump()["unit_steps"] == 50

@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 
-from forecasting.panels.export import WRITERS
+from forecasting.panels.export import SUFFIXES, csv, written
 
 READERS = {
     ".csv": lambda content: pd.read_csv(content, parse_dates=["ds"]),
@@ -14,17 +14,26 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("frequency", ["D", "h"])
 def test_a_table_is_read_back_as_it_was_written(suffix, frequency):
     times = pd.date_range("2024-01-01", periods=3, freq=frequency)
     table = pd.DataFrame(
         {"unique_id": ["a", "a", "b"], "ds": times, "naive": [1.5, -2.0, 1e-7], "naive-lo-95": [0.1, 0.2, 3]}
     )
-    pd.testing.assert_frame_equal(READERS[suffix](io.BytesIO(WRITERS[suffix](table))), table, check_dtype=False)
+    history = table.drop(columns=["naive", "naive-lo-95"]).assign(y=2.5)
+    content = io.BytesIO(written(suffix, table, history))
+    pd.testing.assert_frame_equal(READERS[suffix](content), table, check_dtype=False)
+    if suffix == ".xlsx":
+        second = pd.read_excel(content, "history", engine="calamine")
+        pd.testing.assert_frame_equal(second, history, check_dtype=False)
 
 
 def test_days_are_written_as_days_and_hours_as_hours():
     days, hours = (pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=2, freq=f)}) for f in ("D", "h"))
-    assert WRITERS[".csv"](days).decode().split() == ["ds", "2024-01-01", "2024-01-02"]
-    assert WRITERS[".csv"](hours).decode().split() == ["ds", "2024-01-01T00:00:00", "2024-01-01T01:00:00"]
+    assert csv(days).decode().split() == ["ds", "2024-01-01", "2024-01-02"]
+    assert csv(hours).decode().split() == ["ds", "2024-01-01T00:00:00", "2024-01-01T01:00:00"]
+
+
+def test_a_table_for_a_spreadsheet_that_writes_decimals_with_a_comma():
+    assert csv(pd.DataFrame({"Model": ["GRU"], "MASE": [0.5]}), ";").decode().split() == ["Model;MASE", "GRU;0,5"]
