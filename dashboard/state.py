@@ -120,7 +120,7 @@ def experiment_of(values: Draft) -> Experiment:
         BadInput: in one sentence, when a value is out of range or values contradict each other.
     """
     if values["kind"] not in values["sources"]:
-        raise NothingChosen("Choose a file in the side bar: its series will be drawn here.")
+        raise NothingChosen("No file is chosen yet.")
     try:
         return Experiment(
             source=values["sources"][values["kind"]],

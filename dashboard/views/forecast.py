@@ -11,11 +11,12 @@ from dashboard.chart import file_name, show
 from dashboard.components import csv_menu, show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.results import fits_of_run
-from dashboard.state import NothingChosen, key, visitor
+from dashboard.state import NothingChosen, draft, key, visitor
 from dashboard.titles import named_as_in, title_of, unit_of
 from dashboard.views import actuals, backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
+from dashboard.views.upload import drop_zone
 from dashboard.words import digits
 from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import BadInput, Experiment, ModelChoice, Sample, Upload
@@ -45,8 +46,8 @@ def page() -> None:
     try:
         service.engine()
         _page()
-    except NothingChosen as nothing:
-        st.info(str(nothing), icon=":material/upload_file:")
+    except NothingChosen:
+        drop_zone(draft(), forecast_settings.take_sample)
     except BadInput as error:
         show_error(error)
     except Unavailable as error:

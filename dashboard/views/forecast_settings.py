@@ -51,6 +51,12 @@ def take(experiment: Experiment) -> None:
     fresh_widgets()
 
 
+def take_sample() -> None:
+    """Let the widgets show a sample."""
+    chosen()["kind"] = "sample"
+    fresh_widgets()
+
+
 def allow(budget_s: float) -> None:
     """Raise the time budget to so many seconds."""
     chosen()["budget_s"] = budget_s
@@ -126,7 +132,7 @@ def _series(values: Chosen) -> Sample | Upload:
     if kind == "upload":
         upload(draft())
         if "upload" not in sources:
-            raise NothingChosen("Choose a file in the side bar: its series will be drawn and forecast here.")
+            raise NothingChosen("No file is chosen yet.")
     else:
         sources.setdefault("sample", Sample(name="elnino").model_dump())
         sidebar.sample(draft())

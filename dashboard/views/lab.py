@@ -12,7 +12,7 @@ from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_
 from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
 from dashboard.titles import unit_of
 from dashboard.verdict import best_of
-from dashboard.views import learning, look_backs, progress, scores, sidebar, welcome
+from dashboard.views import learning, look_backs, progress, scores, sidebar, upload, welcome
 from dashboard.views.header import header, open_run, stop_button
 from dashboard.words import escaped
 from forecasting.data import Split
@@ -52,8 +52,8 @@ def _page() -> None:
         rows = rows_of(experiment, run)
         split = with_known_filled(split, rows)
         rows = in_order([*rows, *ensemble_rows(experiment, rows, split)])
-    except NothingChosen as nothing:
-        st.info(str(nothing), icon=":material/upload_file:")
+    except NothingChosen:
+        upload.drop_zone(draft(), sidebar.take_sample)
         return
     except BadInput as error:
         show_error(error)

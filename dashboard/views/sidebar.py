@@ -66,6 +66,11 @@ def _change_kind(values: Draft, kind: str) -> None:
     fresh_widgets()
 
 
+def take_sample() -> None:
+    """Let the widgets show a sample."""
+    _change_kind(draft(), "sample")
+
+
 def _fit_task_to_sample(values: Draft) -> None:
     sample = SAMPLES.get(values["sources"]["sample"]["name"])
     if sample is None:

@@ -1,5 +1,6 @@
-"""A visitor's file in the side bar: taken, told how it was read, corrected, deleted."""
+"""A visitor's file: dropped in the middle; in the side bar told how it was read, corrected, deleted."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -23,25 +24,57 @@ ADVICE = (
 )
 
 
+PRIVACY = "Whoever has the link to this page or to a run can see the series. Only this browser can delete it."
+
+
 def upload(values: Draft) -> None:
-    """Draw the uploader and, once there is a file, how it was read."""
+    """Draw how the visitor's file was read, and a place for another one; the first is dropped in the middle of the page."""
     service.readers()  # so that a reader is warm when the file comes
-    limit = service.settings().max_upload_mb
-    widget = f"upload-{st.session_state.get('deleted', 0)}"
-    file = st.file_uploader("File", type=list(FORMATS), key=widget, max_upload_size=limit, help=ADVICE)
-    if file is not None and st.session_state.get("taken-file") != file.file_id:
-        try:
-            _take_file(values, file)
-        except (BadInput, Unavailable) as error:
-            show_error(error)
-            values["sources"].pop("upload", None)  # the file before is not what the visitor is looking at
-            return
     source = values["sources"].get("upload")
     if source is None:
-        st.caption(ADVICE)
-        st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+        st.caption("Drop your file in the middle of the page.")
         return
+    _take(values, _uploader("Another file", "upload"))
     _kept_file(values, source)
+
+
+def drop_zone(values: Draft, sample: Callable[[], None]) -> None:
+    """A place for the visitor's file in the middle of the page, what is taken, and a way to go without one.
+
+    Args:
+        values: the draft, whose source the file becomes.
+        sample: shows a sample instead.
+    """
+    with st.container(border=True, key="drop-zone"):
+        st.markdown("#### Drop a file of series")
+        if "refused" in st.session_state:
+            show_error(st.session_state["refused"])
+        _take(values, _uploader("A file with a time for every value", "drop"))
+        st.caption(f"{ADVICE} {PRIVACY}")
+        st.button("No file at hand? Take a sample", key="take-sample", icon=":material/database:", on_click=sample)
+
+
+def _uploader(label: str, name: str) -> Any:
+    limit, place = service.settings().max_upload_mb, f"{name}-{st.session_state.get('uploads', 0)}"
+    return st.file_uploader(label, type=list(FORMATS), key=place, max_upload_size=limit, help=ADVICE)
+
+
+def _take(values: Draft, file: Any) -> None:
+    """Make a file that has just come the source; one that cannot be read leaves none, and the reason."""
+    if file is None or st.session_state.get("taken-file") == file.file_id:
+        return
+    st.session_state.pop("refused", None)
+    try:
+        _take_file(values, file)
+    except (BadInput, Unavailable) as error:
+        st.session_state["refused"] = BadInput(f"{file.name}: {error}")
+        values["sources"].pop("upload", None)  # the file before is not what the visitor is looking at
+        _fresh_uploaders()
+    st.rerun()
+
+
+def _fresh_uploaders() -> None:
+    st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1
 
 
 def _take_file(values: Draft, file: Any) -> None:
@@ -90,7 +123,7 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
     if known.owner != visitor():
         st.caption("Shared with you by its link.")
         return
-    st.caption("Whoever has the link to this page or to a run can see the series. Only this browser can delete it.")
+    st.caption(PRIVACY)
     if st.button("Delete file and its runs", key="delete-upload", icon=":material/delete:"):
         _ask_to_delete(values, known)
 
@@ -105,7 +138,7 @@ def _ask_to_delete(values: Draft, known: UploadView) -> None:
         if st.button("Delete", key="delete-for-good", type="primary", icon=":material/delete:"):
             actions.delete_upload(known.id, visitor())
             values["sources"].pop("upload", None)
-            st.session_state["deleted"] = st.session_state.get("deleted", 0) + 1  # an uploader without the file
+            _fresh_uploaders()
             st.rerun()
         if st.button("Keep it", key="keep-upload"):
             st.rerun()

@@ -84,7 +84,7 @@ def _train(browser: Browser, server: Dashboard, seed: int, note: Callable[[str, 
     page.wait_for_selector(CHART)
     page.wait_for_timeout(3_000)  # the page has settled
     began = time.monotonic()
-    page.locator(".st-key-train button").click()
+    page.locator(".st-key-train button").first.click()
     page.wait_for_selector(EPOCH)
     note(f"Train to the first epoch on screen, shape {name} (s)", time.monotonic() - began)
     page.wait_for_selector("text=finished", timeout=90_000)
