@@ -56,7 +56,7 @@ def theme() -> Theme:
     palette = st.get_option("theme.chartCategoricalColors") or ["#707986"]
     paper = st.get_option(f"theme.{mode}.backgroundColor") or "#FFFFFF"
     ink = st.get_option(f"theme.{mode}.textColor") or "#14181F"
-    accent = st.get_option(f"theme.{mode}.primaryColor") or "#0B5FFF"
+    accent = st.get_option(f"theme.{mode}.primaryColor") or "#0B57E8"
     faint = st.get_option(f"theme.{mode}.borderColor") or "#E3E8EF"
     return Theme(paper, ink, faint, accent, tuple(palette))
 

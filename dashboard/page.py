@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.chart import theme
 from dashboard.memory import tidy_up
 from dashboard.views import forecast, guide, lab
 
@@ -14,14 +15,21 @@ CSS = """
 .st-key-rested {display: none}
 [data-testid="stSidebar"] .katex {font-size: 1em}
 [data-testid="stDataFrame"] {margin-top: 0.9rem}
+kbd {opacity: 1 !important}
 @media (pointer: coarse) {[data-testid="stElementToolbar"] {display: none}}
 [data-testid="stMetricValue"] p, [data-testid="stMetricLabel"] p {white-space: normal !important}
+"""
+
+# In the dark theme the accent is bright: letters on it are dark.
+DARK = """
+[data-tag] *, [data-testid="stBaseButton-primary"]:not(:disabled) * {color: var(--dark) !important}
 """
 
 tidy_up()
 # A picture of our own: for a named icon every visitor's browser would ask a server of Google's.
 st.set_page_config(page_title="Forecasting lab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-st.html(f"<style>{CSS}</style>")
+dark = f":root {{--dark: {theme().paper}}}{DARK}" if st.context.theme.type == "dark" else ""
+st.html(f"<style>{CSS}{dark}</style>")
 st.session_state["pages"] = pages = {
     "lab": st.Page(lab.page, title="Lab", icon=":material/science:", default=True),
     "forecast": st.Page(forecast.page, title="Forecast", icon=":material/timeline:", url_path="forecast"),

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 from tsdownsample import MinMaxLTTBDownsampler
 
-from dashboard.chart import MARKERS, Theme, blank, theme
+from dashboard.chart import MARKERS, Theme, axis, blank, on_touch, theme
 from dashboard.results import place_of
+from dashboard.words import shortened
 from forecasting.data.diagnostics import Decomposition
 from forecasting.models import MODELS
 from forecasting.panels.forecast import Forecast
@@ -128,6 +130,35 @@ def whole_series_figure(
         own = came[came["unique_id"] == str(panel.ids[i])]
         cross = {"color": colours.ink, "symbol": "x", "size": 6}
         figure.add_trace(go.Scatter(x=own["ds"], y=own["y"], name="what came", mode="markers", marker=cross))
+    return figure
+
+
+SIDE_BY_SIDE = 12
+"""Small charts of series that are drawn at once."""
+
+
+def side_by_side(forecast: Forecast, i: int, names: list[str], levels: list[float], since: int, unit: str) -> go.Figure:
+    """Small charts, one per series, from the chosen one on; each with an axis of its own.
+
+    Args:
+        forecast: what was made.
+        i: the first series.
+        names, levels, since, unit: as `whole_series_figure` takes them.
+    """
+    places = range(i, min(i + SIDE_BY_SIDE, len(forecast.panel.ids)))
+    across = 1 if on_touch() else min(3, len(places))
+    down = -(-len(places) // across)
+    titles = [shortened(forecast.panel.ids[place], 30) for place in places]
+    figure = make_subplots(down, across, subplot_titles=titles, vertical_spacing=0.32 / down, horizontal_spacing=0.06)
+    figure.update_annotations(font_size=12)
+    figure.update_layout(blank(90 + 170 * down, "", "").layout.to_plotly_json() | {"hovermode": "closest"})
+    for nth, place in enumerate(places):
+        alone = whole_series_figure(forecast, place, names, levels, since, unit, past=False)
+        where = {"row": 1 + nth // across, "col": 1 + nth % across}
+        for trace in alone.data:
+            figure.add_trace(trace.update(showlegend=nth == 0 and trace.name is not None, legendgroup=trace.name), **where)
+        figure.update_xaxes(axis("", theme()) | {"nticks": 4}, **where)
+        figure.update_yaxes(axis("", theme()) | {"nticks": 4}, **where)
     return figure
 
 

@@ -46,8 +46,6 @@ def page() -> None:
     try:
         service.engine()
         _page()
-    except NothingChosen:
-        drop_zone(draft(), forecast_settings.take_sample)
     except BadInput as error:
         show_error(error)
     except Unavailable as error:
@@ -61,12 +59,41 @@ def _page() -> None:
         return
     if "error" in st.session_state:
         show_error(st.session_state.pop("error"))
-    experiment = forecast_settings.settings()
-    run = _current_run(experiment)
+    try:
+        experiment = forecast_settings.settings()
+        run = _current_run(experiment)
+        state = forecast_state_of(experiment, run)
+    except NothingChosen:
+        drop_zone(draft(), forecast_settings.take_sample)
+        return
+    except BadInput as error:
+        show_error(error)
+        _as_before()
+        return
+    st.session_state["forecast_worked"] = experiment
     address.write("forecast", run.id if run else None, experiment, opening(), st.session_state.get(actuals.NEWER))
-    panel = computed.panel_of(experiment.source)
-    state = forecast_state_of(experiment, run)
     _header(experiment, run, state)
+    _results(experiment, run, state)
+
+
+def _as_before() -> None:
+    """While settings cannot be used, a way back to those before, and their results."""
+    experiment: Experiment | None = st.session_state.get("forecast_worked")
+    if experiment is None:
+        return
+    taken = (experiment,)
+    st.button("Undo the last change", key="undo", icon=":material/undo:", on_click=forecast_settings.take, args=taken)
+    try:
+        run = _current_run(experiment)
+        state = forecast_state_of(experiment, run)
+    except BadInput:  # as with a file that has been deleted
+        return
+    st.caption("Below are the results of the settings before the last change.")
+    _results(experiment, run, state)
+
+
+def _results(experiment: Experiment, run: RunView | None, state: ForecastState) -> None:
+    """All that is known about an experiment with a plan."""
     unit = unit_of(experiment)
     if run is not None and not run.ended:
         progress.growing(run, {})
@@ -75,7 +102,7 @@ def _page() -> None:
         backtest.scores(state, unit)
     _learning(run)
     backtest.left_out(experiment, state)
-    look(panel, experiment, unit)
+    look(computed.panel_of(experiment.source), experiment, unit)
 
 
 # ------------------------------------------------------------------------------------------------------- address, run
@@ -209,6 +236,7 @@ def _forecast(experiment: Experiment, forecast: Forecast, unit: str, run: RunVie
     _headline(forecast)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown("#### Forecast", width="stretch")
+        many = len(panel.ids) > 1 and st.toggle(f"Many of the {len(panel.ids):,} at once", key="many")
         i = series_chosen(panel, "series")
     ranked = sorted(forecast.ahead, key=lambda name: (name != best, scores[name]["mase"]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -225,6 +253,9 @@ def _forecast(experiment: Experiment, forecast: Forecast, unit: str, run: RunVie
         since = how_far_back(len(panel.y[i]), forecast.tested.y.shape[2], "since")
         past = st.toggle("What it would have forecast", key="past", help="The dotted lines begin at the cutoffs.")
     held = actuals.known(experiment, forecast, levels) if run is not None else None
+    if many:
+        chart = series_figures.side_by_side(forecast, i, names or [best], levels, since, unit)
+        show(chart, "many", "A small chart per series, from the chosen one on: its end, the forecast, and its intervals.")
     chart = series_figures.whole_series_figure(forecast, i, names, levels, since, unit, past, held and held.frame)
     show(chart, "forecast", "The end of the series, the forecast, and its intervals as bands.")
     known = tested.conformal(names[0] if names else best).n_scores

@@ -10,8 +10,9 @@ from dashboard.chart import theme
 from dashboard.components import asked_again, show_error, show_errors
 from dashboard.drawings import drawing
 from dashboard.estimate import in_words, waiting
-from dashboard.results import rows_of
+from dashboard.results import Row, rows_of
 from dashboard.state import encode, visitor
+from dashboard.views.guide_pictures import pictures
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
 from dashboard.views.progress import progress
 from dashboard.words import digits
@@ -119,6 +120,19 @@ def _step(number: int, step: Step) -> None:
     with left:
         st.markdown(step.text)
         _guess_or_answer(number, rows)
+    first = _experiment(rows[0])
+    alike = [row for row in rows if _alike(_experiment(row), first)]
+    pictures(step.title, first, [one for row in alike for one in _models(row)], number in st.session_state["guesses"])
+
+
+def _alike(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments have the same windows."""
+    return (one.source, one.task) == (other.source, other.task)
+
+
+def _models(row: Line) -> list[Row]:
+    """A line's own model, with what is known of it."""
+    return [one for one in rows_of(_experiment(row)) if one.model.name == row.model]
 
 
 def _guess_or_answer(number: int, rows: list[Line]) -> None:
@@ -151,9 +165,7 @@ def _guess_or_answer(number: int, rows: list[Line]) -> None:
 
 def _run_button(number: int, guess: float | None, rows: list[Line]) -> None:
     """The button that takes the guess and measures; before there is a guess it waits for one."""
-    asked = [(row, _experiment(row)) for row in rows]
-    models = [one for row, experiment in asked for one in rows_of(experiment) if one.model.name == row.model]
-    first = asked[0][1]
+    models, first = [one for row in rows for one in _models(row)], _experiment(rows[0])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Run it",

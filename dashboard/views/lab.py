@@ -48,10 +48,7 @@ def _page() -> None:
     run = _current_run()
     try:
         experiment = computed.decided(experiment_of(draft()), st.session_state.get("taken"))
-        split = computed.windows(experiment.source, experiment.task)
-        rows = rows_of(experiment, run)
-        split = with_known_filled(split, rows)
-        rows = in_order([*rows, *ensemble_rows(experiment, rows, split)])
+        split, rows = _known_about(experiment, run)
     except NothingChosen:
         upload.drop_zone(draft(), sidebar.take_sample)
         return
@@ -60,6 +57,7 @@ def _page() -> None:
         _offer_ways_out()
         if run is not None:
             _offer_way_back(run)
+        _as_before(run)
         return
     st.session_state["worked"] = experiment
     mine = run is not None and _same(run.experiment, experiment)
@@ -69,6 +67,31 @@ def _page() -> None:
     if run is not None and not mine:
         _offer_way_back(run)
     _sections(experiment, split, rows, run if mine else None)
+
+
+def _known_about(experiment: Experiment, run: RunView | None) -> tuple[Split, list[Row]]:
+    """The windows of an experiment, and its models with what is known of each.
+
+    Raises:
+        BadInput: when source, task and models do not fit together.
+    """
+    split = computed.windows(experiment.source, experiment.task)
+    rows = rows_of(experiment, run)
+    split = with_known_filled(split, rows)
+    return split, in_order([*rows, *ensemble_rows(experiment, rows, split)])
+
+
+def _as_before(run: RunView | None) -> None:
+    """While settings cannot be used, the results of those before."""
+    experiment: Experiment | None = st.session_state.get("worked")
+    if experiment is None:
+        return
+    try:
+        split, rows = _known_about(experiment, run)
+    except BadInput:  # as with a file that has been deleted
+        return
+    st.caption("Below are the results of the settings before the last change.")
+    _sections(experiment, split, rows, run if run is not None and _same(run.experiment, experiment) else None)
 
 
 def _offer_ways_out() -> None:

@@ -53,10 +53,9 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
     for name, field in cls.model_fields.items():  # the title tells what the widgets say, though it is drawn before them
         params[name] = held(params.get(name, field.get_default()), key(entry["uid"], name))
     with st.expander(_title(values, entry), key=key("form", entry["uid"])):
-        st.caption(cls.description)
-        for part in cls.formula.split(r"\quad"):  # in a line of text, where it can break
-            st.markdown(f"${part.strip()}$")
-        _draw(entry)
+        _what_it_does(entry)
+        if st.button("Enlarge", key=key(entry["uid"], "enlarge"), icon=":material/open_in_full:", type="tertiary"):
+            st.dialog(cls.title, width="large")(_what_it_does)(entry)
         if not cls.model_fields:
             return
         for name in cls.model_fields:
@@ -71,13 +70,17 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
             st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
 
 
-def _draw(entry: dict[str, Any]) -> None:
-    """The drawing of a model as it is set; while a parameter is out of range, of the model as it comes."""
+def _what_it_does(entry: dict[str, Any]) -> None:
+    """A model in words, as a formula and drawn as it is set; while a parameter is out of range, as it comes."""
+    cls = MODELS[entry["name"]]
+    st.caption(cls.description)
+    for part in cls.formula.split(r"\quad"):  # in a line of text, where it can break
+        st.markdown(f"${part.strip()}$")
     try:
         model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     except BadInput:
         model = resolve(ModelChoice(name=entry["name"]))
-    st.image(drawing(model, theme()), alt=f"Drawing of {model.label}")
+    st.image(drawing(model, theme()), alt=f"Drawing of {model.label}", width="stretch")
 
 
 def _title(values: Draft, entry: dict[str, Any]) -> str:

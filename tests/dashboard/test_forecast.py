@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, service
 from dashboard.forecast_state import ForecastState, forecast_state_of, scores_of
-from dashboard.series_figures import mase_figure, whole_series_figure
+from dashboard.series_figures import mase_figure, side_by_side, whole_series_figure
 from dashboard.state import encode
 from dashboard.views.diagnostics import LOOKS
 from dashboard.words import part_of
@@ -196,6 +196,9 @@ def test_a_series_that_is_too_short_to_be_judged_may_come_first():
     page = open_page(e=encode(experiment))
     made = forecast_state_of(experiment).forecast
     by_cutoff, of_new = mase_figure(made, "cutoff"), whole_series_figure(made, 0, ["naive"], [80.0], 30, "value", True)
+    small = side_by_side(made, 0, ["naive"], [80.0], 30, "value")
+    assert [note.text for note in small.layout.annotations] == ["new", "old"]
+    assert [trace.name for trace in small.data if trace.showlegend] == ["80 %", "series", "Naive"], "one legend for all"
     assert list(by_cutoff.data[0].x) == [pd.Timestamp("2024-02-29") - pd.Timedelta(days=back) for back in (21, 14, 7)]
     assert not any(trace.name == "from past cutoffs" for trace in of_new.data) and page.metric[0].value in ("Naive", "Drift")
 

@@ -60,11 +60,13 @@ def test_a_step_that_is_none_is_a_step_all_the_same(step):
 def test_the_answer_comes_after_the_guess_and_stays_in_the_table():
     page = guide()
     assert not page.dataframe and "You guessed" not in " ".join(text.value for text in page.markdown)
+    assert ["guide-series" in chart.proto.id for chart in page.get("plotly_chart")] == [True]
     page.get("button_group")[0].set_value(0.05).run()
     next(button for button in page.button if button.label == "Run it").click().run()
     assert not page.exception
     said = " ".join(text.value for text in page.markdown)
     assert "You guessed 0.05" in said and "The text says 0.02" in said
+    assert ["guide-forecast" in chart.proto.id for chart in page.get("plotly_chart")] == [True], "naive has no curve"
     table = page.dataframe[0].value
     assert list(table["Model"]) == ["Naive"] and table["In the text"][0] == 0.02
     assert 0.01 < table["Here"][0] < 0.03
