@@ -20,7 +20,7 @@ Address = dict[str, str]
 
 ECHO_S = 10.0
 """How long the browser is waited for: one without scripts never says that it has the new address."""
-RESTED_MS = 1000
+RESTED_MS = 700
 NAMES = ("run", "e", "newer")
 """Of what an address may hold: a run, settings, and a newer file to hold a forecast against."""
 _rested = st.components.v2.component(

@@ -1,33 +1,23 @@
 """`python -m forecasting doctor` on this machine, and on one that is set up wrongly."""
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from forecasting import doctor
+from tests.cli.test_command_line import called, lab
 
-ROOT = Path(__file__).parents[1]
 
-
-def examined(tmp_path: Path, **environment: str) -> tuple[int, dict[str, str]]:
-    """What the command says, by subject, and its exit status."""
-    done = subprocess.run(
-        [sys.executable, "-m", "forecasting", "doctor"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "FORECASTING_DATABASE_URL": f"sqlite:///{tmp_path / 'lab.db'}", **environment},
-        timeout=200,
-        check=False,
-    )
+def examined(tmp_path: Path, run: Callable = called, **environment: str) -> tuple[int, dict[str, str]]:
+    """What the command says, by subject, and its exit status; within this process unless another `run` is given."""
+    done = run("doctor", **({"FORECASTING_DATABASE_URL": f"sqlite:///{tmp_path / 'lab.db'}"} | environment))
     assert done.stderr == ""
     lines = [line.partition(": ") for line in done.stdout.splitlines()]
     return done.returncode, {subject[2:]: f"{subject[0]} {words}" for subject, _, words in lines}
 
 
 def test_a_machine_that_runs_these_tests_is_well(tmp_path):
-    status, said = examined(tmp_path, FORECASTING_SLOTS="1", FORECASTING_CACHE_DIR=str(tmp_path / "programs"))
+    status, said = examined(tmp_path, lab, FORECASTING_SLOTS="1", FORECASTING_CACHE_DIR=str(tmp_path / "programs"))
     assert status == 0, said
     assert said["Python"] == f"✓ Python {sys.version.split()[0]}."
     assert said["packages"].startswith("✓ All")

@@ -37,10 +37,8 @@ def on_grid(frame: pd.DataFrame, frequency: str | None) -> pd.DataFrame:
 def _on_one_grid(single: pd.DataFrame, sizes: pd.Series, frequency: str) -> pd.DataFrame | None:
     """Series that share one grid, all at once: of many this takes a hundredth of the time; None where they do not."""
     ds, ids = pd.DatetimeIndex(single["ds"]), single["unique_id"].to_numpy()
-    a_step = pd.date_range(ds.min(), periods=2, freq=frequency)
-    step_us, span_us = (np.ptp(some.to_numpy().astype("datetime64[us]").astype("int64")) for some in (a_step, ds))
     begins = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
-    if span_us / step_us > MAX_ROWS or len(begins) != len(sizes):
+    if _n_steps(ds, frequency) > MAX_ROWS or len(begins) != len(sizes):
         return None
     times = grid(ds.min(), ds.max(), frequency)
     places = times.get_indexer(ds)
@@ -56,16 +54,24 @@ def _on_one_grid(single: pd.DataFrame, sizes: pd.Series, frequency: str) -> pd.D
     return pd.DataFrame({"unique_id": np.repeat(ids[begins], n_steps), "ds": times[at], "y": y})
 
 
+def _n_steps(ds: pd.DatetimeIndex, frequency: str) -> int:
+    """About how many steps lie between the first and the last of some times, without making them."""
+    a_step = pd.date_range(ds.min(), periods=2, freq=frequency)
+    step_us, span_us = (int(np.ptp(some.to_numpy().astype("datetime64[us]").astype("int64"))) for some in (a_step, ds))
+    return span_us // step_us
+
+
 def _each_on_its_grid(single: pd.DataFrame, frequency: str) -> pd.DataFrame:
     """Series one after the other, each on the grid that begins with its first value."""
     pieces = []
     for unique_id, series in single.groupby("unique_id", sort=False):
         known = series.set_index("ds")["y"]
-        times = grid(known.index[0], known.index[-1], frequency)
-        if len(times) > MAX_ROWS:
+        n_steps = _n_steps(pd.DatetimeIndex(known.index), frequency)
+        if n_steps > MAX_ROWS:
             raise BadInput(
-                f"Series {str(unique_id)[:60]!r} has {len(known):,} values over {len(times):,} steps: it is too sparse."
+                f"Series {str(unique_id)[:60]!r} has {len(known):,} values over {n_steps:,} steps: it is too sparse."
             )
+        times = grid(known.index[0], known.index[-1], frequency)
         pieces.append(pd.DataFrame({"unique_id": unique_id, "ds": times, "y": known.reindex(times).to_numpy()}))
     return pd.concat(pieces, ignore_index=True)
 

@@ -274,6 +274,7 @@ def test_a_number_of_slots_that_makes_no_sense_is_refused(slots, small, tmp_path
 # ------------------------------------------------------------------------------------------------------------ continue
 
 
+@pytest.mark.slow
 def test_continue_trains_the_networks_of_a_run_on(first_run, database):
     run_id = json.loads(first_run.stdout)["run"]
     done = lab("continue", run_id, "--epochs", 3, "--json", "--database", database)

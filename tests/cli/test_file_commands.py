@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import forecasting
+from forecasting.cli import files
 from forecasting.data.reading import SUMMARY
 from tests.cli.test_command_line import called, lab, one_sentence
 
@@ -148,15 +149,16 @@ def test_forecast_writes_the_next_values_of_every_series_with_intervals_and_says
 
 
 @pytest.mark.slow
-def test_what_takes_long_is_forecast_by_workers_side_by_side_as_it_is_in_one_process(tmp_path):
+def test_what_takes_long_is_forecast_by_workers_side_by_side_as_it_is_in_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "HERE_S", 0.0)
     rng = np.random.default_rng(3)
     ds = pd.date_range("2010-01-01", periods=120, freq="MS")
-    y = 50 + 9 * np.sin(2 * np.pi * np.arange(120) / 12) + rng.normal(size=(260, 120)).cumsum(axis=1)
-    ids = np.repeat([f"s{i:03d}" for i in range(260)], 120)
-    frame = pd.DataFrame({"unique_id": ids, "ds": np.tile(ds, 260), "y": y.ravel()})
+    y = 50 + 9 * np.sin(2 * np.pi * np.arange(120) / 12) + rng.normal(size=(24, 120)).cumsum(axis=1)
+    ids = np.repeat([f"s{i:03d}" for i in range(24)], 120)
+    frame = pd.DataFrame({"unique_id": ids, "ds": np.tile(ds, 24), "y": y.ravel()})
     file, out = tmp_path / "many.csv", tmp_path / "out.csv"
     frame.to_csv(file, index=False)
-    done = lab("forecast", file, "--h", 12, "--models", "fast", "--level", "95", "--out", out, within_s=300)
+    done = called("forecast", file, "--h", 12, "--models", "fast", "--level", "95", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "Theta, forecast" in done.stderr and "finished" in done.stderr, "workers did it"
     made = pd.read_csv(out)

@@ -98,6 +98,7 @@ def fit_of(experiment: Experiment) -> Fit:
     return fits_of(experiment)[-1]
 
 
+@pytest.mark.slow
 def test_a_worker_does_without_tensorflow_what_needs_no_network(small):
     """It is never idle here; of the idle one see the next test."""
     plan = Plan(h=12, n_windows=2, season_length=12)
