@@ -19,14 +19,19 @@ def refuse_too_large(experiment: Experiment) -> None:
     service.settings().size.refuse_too_large(experiment, computed.windows(experiment.source, experiment.task))
 
 
-def start_run(experiment: Experiment, owner: str) -> str:
+def start_run(experiment: Experiment, owner: str, tags: Sequence[str] = ()) -> str:
     """Start a run within the limits of this server; return its id.
+
+    Args:
+        experiment: what to run.
+        owner: the visitor, who alone may stop, change and delete it.
+        tags: words that it is found by.
 
     Raises:
         BadInput: when it is larger, or the owner has too much waiting.
     """
     refuse_too_large(experiment)
-    run_id = service.store().start_run(experiment, owner, service.settings().quota)
+    run_id = service.store().start_run(experiment, owner, service.settings().quota, tags)
     service.engine().wake()
     return run_id
 

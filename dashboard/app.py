@@ -13,7 +13,7 @@ ROOT = str(Path(__file__).parents[1])
 if ROOT not in sys.path:  # `streamlit run` puts this folder on the path, not the project's
     sys.path.insert(0, ROOT)
 
-from dashboard.server import HEADERS, READY, with_engine  # noqa: E402  # needs the path above
+from dashboard.server import HEADERS, IDENTITY, READY, with_engine  # noqa: E402  # needs the path above
 
 # Streamlit looks for this assignment in the text of the file.
-app = App(Path(__file__).with_name("page.py"), lifespan=with_engine, routes=[READY], middleware=[HEADERS])
+app = App(Path(__file__).with_name("page.py"), lifespan=with_engine, routes=[READY], middleware=[HEADERS, IDENTITY])

@@ -84,7 +84,27 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-HEADERS = Middleware(SecurityHeaders)
+class LateIdentity:
+    """`identity.Identity`, which is imported with the first request: the server answers before the database is there."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.identity: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if self.identity is None and scope["type"] == "http":
+            self.identity = await asyncio.to_thread(_identity, self.app)
+        await (self.identity or self.app)(scope, receive, send)
+
+
+def _identity(app: ASGIApp) -> ASGIApp:
+    from dashboard.identity import Identity
+
+    return Identity(app)
+
+
+HEADERS, IDENTITY = Middleware(SecurityHeaders), Middleware(LateIdentity)
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 READY = Route(f"/{_base}/ready" if _base else "/ready", _ready)
 """Below the base path, as all of Streamlit's own."""

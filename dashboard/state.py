@@ -6,7 +6,6 @@ starts from the draft, and what it returns goes back into it.
 
 import base64
 import binascii
-import hashlib
 import secrets
 import zlib
 from typing import Any
@@ -138,32 +137,3 @@ def _choice(entry: dict[str, Any]) -> ModelChoice:
     """A model as the experiment names it: only the parameters that differ from their defaults."""
     model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))
     return ModelChoice(name=entry["name"], params=model.model_dump(mode="json", exclude_defaults=True))
-
-
-# --------------------------------------------------------------------------------------------------------- visitor
-
-
-def visitor() -> str:
-    """An id of this browser, that nobody else can guess: it owns runs and uploads.
-
-    Streamlit gives every browser a random token in a cookie, against forged requests; its hash serves. Without cookies the
-    id lasts as long as the page.
-    """
-    token = _token(st.context.cookies.get("_streamlit_xsrf", ""))
-    if token is None:
-        token = st.session_state.setdefault("visitor", secrets.token_bytes(16))
-    return hashlib.sha256(b"visitor" + token).hexdigest()[:32]
-
-
-def _token(cookie: str) -> bytes | None:
-    """The token in the cookie, `2|mask|masked token|time`: the mask changes with every request, the token does not."""
-    parts = cookie.split("|")
-    if len(parts) != 4 or parts[0] != "2":
-        return None
-    try:
-        mask, masked = bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
-    except ValueError:
-        return None
-    if not mask or not masked:
-        return None
-    return bytes(byte ^ mask[i % len(mask)] for i, byte in enumerate(masked))

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import actions, computed, service
 from dashboard.components import show_error
-from dashboard.state import visitor
+from dashboard.identity import visitor
 from dashboard.views.upload import FORMATS
 from dashboard.words import digits
 from forecasting.experiment import BadInput, Experiment, Upload

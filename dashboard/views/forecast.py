@@ -10,8 +10,9 @@ from dashboard import actions, address, computed, series_figures, service
 from dashboard.chart import file_name, show
 from dashboard.components import csv_menu, show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
+from dashboard.identity import visitor
 from dashboard.results import fits_of_run
-from dashboard.state import NothingChosen, draft, key, visitor
+from dashboard.state import NothingChosen, draft, key
 from dashboard.titles import named_as_in, title_of, unit_of
 from dashboard.views import actuals, backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen

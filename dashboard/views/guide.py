@@ -10,8 +10,9 @@ from dashboard.chart import theme
 from dashboard.components import asked_again, show_error, show_errors
 from dashboard.drawings import drawing
 from dashboard.estimate import in_words, waiting
+from dashboard.identity import visitor
 from dashboard.results import Row, rows_of
-from dashboard.state import encode, visitor
+from dashboard.state import encode
 from dashboard.views.guide_pictures import pictures
 from dashboard.views.guide_steps import LEFT_OUT, STEPS, Step
 from dashboard.views.progress import progress
@@ -21,6 +22,7 @@ from forecasting.evaluation.fits import window_fits
 from forecasting.experiment import BadInput, Experiment, Fit, ModelChoice
 from forecasting.models import MODELS, resolve
 from forecasting.runs.database import Unavailable
+from forecasting.runs.records import GUIDE
 from forecasting.runs.views import FitView
 from forecasting.studies.chapter import LINES, Line
 
@@ -190,7 +192,7 @@ def _run(number: int, guess: float) -> None:
     st.session_state["guesses"][number] = guess
     for key in STEPS[number - 1].rows:
         if any(fit.training is not None for fit in _fits(LINE[key])):
-            actions.start_run(_experiment(LINE[key]), visitor())
+            actions.start_run(_experiment(LINE[key]), visitor(), tags=(GUIDE,))
 
 
 @show_errors
@@ -200,7 +202,7 @@ def _stop(fit_ids: list[str]) -> None:
     for run_id, *_ in store.recent_runs(visitor()):
         run = store.run(run_id)
         if run is not None and not run.ended and any(fit.id in fit_ids for fit in run.fits):
-            store.stop(run_id)
+            store.stop(run_id, owner=visitor())
 
 
 def _views(rows: list[Line]) -> dict[str, FitView | None]:

@@ -5,15 +5,18 @@ import time
 import streamlit as st
 
 from dashboard import actions, address, service
+from dashboard.chart import file_name
 from dashboard.components import show_error, show_errors
 from dashboard.estimate import in_words, waiting
+from dashboard.identity import visitor
 from dashboard.results import Row
-from dashboard.state import take, visitor
+from dashboard.state import take
 from dashboard.titles import title_of
 from dashboard.verdict import verdict
 from dashboard.words import escaped
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment, LookBackFit
+from forecasting.runs.take_away import files_of, zipped
 from forecasting.runs.views import RunView
 
 
@@ -110,6 +113,25 @@ def share(run: RunView | None) -> None:
     with st.popover("Share", icon=":material/link:"):
         st.caption("This link opens the run with its results." if run else "This link opens these settings.")
         st.code(address.link(), language=None, wrap_lines=True)
+        if run is not None:
+            _take_away(run)
+
+
+def _take_away(run: RunView) -> None:
+    """All that one takes home of a run, as one archive; the test part stays covered until it is revealed."""
+    revealed = st.session_state.get("reveal") == run.experiment.canonical() or run.experiment.plan is not None
+    st.caption(
+        "Or take it with you: settings, scores, curves and forecasts" + ("." if revealed else ", without the test part.")
+    )
+    st.download_button(
+        "Download all",
+        lambda: zipped(files_of(service.store(), run.id, revealed)),
+        f"{file_name(run.title, run.id)}.zip",
+        "application/zip",
+        key="take-away",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def _within_limits(experiment: Experiment) -> bool:
@@ -150,15 +172,23 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
     )
 
 
+def is_mine(run: RunView) -> bool:
+    """Whether the visitor has started a run, who alone may stop and change it."""
+    return run.owner == visitor()
+
+
 def stop_button(run: RunView) -> None:
-    """The button that ends a run."""
+    """The button that ends a run, for whoever has started it."""
+    if not is_mine(run):
+        st.caption("Started by somebody else, who alone can stop it.")
+        return
     st.button("Stop", key="stop-all", icon=":material/stop:", on_click=stop, args=(run.id,), shortcut="Esc")
 
 
 @show_errors
 def stop(run_id: str, fit_id: str | None = None) -> None:
     """Withdraw a run's claim on one fit or on all."""
-    service.store().stop(run_id, fit_id)
+    service.store().stop(run_id, fit_id, visitor())
 
 
 @show_errors

@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard import actions, curves, service
 from dashboard.chart import show, theme
 from dashboard.components import show_errors
+from dashboard.identity import visitor
 from dashboard.results import Fits, Outcome, Row
-from dashboard.state import visitor
 from dashboard.views.header import ago, open_run
 from dashboard.words import duration, escaped, part_of
 from forecasting.data import Split

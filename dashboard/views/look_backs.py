@@ -4,8 +4,9 @@ import streamlit as st
 
 from dashboard import actions, service
 from dashboard.components import asked_again, show_errors
+from dashboard.identity import visitor
 from dashboard.results import Row
-from dashboard.state import visitor
+from dashboard.views.header import is_mine
 from dashboard.views.progress import TICK_S
 from forecasting.experiment import Experiment, LookBackFit, WindowFit
 from forecasting.experiment.tasks import LOOK_BACKS
@@ -37,7 +38,10 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
     with st.container(horizontal=True, vertical_alignment="bottom"):
         half = max(1, experiment.task.input_size // 2)
         look_back = st.select_slider("Look-back to score at", sorted({*LOOK_BACKS, half}), half, key="other-look-back")
-        st.button("Score", key="score-look-back", on_click=_score, args=(run.id, parents, look_back))
+        wanted = (run.id, parents, look_back)
+        own = is_mine(run)
+        why = None if own else "Somebody else has started this run, who alone can add to it: train a copy of your own."
+        st.button("Score", key="score-look-back", on_click=_score, args=wanted, disabled=not own, help=why)
     scored = [(fit, fit.fit) for fit in run.fits if isinstance(fit.fit, LookBackFit)]
     if not scored:
         return

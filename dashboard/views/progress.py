@@ -10,7 +10,7 @@ from dashboard import computed, curves, service
 from dashboard.chart import theme
 from dashboard.components import asked_again
 from dashboard.results import fits_of_run
-from dashboard.views.header import stop
+from dashboard.views.header import is_mine, stop
 from dashboard.words import digits, duration, escaped, part_of
 from forecasting.experiment import LookBackFit, SeriesFit, Training, WindowFit
 from forecasting.runs.views import FitView, RunView
@@ -123,7 +123,7 @@ def _progress(fit: FitView, run: RunView) -> None:
         progress(fit, run.experiment.budget_s if isinstance(fit.fit, WindowFit) else None)
         if fit.id in run.withdrawn and not fit.ended:
             st.caption("goes on for another run")
-        elif not fit.ended:
+        elif not fit.ended and is_mine(run):
             st.button(
                 "Stop",
                 key=f"stop-{fit.id}",
@@ -151,7 +151,7 @@ def _models(run: RunView) -> None:
         part = f", {part_of(now.fit)}" if now.status != "queued" else ""
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(share, text=f"**{label}**{part} · {_words(now, None)}")
-            if left:
+            if left and is_mine(run):
                 ids = [fit.id for fit in left]
                 key = f"stop-{now.id}"
                 st.button("Stop", key=key, icon=":material/stop:", type="tertiary", on_click=_stop, args=(run.id, ids))

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from dashboard import actions, computed, service
 from dashboard.components import numbers, parameter, select, show_error, start
-from dashboard.state import Draft, fresh_widgets, key, visitor, with_seasonal_naive
+from dashboard.identity import visitor
+from dashboard.state import Draft, fresh_widgets, key, with_seasonal_naive
 from dashboard.words import escaped
 from forecasting.data.reading import Reading
 from forecasting.data.reading.frequency import in_words

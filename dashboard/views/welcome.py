@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dashboard import service
-from dashboard.state import draft, visitor
+from dashboard.identity import visitor
+from dashboard.state import draft
 
 PURPOSE = "Train recurrent networks on a series, and see what they gain over simple forecasts."
 

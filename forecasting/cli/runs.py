@@ -24,6 +24,7 @@ from forecasting.panels import read_panel
 from forecasting.runs.budget import allotted
 from forecasting.runs.database import without_password
 from forecasting.runs.store import Store
+from forecasting.runs.take_away import files_of, zipped
 from forecasting.runs.views import FitView, RunView
 from forecasting.settings import Settings
 from forecasting.studies.recipes import RECIPES
@@ -109,6 +110,26 @@ def _print_backtest(done: RunView, store: Store, as_json: bool) -> None:
         print(json.dumps(best | {"models": lines, "left_out": tested.left_out}, indent=2))
     else:
         print_scores(lines, tested)
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="Its id, as in `?run=`.")],
+    to: Annotated[Path, typer.Option(help="A folder, or a file whose name ends in .zip.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Write down what one takes home of a run: settings, scores, learning curves, forecasts."""
+    with refusals():
+        files = files_of(open_store(database)[1], run)
+        try:
+            if to.suffix == ".zip":
+                to.write_bytes(zipped(files))
+            else:
+                to.mkdir(parents=True, exist_ok=True)
+                for name, content in files.items():
+                    (to / name).write_bytes(content)
+        except OSError as error:
+            raise BadInput(f"{to} cannot be written ({error.strerror}): name another place.") from None
+    print(f"{to}: {', '.join(files)}")
 
 
 def _print_scores(done: RunView, store: Store, as_json: bool) -> None:

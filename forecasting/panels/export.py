@@ -8,6 +8,8 @@ import pandas as pd
 from forecasting.experiment import BadInput
 
 ROWS_OF_A_SHEET = 1_048_575
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""With these a text begins that spreadsheets take for a formula."""
 
 
 def csv(table: pd.DataFrame, between: str = ",") -> bytes:
@@ -20,13 +22,25 @@ def csv(table: pd.DataFrame, between: str = ",") -> bytes:
     times = table.select_dtypes("datetime")
     whole = times.equals(times.apply(lambda column: column.dt.normalize()))
     form, mark = "%Y-%m-%d" if whole else "%Y-%m-%dT%H:%M:%S", "," if between == ";" else "."
-    return table.to_csv(index=False, date_format=form, sep=between, decimal=mark).encode()
+    texts = {name: table[name].map(_harmless) for name in table.select_dtypes(["object", "string", "category"])}
+    return table.assign(**texts).to_csv(index=False, date_format=form, sep=between, decimal=mark).encode()
+
+
+def _harmless(value: object) -> object:
+    """A text that a spreadsheet would run as a formula, as a text; whatever else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+
+
+def _as_it_was(value: object) -> object:
+    """A text before `_harmless`."""
+    return value[1:] if isinstance(value, str) and value.startswith(tuple(f"'{mark}" for mark in FORMULAS)) else value
 
 
 def excel(table: pd.DataFrame, history: pd.DataFrame | None = None) -> bytes:
     """A table as a sheet of a workbook, and what came before on a second one, where it is short enough for a sheet."""
     content = io.BytesIO()
-    with pd.ExcelWriter(content, engine="xlsxwriter") as book:
+    plain = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
+    with pd.ExcelWriter(content, engine="xlsxwriter", engine_kwargs=plain) as book:
         table.to_excel(book, index=False, sheet_name="forecast")
         if history is not None and len(history) <= ROWS_OF_A_SHEET:
             history.to_excel(book, index=False, sheet_name="history")
@@ -69,6 +83,6 @@ def read_table(content: bytes, suffix: str) -> pd.DataFrame:
         raise BadInput(f"A forecast is a {', '.join(_READERS)}, and not {suffix!r:.20}.")
     try:
         table = _READERS[suffix](io.BytesIO(content))
-        return table.assign(ds=pd.to_datetime(table["ds"]))
+        return table.assign(ds=pd.to_datetime(table["ds"]), unique_id=table["unique_id"].map(_as_it_was))
     except Exception as error:  # each of the three libraries has its own
         raise BadInput(f"This is no forecast that was written as {suffix} ({error!s:.200}).") from None

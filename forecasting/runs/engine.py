@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from forecasting.experiment import Fit
 from forecasting.runs.database import Unavailable
 from forecasting.runs.queue import LEASE_S, Lease, LeaseLost
+from forecasting.runs.records import DAY_S, KEPT_DAYS
 from forecasting.runs.store import Store, random_id
 from forecasting.runs.supervisor import supervise
 from forecasting.runs.worker_process import Guard, WorkerDied, WorkerProcess
@@ -23,7 +24,6 @@ SWEEP_S = LEASE_S / 3
 CLOSE_S = 3.0
 """So long all slots together may take to give back what they were at."""
 FORGET_S = 3_600.0
-DAY_S = 86_400.0
 WARM = 2
 """So many workers warm up before they are needed; those of further slots start with their first fit."""
 
@@ -128,9 +128,10 @@ class Engine:
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_S
             self.store.sweep()
-        if self.keep_days and now >= self._forget_at:
-            self._forget_at = now + FORGET_S
-            self.store.forget(before=time.time() - self.keep_days * DAY_S)
+        if now >= self._forget_at:
+            self._forget_at, today = now + FORGET_S, time.time()
+            before = today - self.keep_days * DAY_S if self.keep_days else 0.0
+            self.store.forget(before, deleted_before=today - KEPT_DAYS * DAY_S)
 
     def _take_one(self, worker: WorkerProcess, holder: str) -> bool:
         self._idle.add(worker)

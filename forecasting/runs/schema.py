@@ -1,6 +1,6 @@
 """The tables. A change here needs a revision in `migrations/versions/`; a test compares the two."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
 
 metadata = MetaData()
 
@@ -13,8 +13,21 @@ run = Table(
     Column("owner", String(64), nullable=False),
     Column("upload_id", String(40)),
     Column("created_at", Float, nullable=False),
+    # what it is found by, as `runs.records.found_by` names it
+    Column("source", String(120), nullable=False, server_default=""),
+    Column("task", String(12), nullable=False, server_default=""),
+    Column("models", Text, nullable=False, server_default=""),
+    # what its owner says about it; tags are words with a blank before and behind each
+    Column("tags", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
+    Column("deleted_at", Float),
     Index("ix_run_owner", "owner", "created_at"),
+    Index("ix_run_listed", "deleted_at", "created_at"),
 )
+
+secret = Table("secret", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
+"""What the servers of one database share, and nobody else knows."""
 
 fit = Table(
     "fit",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from forecasting.evaluation.fits import fits_of
 from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Upload
@@ -20,7 +20,7 @@ from forecasting.runs.blobs import delete_blob, delete_blobs, read_blob, stored_
 from forecasting.runs.curves import trim_curve
 from forecasting.runs.limits import Quota
 from forecasting.runs.priorities import next_priority, places
-from forecasting.runs.queue import Queue
+from forecasting.runs.records import Records, found_by, refuse_others
 from forecasting.runs.schema import CLAIM, FIT, RUN
 from forecasting.runs.views import FitView, RunView, UploadView, fit_view
 
@@ -36,18 +36,19 @@ def random_id(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-class Store(Queue):
+class Store(Records):
     """All that lasts. Safe to share between threads; every process opens its own."""
 
     # -------------------------------------------------------------------------------------------------------- runs
 
-    def start_run(self, experiment: Experiment, owner: str, quota: Quota | None = None) -> str:
+    def start_run(self, experiment: Experiment, owner: str, quota: Quota | None = None, tags: Sequence[str] = ()) -> str:
         """Write down a run and queue those of its fits that are not known or under way; return its id.
 
         Args:
             experiment: what to run.
             owner: whose place in the queue its fits take.
             quota: what the owner may have waiting and the store may hold; None for no bounds.
+            tags: words that the run is found by.
 
         Raises:
             BadInput: when a model or parameter is unknown, or a quota is used up; then nothing is written.
@@ -64,6 +65,8 @@ class Store(Queue):
                     owner=owner,
                     upload_id=_upload_id(experiment.source),
                     created_at=now,
+                    tags="".join(f" {tag}" for tag in tags) + " " if tags else "",
+                    **found_by(experiment),
                 )
             )
             self._claim(db, run_id, fits, owner)
@@ -82,11 +85,12 @@ class Store(Queue):
             owner, quota: as in `start_run`.
 
         Raises:
-            BadInput: when there is no such run, or a quota is used up.
+            BadInput: when there is no such run, somebody else owns it, or a quota is used up.
         """
         with self._writing() as db:
-            if db.scalar(select(RUN.id).where(RUN.id == run_id)) is None:
+            if db.scalar(select(RUN.id).where(RUN.id == run_id, RUN.deleted_at.is_(None))) is None:
                 raise BadInput("This run was deleted: nothing can be added to it.")
+            refuse_others(db, [run_id], owner)
             if quota is not None:
                 quota.refuse_when_full(stored_bytes(db))
             self._claim(db, run_id, fits, owner)
@@ -152,7 +156,7 @@ class Store(Queue):
         if not (run_id.isascii() and run_id.isalnum()):  # addresses hold whatever somebody writes
             return None
         with self._reading() as db:
-            row = db.execute(select(schema.run).where(RUN.id == run_id)).one_or_none()
+            row = db.execute(select(schema.run).where(RUN.id == run_id, RUN.deleted_at.is_(None))).one_or_none()
             if row is None:
                 return None
             query = select(schema.run_fit).where(CLAIM.run_id == run_id).order_by(CLAIM.position)
@@ -162,7 +166,8 @@ class Store(Queue):
             fits = _readable(self._fit_views, db, fit_ids)
         experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
-        return RunView(row.id, row.title, experiment, row.created_at, [fits[fit_id] for fit_id in fit_ids], withdrawn)
+        ordered = [fits[fit_id] for fit_id in fit_ids]
+        return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""
@@ -184,14 +189,17 @@ class Store(Queue):
         with self._reading() as db:
             return db.scalar(select(func.count()).select_from(schema.run)) or 0, stored_bytes(db)
 
-    def forget(self, before: float) -> None:
-        """Delete the runs that were created before a time, and the fits and uploads that no run needs any more."""
-        unused = ~exists().where(CLAIM.fit_id == FIT.id)
+    def forget(self, before: float, deleted_before: float | None = None) -> None:
+        """Delete old runs, and the fits and uploads that no run needs any more.
+
+        Args:
+            before: the time before which runs were created, and fits queued.
+            deleted_before: the time before which runs were deleted that nobody has taken back; None: the same.
+        """
+        gone = RUN.deleted_at < (before if deleted_before is None else deleted_before)
         with self._writing() as db:
-            db.execute(delete(schema.run).where(RUN.created_at < before))
-            for fit_id in list(db.scalars(select(FIT.id).where(unused, FIT.status != "running", FIT.queued_at < before))):
-                delete_blobs(db, f"fit/{fit_id}/")
-                db.execute(delete(schema.fit).where(FIT.id == fit_id))
+            db.execute(delete(schema.run).where(or_(RUN.created_at < before, gone)))
+            self._drop_unused(db, FIT.queued_at < before)
             upload = schema.upload.c
             needed = exists().where(RUN.upload_id == upload.id)
             for upload_id in list(db.scalars(select(upload.id).where(~needed, upload.created_at < before))):
@@ -200,28 +208,42 @@ class Store(Queue):
 
     def recent_runs(self, owner: str, limit: int = 8) -> list[tuple[str, str, float]]:
         """Return `(id, title, created_at)` of an owner's latest runs, newest first."""
-        query = select(RUN.id, RUN.title, RUN.created_at).where(RUN.owner == owner)
+        query = select(RUN.id, RUN.title, RUN.created_at).where(RUN.owner == owner, RUN.deleted_at.is_(None))
         with self._reading() as db:
             rows = db.execute(query.order_by(RUN.created_at.desc()).limit(limit)).all()
         return [(row.id, row.title, row.created_at) for row in rows]
 
-    def stop(self, run_id: str, fit_id: str | None = None) -> None:
-        """Withdraw a run's claim on one fit or on all; fits that nobody claims any more end."""
+    def stop(self, run_id: str, fit_id: str | None = None, owner: str | None = None) -> None:
+        """Withdraw a run's claim on one fit or on all; fits that nobody claims any more end.
+
+        Args:
+            run_id: which run.
+            fit_id: which of its fits; None: all.
+            owner: who asks; None: whoever has the machine.
+
+        Raises:
+            BadInput: when somebody else owns the run.
+        """
         mine = CLAIM.run_id == run_id
         if fit_id is not None:
             mine = and_(mine, CLAIM.fit_id == fit_id)
-        still_claimed = exists().where(CLAIM.fit_id == FIT.id, CLAIM.claimed)
         with self._writing() as db:
-            ids = list(db.scalars(select(CLAIM.fit_id).where(mine)))
-            db.execute(update(schema.run_fit).where(mine).values(claimed=False))
-            unwanted = and_(FIT.id.in_(ids), ~still_claimed)
-            db.execute(
-                update(schema.fit)
-                .where(unwanted, FIT.status == "queued")
-                .values(status="cancelled", reason="Stopped before it began.", ended_at=time.time())
-            )
-            running = update(schema.fit).where(unwanted, FIT.status == "running")
-            db.execute(running.values(stop_requested=True))
+            if owner is not None:
+                refuse_others(db, [run_id], owner)
+            self._withdraw(db, mine)
+
+    def secret(self, name: str) -> str:
+        """A secret that all servers of this database share; made when it is first asked for."""
+        known = select(schema.secret.c.value).where(schema.secret.c.name == name)
+        with self._reading() as db:
+            value = db.scalar(known)
+        if value is None:
+            with self._writing() as db:
+                value = db.scalar(known)
+                if value is None:
+                    value = secrets.token_hex(32)
+                    db.execute(insert(schema.secret).values(name=name, value=value))
+        return value
 
     # ------------------------------------------------------------------------------------------- arrays and uploads
 

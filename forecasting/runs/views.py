@@ -66,6 +66,8 @@ class RunView:
     fits: list[FitView]
     withdrawn: frozenset[str] = frozenset()
     """Ids of fits that this run does not want any more and another run still wants: they go on without it."""
+    owner: str = ""
+    """Who started it, and may stop, change and delete it."""
 
     @property
     def earlier(self) -> bool:

@@ -1,6 +1,5 @@
 """The Guide by Streamlit's own test harness: links, and what it refuses to show too early."""
 
-import hashlib
 from types import SimpleNamespace
 
 import pytest
@@ -116,4 +115,4 @@ def test_a_step_under_way_can_be_stopped():
 
 def visitor_of(page):
     """The id under which a page without cookies starts its runs."""
-    return hashlib.sha256(b"visitor" + page.session_state["visitor"]).hexdigest()[:32]
+    return page.session_state["visitor"]

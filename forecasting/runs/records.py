@@ -1,0 +1,279 @@
+"""The records of runs: found by what they are about, noted on, deleted and taken back by their owners."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, or_, select, update
+
+from forecasting.experiment import BadInput, Experiment, Sample, Upload
+from forecasting.models.naive import Naive
+from forecasting.runs import schema
+from forecasting.runs.blobs import delete_blobs
+from forecasting.runs.queue import Queue
+from forecasting.runs.schema import CLAIM, FIT, RUN
+
+DAY_S = 86_400.0
+KEPT_DAYS = 30
+"""Days for which a deleted run can be taken back."""
+GUIDE = "guide"
+"""The tag of runs that the Guide has started: they are folded away."""
+State = Literal["open", "finished", "ended early"]
+OPEN, EARLY = ("queued", "running"), ("stopped", "cancelled", "failed", "lost")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs are listed. None or empty: whatever it is.
+
+    Attributes:
+        owner: whose they are; of everybody else only runs whose series nobody has uploaded are listed.
+        only_own: leave out what others have started.
+        text: stands in title, tags or note.
+        source: how `source_of` names it, or its beginning.
+        task: `next`, `at_h`, `all_h`, or `series` for whole series.
+        model: name of a model that is compared.
+        state: whether fits are open, all finished, or some ended early.
+        since: seconds since 1970 of the earliest.
+        deleted: those that can be taken back, in place of the others.
+        guide: runs of the Guide too.
+        order: the newest, the oldest, or by title; pinned ones always first.
+    """
+
+    owner: str
+    only_own: bool = True
+    text: str = ""
+    source: str = ""
+    task: str = ""
+    model: str = ""
+    state: State | None = None
+    since: float | None = None
+    deleted: bool = False
+    guide: bool = False
+    order: Literal["newest", "oldest", "title"] = "newest"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as it stands in the list.
+
+    Attributes:
+        source, task, models: what it is about, as `found_by` names it.
+        state: `open`, `finished` or `ended early`.
+        best: name of the model with the lowest validation MSE; None where none is known.
+        valid_mse, skill: its error, and the share of naive's that it takes away; None where they are not known.
+        seconds: that its fits took.
+    """
+
+    id: str
+    title: str
+    owner: str
+    created_at: float
+    source: str
+    task: str
+    models: tuple[str, ...]
+    tags: tuple[str, ...]
+    note: str
+    pinned: bool
+    deleted_at: float | None
+    state: State
+    best: str | None
+    valid_mse: float | None
+    skill: float | None
+    seconds: float
+
+
+def found_by(experiment: Experiment) -> dict[str, str]:
+    """What a run is found by, as columns of its row."""
+    source = experiment.source
+    named = source.name if isinstance(source, Sample) else source.upload_id if isinstance(source, Upload) else ""
+    return {
+        "source": f"{source.kind} {named}".strip()[:120],
+        "task": "series" if experiment.plan is not None else experiment.task.target,
+        "models": f" {' '.join(dict.fromkeys(choice.name for choice in experiment.models))} ",
+    }
+
+
+class Records(Queue):
+    """Runs as a list. Whoever changes one has to own it."""
+
+    def listed(self, wanted: Wanted, first: int = 0, most: int = 25) -> tuple[list[Record], int]:
+        """Some of the runs that are wanted, from the first on, and how many there are in all."""
+        which = _conditions(wanted)
+        orders: dict[str, Any] = {"newest": RUN.created_at.desc(), "oldest": RUN.created_at, "title": func.lower(RUN.title)}
+        with self._reading() as db:
+            n = db.scalar(select(func.count()).select_from(schema.run).where(which)) or 0
+            query = select(schema.run).where(which).order_by(RUN.pinned.desc(), orders[wanted.order], RUN.id)
+            rows = db.execute(query.offset(first).limit(most)).all()
+            fits = _fits_of(db, [row.id for row in rows])
+        return [_record(row, fits.get(row.id, [])) for row in rows], n
+
+    def note(self, run_id: str, owner: str, **changes: Any) -> None:
+        """Change what the owner says about a run.
+
+        Args:
+            run_id: which run.
+            owner: who asks.
+            changes: `title`, `note` (texts), `tags` (words), `pinned`.
+
+        Raises:
+            BadInput: when somebody else owns it.
+        """
+        if "tags" in changes:
+            words = dict.fromkeys(word.lower()[:40] for tag in changes["tags"] for word in str(tag).split())
+            changes["tags"] = "".join(f" {word}" for word in list(words)[:20]) + " " if words else ""
+        for name, most in (("title", 120), ("note", 4_000)):
+            if name in changes:
+                changes[name] = str(changes[name]).strip()[:most]
+        with self._writing() as db:
+            refuse_others(db, [run_id], owner)
+            db.execute(update(schema.run).where(RUN.id == run_id).values(**changes))
+
+    def delete_runs(self, run_ids: Sequence[str], owner: str) -> None:
+        """Delete runs, so that they can be taken back for a while; what they wait for ends.
+
+        Raises:
+            BadInput: when somebody else owns one of them; then none is deleted.
+        """
+        with self._writing() as db:
+            refuse_others(db, run_ids, owner)
+            db.execute(update(schema.run).where(RUN.id.in_(run_ids)).values(deleted_at=time.time()))
+            for run_id in run_ids:
+                self._withdraw(db, CLAIM.run_id == run_id)
+
+    def take_back(self, run_ids: Sequence[str], owner: str) -> None:
+        """Take deleted runs back, with all their results.
+
+        Raises:
+            BadInput: when somebody else owns one of them.
+        """
+        with self._writing() as db:
+            refuse_others(db, run_ids, owner)
+            db.execute(update(schema.run).where(RUN.id.in_(run_ids)).values(deleted_at=None))
+
+    def delete_for_good(self, run_ids: Sequence[str], owner: str) -> None:
+        """Delete runs that have been deleted, at once and for good; fits that other runs have too are kept.
+
+        Raises:
+            BadInput: when somebody else owns one of them.
+        """
+        with self._writing() as db:
+            refuse_others(db, run_ids, owner)
+            gone = select(RUN.id).where(RUN.id.in_(run_ids), RUN.deleted_at.is_not(None))
+            fit_ids = list(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id.in_(gone))))
+            db.execute(delete(schema.run).where(RUN.id.in_(gone)))
+            self._drop_unused(db, FIT.id.in_(fit_ids))
+
+    @staticmethod
+    def _drop_unused(db: Connection, which: ColumnElement[bool]) -> None:
+        """Delete some fits with all that they have stored, where no run has them any more."""
+        unused = ~exists().where(CLAIM.fit_id == FIT.id)
+        for fit_id in list(db.scalars(select(FIT.id).where(unused, FIT.status != "running", which))):
+            delete_blobs(db, f"fit/{fit_id}/")
+            db.execute(delete(schema.fit).where(FIT.id == fit_id))
+
+    @staticmethod
+    def _withdraw(db: Connection, claims: ColumnElement[bool]) -> None:
+        """Give up some claims; fits that nobody claims any more end."""
+        still_claimed = exists().where(CLAIM.fit_id == FIT.id, CLAIM.claimed)
+        ids = list(db.scalars(select(CLAIM.fit_id).where(claims)))
+        db.execute(update(schema.run_fit).where(claims).values(claimed=False))
+        unwanted = and_(FIT.id.in_(ids), ~still_claimed)
+        reason = "Stopped before it began."
+        waiting = update(schema.fit).where(unwanted, FIT.status == "queued")
+        db.execute(waiting.values(status="cancelled", reason=reason, ended_at=time.time()))
+        running = update(schema.fit).where(unwanted, FIT.status == "running")
+        db.execute(running.values(stop_requested=True))
+
+
+def refuse_others(db: Connection, run_ids: Sequence[str], owner: str) -> None:
+    """Refuse an owner to whom a run does not belong.
+
+    Raises:
+        BadInput: in one sentence.
+    """
+    theirs = select(func.count()).select_from(schema.run).where(RUN.id.in_(run_ids), RUN.owner == owner)
+    if (db.scalar(theirs) or 0) < len(set(run_ids)):
+        raise BadInput("Only the browser that started a run can stop, change or delete it: start a copy of your own.")
+
+
+def _conditions(wanted: Wanted) -> ColumnElement[bool]:
+    """The condition that a run is wanted."""
+    own = RUN.owner == wanted.owner
+    conditions = [own if wanted.only_own else or_(own, RUN.upload_id.is_(None))]
+    conditions.append(and_(own, RUN.deleted_at.is_not(None)) if wanted.deleted else RUN.deleted_at.is_(None))
+    if wanted.text:
+        looked_for = [column.icontains(wanted.text, autoescape=True) for column in (RUN.title, RUN.tags, RUN.note)]
+        conditions.append(or_(*looked_for))
+    if wanted.source:
+        conditions.append(RUN.source.startswith(wanted.source, autoescape=True))
+    if wanted.task:
+        conditions.append(RUN.task == wanted.task)
+    if wanted.model:
+        conditions.append(RUN.models.contains(f" {wanted.model} ", autoescape=True))
+    if wanted.since is not None:
+        conditions.append(RUN.created_at >= wanted.since)
+    if not wanted.guide:
+        conditions.append(~RUN.tags.contains(f" {GUIDE} "))
+    if wanted.state is not None:
+        conditions.append(_in_state(wanted.state))
+    return and_(*conditions)
+
+
+def _in_state(state: State) -> ColumnElement[bool]:
+    def has(*statuses: str) -> ColumnElement[bool]:
+        fits = schema.run_fit.join(schema.fit, CLAIM.fit_id == FIT.id)
+        return exists(select(1).select_from(fits).where(CLAIM.run_id == RUN.id, FIT.status.in_(statuses)))
+
+    if state == "open":
+        return has(*OPEN)
+    return and_(~has(*OPEN), has(*EARLY) if state == "ended early" else ~has(*EARLY))
+
+
+def _fits_of(db: Connection, run_ids: Sequence[str]) -> dict[str, list[Row]]:
+    """What the list tells of the fits of some runs, by run."""
+    columns = (CLAIM.run_id, FIT.status, FIT.result, FIT.settings, FIT.started_at, FIT.ended_at)
+    found: dict[str, list[Row]] = {}
+    joined = schema.run_fit.join(schema.fit, CLAIM.fit_id == FIT.id)
+    for row in db.execute(select(*columns).select_from(joined).where(CLAIM.run_id.in_(run_ids))):
+        found.setdefault(row.run_id, []).append(row)
+    return found
+
+
+def _record(row: Row, fits: Sequence[Row]) -> Record:
+    statuses = {fit.status for fit in fits}
+    state: State = "open" if statuses & {*OPEN} else "ended early" if statuses & {*EARLY} else "finished"
+    errors = _errors(fits)
+    best = min(errors, key=lambda name: errors[name]) if errors else None
+    naive = errors.get(Naive.name)
+    return Record(
+        id=row.id,
+        title=row.title,
+        owner=row.owner,
+        created_at=row.created_at,
+        source=row.source,
+        task=row.task,
+        models=tuple(row.models.split()),
+        tags=tuple(row.tags.split()),
+        note=row.note,
+        pinned=row.pinned,
+        deleted_at=row.deleted_at,
+        state=state,
+        best=best,
+        valid_mse=None if best is None else errors[best],
+        skill=1 - errors[best] / naive if best is not None and naive else None,
+        seconds=sum((fit.ended_at or 0.0) - fit.started_at for fit in fits if fit.started_at and fit.ended_at),
+    )
+
+
+def _errors(fits: Sequence[Row]) -> Mapping[str, float]:
+    """The lowest validation MSE of every model."""
+    errors: dict[str, float] = {}
+    for fit in fits:
+        result = json.loads(fit.result) if fit.result else {}
+        if result.get("valid_mse") is not None:
+            name = json.loads(fit.settings)["model"]["name"]
+            errors[name] = min(errors.get(name, float("inf")), result["valid_mse"])
+    return errors
