@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import computed, curves, figures, service
 from dashboard.chart import show
+from dashboard.differences import differing
 from dashboard.forecast_state import forecast_state_of, scores_of
 from dashboard.results import Row, in_order, rows_of
 from dashboard.titles import unit_of
@@ -17,7 +18,6 @@ from dashboard.verdict import verdict
 from dashboard.views.header import ago, open_run
 from dashboard.words import escaped
 from forecasting.experiment import Experiment
-from forecasting.models import resolve
 from forecasting.runs.views import RunView
 
 MOST = 10
@@ -61,24 +61,6 @@ def compare(run_ids: Sequence[str]) -> None:
             st.button("Open", f"open-{letter}", on_click=open_run, args=(run.id,), icon=icon, type="tertiary")
     _settings(runs)
     _scores(runs)
-
-
-def differing(experiments: dict[str, Experiment]) -> pd.DataFrame:
-    """The settings that are not the same in all experiments: a row each, a column per experiment."""
-    flat = {letter: _flat(experiment) for letter, experiment in experiments.items()}
-    names = sorted({name for settings in flat.values() for name in settings})
-    lines = [{"Setting": name} | {letter: flat[letter].get(name, "–") for letter in flat} for name in names]
-    return pd.DataFrame([line for line in lines if len({line[letter] for letter in flat}) > 1])
-
-
-def _flat(experiment: Experiment) -> dict[str, str]:
-    """Settings by name, as text: `training.epochs` and so on; the models in one line."""
-    content = experiment.model_dump(mode="json", exclude={"title", "allotted", "models"})
-    flat = {"models": ", ".join(resolve(choice).label for choice in experiment.models)}
-    for part, value in content.items():
-        named = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{part}.{name}".rstrip("."): str(inner) for name, inner in named.items()}
-    return flat
 
 
 def _settings(runs: dict[str, RunView]) -> None:

@@ -7,13 +7,14 @@ import streamlit as st
 from dashboard import actions, address, service
 from dashboard.chart import file_name
 from dashboard.components import show_error, show_errors
+from dashboard.differences import differing
 from dashboard.estimate import in_words, waiting
 from dashboard.identity import visitor
 from dashboard.results import Row
 from dashboard.state import take
 from dashboard.titles import title_of
 from dashboard.verdict import verdict
-from dashboard.words import escaped
+from dashboard.words import duration, escaped
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment, LookBackFit
 from forecasting.runs.take_away import files_of, zipped
@@ -114,7 +115,19 @@ def share(run: RunView | None) -> None:
         st.caption("This link opens the run with its results." if run else "This link opens these settings.")
         st.code(address.link(), language=None, wrap_lines=True)
         if run is not None:
+            _about(run)
             _take_away(run)
+
+
+def _about(run: RunView) -> None:
+    """Who has started a run, when, how long it took, and what it does unlike the chapter."""
+    took = sum((fit.ended_at or 0.0) - fit.started_at for fit in run.fits if fit.started_at and fit.ended_at)
+    whose = "Started here" if is_mine(run) else "Started by somebody else"
+    st.caption(f"{whose} {ago(time.time() - run.created_at)}; its fits took {duration(took)}.")
+    unlike = differing({"Chapter": Experiment(), "Here": run.experiment})
+    if len(unlike):
+        st.caption("Unlike the chapter's settings:")
+        st.table(unlike.set_index("Setting").map(escaped), height=min(300, 30 * (len(unlike) + 1)))
 
 
 def _take_away(run: RunView) -> None:

@@ -171,6 +171,7 @@ def _sections(experiment: Experiment, split: Split, rows: list[Row], run: RunVie
     if not experiment.task.lags:  # outputs are bounded, and sums of differences are not
         scores.warnings(rows, split)
     scores.scores(experiment, rows, split, unit)
+    scores.leaders(experiment)
     if experiment.task.masked:
         scores.fillings(experiment, split)
     if not under_way:

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 import streamlit as st
 
-from dashboard import chart, figures, results
+from dashboard import chart, figures, results, service
 from dashboard.components import csv_menu
+from dashboard.identity import visitor
 from dashboard.results import Row
 from dashboard.verdict import best_of, table_of
 from dashboard.words import digits, escaped, spoken
@@ -194,6 +195,32 @@ def fillings(experiment: Experiment, split: Split) -> None:
     if found["network"] is None:
         rest += "press Train." if task.asks_network else "choose it under *Missing values*, and press Train."
     st.caption(masked + rest)
+
+
+def leaders(experiment: Experiment) -> None:
+    """On request the best fits that anybody has made on these windows, by model, each with its run."""
+    about = "The best fit of every model that anybody has made on these windows."
+    if not st.toggle("Leaderboard", key="leaderboard", help=about):
+        return
+    lines = [
+        {
+            "Model": leader.model,
+            "Validation MSE": leader.valid_mse,
+            "Epochs": leader.epochs,
+            "Seed": leader.seed,
+            "Run": f"?run={leader.run_id}",
+            "Title": leader.title,
+        }
+        for leader in service.store().leaders(experiment, visitor())
+    ]
+    if not lines:
+        st.caption("Nobody has trained on these windows yet.")
+        return
+    columns = {
+        "Validation MSE": st.column_config.NumberColumn(format="%.3g"),
+        "Run": st.column_config.LinkColumn(display_text="open", width=80),
+    }
+    st.dataframe(lines, hide_index=True, height="content", key="leaders", placeholder="–", column_config=columns)
 
 
 def _reveal(experiment: Experiment) -> None:

@@ -310,6 +310,10 @@ class NetworkModel(Learner):
         """Build the network, freshly initialised."""
         raise NotImplementedError
 
+    def keras_layers(self, shape: Shape) -> list[str] | None:  # noqa: ARG002  # of most there are none
+        """Its layers as they stand in a `keras.Sequential`, as text; None where it is no such stack."""
+        return None
+
     def learn(self, split: Split, control: Control) -> Learned:
         """Train the network."""
         from forecasting.models.networks.training import train

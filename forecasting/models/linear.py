@@ -146,3 +146,7 @@ class LinearTrained(NetworkModel):
         from forecasting.models.networks.build import flat_dense
 
         return flat_dense(shape)
+
+    def keras_layers(self, shape: Shape) -> list[str] | None:
+        """Flatten, Dense; several steps at once."""
+        return ["Flatten()", f"Dense({shape.n_outputs})"] if self.strategy == "direct" else None

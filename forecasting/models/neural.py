@@ -135,6 +135,20 @@ class RecurrentStack(NetworkModel):
 
         return recurrent_stack(self, shape)
 
+    def keras_layers(self, shape: Shape) -> list[str] | None:
+        """The recurrent layers, each giving its whole sequence to the next, and the output."""
+        plain = self.normalisation == "none" and not self.dropout and not self.recurrent_dropout
+        if not plain or self.return_sequences or self.strategy != "direct":
+            return None
+        kind = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[self.cell]
+        how = "" if self.activation == "tanh" else f', activation="{self.activation}"'
+        lines = [f"{kind}({units}{how}, return_sequences=True)" for units in self.units]
+        if self.output == "recurrent":
+            return [*lines, f"SimpleRNN({shape.n_outputs})"]
+        activation = getattr(self, "output_activation", "linear")
+        ending = "" if activation == "linear" else f', activation="{activation}"'
+        return [*lines[:-1], f"{kind}({self.units[-1]}{how})", f"Dense({shape.n_outputs}{ending})"]
+
 
 def _worded(name: str, value: Any) -> str:
     """A parameter in a label."""
@@ -186,6 +200,11 @@ class SimpleRNN1(NetworkModel):
         from forecasting.models.networks.build import simple_rnn
 
         return simple_rnn(self, shape)
+
+    def keras_layers(self, shape: Shape) -> list[str] | None:
+        """One SimpleRNN layer; several steps at once."""
+        how = "" if self.activation == "tanh" else f', activation="{self.activation}"'
+        return [f"SimpleRNN({shape.n_outputs}{how})"] if self.strategy == "direct" else None
 
     def output_range(self) -> tuple[float, float]:
         """The range of the activation."""

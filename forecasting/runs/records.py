@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, or_, select, update
 
-from forecasting.experiment import BadInput, Experiment, Sample, Upload
+from forecasting.experiment import BadInput, Experiment, Sample, Upload, WindowFit
+from forecasting.experiment.formats import read_fit
+from forecasting.models import resolve
 from forecasting.models.naive import Naive
 from forecasting.runs import schema
 from forecasting.runs.blobs import delete_blobs
@@ -18,6 +20,8 @@ from forecasting.runs.schema import CLAIM, FIT, RUN
 DAY_S = 86_400.0
 KEPT_DAYS = 30
 """Days for which a deleted run can be taken back."""
+CONSIDERED = 2_000
+"""The latest fits that leaders are found among."""
 GUIDE = "guide"
 """The tag of runs that the Guide has started: they are folded away."""
 State = Literal["open", "finished", "ended early"]
@@ -85,6 +89,25 @@ class Record:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Leader:
+    """The best fit of a model that anybody has made on some windows.
+
+    Attributes:
+        model: its label.
+        run_id, title: of the latest run that has it.
+        valid_mse: its error.
+        epochs, seed: of its training; None where it has none.
+    """
+
+    model: str
+    run_id: str
+    title: str
+    valid_mse: float
+    epochs: int | None
+    seed: int | None
+
+
 def found_by(experiment: Experiment) -> dict[str, str]:
     """What a run is found by, as columns of its row."""
     source = experiment.source
@@ -109,6 +132,29 @@ class Records(Queue):
             rows = db.execute(query.offset(first).limit(most)).all()
             fits = _fits_of(db, [row.id for row in rows])
         return [_record(row, fits.get(row.id, [])) for row in rows], n
+
+    def leaders(self, experiment: Experiment, owner: str) -> list[Leader]:
+        """The best fit of every model on the windows of an experiment, the best model first; of what `Wanted` lists.
+
+        Args:
+            experiment: whose source and task it is about; of whole series there are none.
+            owner: who asks.
+        """
+        if experiment.plan is not None:
+            return []
+        about = found_by(experiment)
+        which = and_(_conditions(Wanted(owner, only_own=False, guide=True)), RUN.source == about["source"])
+        columns = (CLAIM.run_id, RUN.title, FIT.result, FIT.settings)
+        joined = schema.run_fit.join(schema.fit, CLAIM.fit_id == FIT.id).join(schema.run, CLAIM.run_id == RUN.id)
+        query = select(*columns).select_from(joined).where(which, RUN.task == about["task"], FIT.status == "finished")
+        with self._reading() as db:
+            rows = db.execute(query.order_by(RUN.created_at.desc()).limit(CONSIDERED)).all()
+        best: dict[str, Leader] = {}
+        for row in rows:
+            leader = _leader(row, experiment)
+            if leader is not None and (leader.model not in best or leader.valid_mse < best[leader.model].valid_mse):
+                best[leader.model] = leader
+        return sorted(best.values(), key=lambda leader: leader.valid_mse)
 
     def note(self, run_id: str, owner: str, **changes: Any) -> None:
         """Change what the owner says about a run.
@@ -266,6 +312,21 @@ def _record(row: Row, fits: Sequence[Row]) -> Record:
         skill=1 - errors[best] / naive if best is not None and naive else None,
         seconds=sum((fit.ended_at or 0.0) - fit.started_at for fit in fits if fit.started_at and fit.ended_at),
     )
+
+
+def _leader(row: Row, experiment: Experiment) -> Leader | None:
+    """A fit as a leader; None where it is not one on the windows of an experiment, or cannot be read any more."""
+    result = json.loads(row.result) if row.result else {}
+    if result.get("valid_mse") is None:
+        return None
+    try:
+        fit = read_fit(row.settings)
+    except BadInput:
+        return None
+    if not isinstance(fit, WindowFit) or (fit.source, fit.task) != (experiment.source, experiment.task):
+        return None
+    epochs = None if fit.training is None else result.get("epochs")
+    return Leader(resolve(fit.model).label, row.run_id, row.title, result["valid_mse"], epochs, fit.seed)
 
 
 def _errors(fits: Sequence[Row]) -> Mapping[str, float]:

@@ -4,11 +4,13 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 
-from forecasting.experiment import BadInput, LookBackFit, SeriesFit
+from forecasting.evaluation.keras_script import keras_script
+from forecasting.experiment import BadInput, LookBackFit, SeriesFit, WindowFit
 from forecasting.experiment.formats import dumped
 from forecasting.panels.export import csv, parquet
 from forecasting.panels.fits import by_cutoff
@@ -22,6 +24,7 @@ Run `{id}` of {when}, {state}. Forecasting lab {version}.
 - `EXPERIMENT.json`: all settings; `python -m forecasting run EXPERIMENT.json` computes it again.
 - `scores.csv`: a row per fit: its model, seed, state, errors, epochs and seconds.
 - `curves.csv`: training and validation loss of every epoch.
+- `keras-*.py`, for simple networks on the chapter's waves: the fit as a plain Keras script that trains it anew.
 - `forecasts.parquet`: what every fit has forecast, in units: {forecasts}.
 """
 WINDOWS = "a row per part (`valid`, `test`), window and output"
@@ -56,6 +59,7 @@ def files_of(store: Store, run_id: str, with_test: bool = True) -> dict[str, byt
     curves = pd.DataFrame([line for fit in run.fits for line in _curve(fit)])
     if len(curves):
         files["curves.csv"] = csv(curves)
+    files |= dict(_scripts(run))
     forecasts = list(_forecasts(store, run, with_test))
     if forecasts:
         files["forecasts.parquet"] = parquet(pd.concat(forecasts, ignore_index=True))
@@ -75,6 +79,14 @@ def _version() -> str:
     from forecasting import __version__
 
     return __version__
+
+
+def _scripts(run: RunView) -> Iterator[tuple[str, bytes]]:
+    """The plain Keras scripts of the fits that have one."""
+    for fit in run.fits:
+        if isinstance(fit.fit, WindowFit):
+            with suppress(BadInput):  # most fits do more than such a script can say
+                yield f"keras-{fit.fit.model.name}-{fit.id[:6]}.py", keras_script(fit.fit).encode()
 
 
 def _named(fit: FitView) -> dict[str, object]:

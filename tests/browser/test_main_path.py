@@ -109,8 +109,8 @@ def test_a_run_trains_live_and_opens_in_another_browser_and_after_a_restart(dash
     experiment = QUICK.model_copy(update={"source": Waves(n_series=1_000), "training": Training(epochs=40)})
     page = open_page(browser, link(dashboard, experiment))  # long enough that nobody can miss the live chart
     button(page, "Train").click()
-    expect(page.locator(".st-key-live-chart canvas").first).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=60_000)
+    expect(page.locator(".st-key-live-chart canvas").first).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=180_000)  # workers are the last in line
     expect(plot(page, "mse")).to_contain_text("Deep RNN")
     expect(plot(page, "learning")).to_contain_text("SimpleRNN(1)")
     shown, permanent = plot(page, "mse").text_content(), page.url

@@ -1,6 +1,6 @@
 """Runs beside each other: what differs between their settings."""
 
-from dashboard.views.compare import differing
+from dashboard.differences import differing
 from forecasting import Experiment, ModelChoice, Task, Training, Waves
 
 

@@ -300,6 +300,18 @@ def test_naive_cannot_be_removed():
     assert set(page.dataframe[0].value["Model"]) == {"Naive", "Drift"}
 
 
+def test_the_leaderboard_has_the_best_of_every_model_with_a_link_to_its_run(finished):
+    page = open_lab(SMALL.model_copy(update={"source": Waves(n_series=100, seed=77)}))
+    button(page, "train").click().run()
+    run = finished(page)
+    next(toggle for toggle in page.toggle if toggle.label == "Leaderboard").set_value(True).run()
+    assert not page.exception
+    table = next(shown.value for shown in page.dataframe if "Run" in shown.value).set_index("Model")
+    stored = {fit.label: fit.result["valid_mse"] for fit in run.fits if fit.result}
+    assert {name: table.loc[name, "Validation MSE"] for name in stored} == stored
+    assert set(table["Run"]) == {f"?run={run.id}"} and list(table["Validation MSE"]) == sorted(stored.values())
+
+
 def test_a_setting_changes_the_address_and_going_back_restores_the_run(finished):
     page = open_lab(SMALL)
     button(page, "train").click().run()

@@ -6,7 +6,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from forecasting import BadInput, Experiment, ModelChoice, Sample, Upload
+from forecasting import BadInput, Experiment, ModelChoice, Sample, Training, Upload
 from forecasting.experiment import Plan
 from forecasting.runs import schema
 from forecasting.runs.database import Database
@@ -68,6 +68,26 @@ def test_filters_search_and_order_are_the_databases(store, small):
     assert ids(store, since=time.time() + 5) == [] and ids(store, since=time.time() - 60) == [whole, waves]
     page, n = store.listed(Wanted(owner="ann"), first=1, most=1)
     assert ([run.id for run in page], n) == ([waves], 2)
+
+
+def test_leaders_are_the_best_of_every_model_on_the_very_same_windows(store, small):
+    experiment = small()
+    first = store.start_run(experiment.model_copy(update={"title": "first"}), "ann")
+    work_off(store, first)
+    longer = experiment.model_copy(update={"training": Training(epochs=9), "models": (ModelChoice(name="simple_rnn"),)})
+    second = store.start_run(longer, "ben")
+    while (lease := store.lease("worker", [second])) is not None:
+        store.finish(lease, Done(json.dumps({"valid_mse": 0.15, "epochs": 9}), {}))
+    work_off(store, store.start_run(small(), "ann"))  # on other series
+    leaders = store.leaders(experiment, "eve")
+    assert [(leader.model, leader.valid_mse) for leader in leaders] == [
+        ("Linear, least squares", 0.1),
+        ("SimpleRNN(1)", 0.15),
+        ("Naive", 0.4),
+    ]
+    assert leaders[1].run_id == second and leaders[1].epochs == 9 and leaders[0].title == "first"
+    store.delete_runs([second], "ben")
+    assert [leader.valid_mse for leader in store.leaders(experiment, "eve")] == [0.1, 0.2, 0.4]
 
 
 def test_owners_note_tag_and_pin_and_nobody_else_changes_anything(store, small):

@@ -18,7 +18,8 @@ def test_a_run_on_windows_is_settings_scores_curves_and_forecasts(lab, small):
     run = lab.ended(lab.start(small("naive", "simple_rnn").model_copy(update={"title": "=1+1"})))
     files = files_of(lab.store, run.id)
     with zipfile.ZipFile(io.BytesIO(zipped(files))) as archive:
-        assert set(archive.namelist()) == {"README.md", "EXPERIMENT.json", "scores.csv", "curves.csv", "forecasts.parquet"}
+        names = {"README.md", "EXPERIMENT.json", "scores.csv", "curves.csv", "forecasts.parquet"}
+        assert set(archive.namelist()) == names | {f"keras-simple_rnn-{run.fits[-1].id[:6]}.py"}
     assert read_experiment(files["EXPERIMENT.json"].decode()) == run.experiment
     scores = pd.read_csv(io.BytesIO(files["scores.csv"])).set_index("model")
     for fit in run.fits:
