@@ -32,7 +32,11 @@ _rested = st.components.v2.component(
       const params = new URLSearchParams(window.location.search);
       const here = (address) => data.names.every((name) => (params.get(name) ?? "") === (address[name] ?? ""));
       if (data.awaited) setTriggerValue("arrived", here(data.put) ? "here" : "gone on");
-      else if (!here(data.address)) timer = setTimeout(() => setTriggerValue("address", data.address), data.rested_ms);
+      else if (!here(data.address)) timer = setTimeout(rested, data.rested_ms);
+      function rested() {  // not while the page is drawn anew, as under a slider that is still dragged
+        if (document.querySelector("[data-test-script-state=running]")) timer = setTimeout(rested, 200);
+        else setTriggerValue("address", data.address);
+      }
     };
     """,
 )

@@ -133,6 +133,17 @@ def experiment_of(values: Draft) -> Experiment:
         raise plain(error) from None
 
 
+def about_the_same(experiment: Experiment, kind: str) -> bool:
+    """Whether an experiment is about the source that is chosen, however it is set: of files about the very same one.
+
+    Args:
+        experiment: the settings before.
+        kind: of the source that is chosen now.
+    """
+    upload_id = draft()["sources"].get(kind, {}).get("upload_id")
+    return experiment.source.kind == kind and getattr(experiment.source, "upload_id", None) == upload_id
+
+
 def _choice(entry: dict[str, Any]) -> ModelChoice:
     """A model as the experiment names it: only the parameters that differ from their defaults."""
     model = resolve(ModelChoice(name=entry["name"], params=entry["params"]))

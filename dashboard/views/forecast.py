@@ -12,7 +12,7 @@ from dashboard.components import csv_menu, show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.identity import visitor
 from dashboard.results import fits_of_run
-from dashboard.state import NothingChosen, draft, key
+from dashboard.state import NothingChosen, about_the_same, draft, key
 from dashboard.titles import named_as_in, title_of, unit_of
 from dashboard.views import actuals, backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
@@ -80,7 +80,7 @@ def _page() -> None:
 def _as_before() -> None:
     """While settings cannot be used, a way back to those before, and their results."""
     experiment: Experiment | None = st.session_state.get("forecast_worked")
-    if experiment is None:
+    if experiment is None or not about_the_same(experiment, forecast_settings.chosen()["kind"]):
         return
     taken = (experiment,)
     st.button("Undo the last change", key="undo", icon=":material/undo:", on_click=forecast_settings.take, args=taken)

@@ -9,7 +9,7 @@ from dashboard import address, computed, curves, figures, service
 from dashboard.chart import show
 from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
-from dashboard.state import OPENING, NothingChosen, draft, experiment_of, key, take
+from dashboard.state import OPENING, NothingChosen, about_the_same, draft, experiment_of, key, take
 from dashboard.titles import unit_of
 from dashboard.verdict import best_of
 from dashboard.views import learning, look_backs, progress, scores, sidebar, upload, welcome
@@ -84,7 +84,7 @@ def _known_about(experiment: Experiment, run: RunView | None) -> tuple[Split, li
 def _as_before(run: RunView | None) -> None:
     """While settings cannot be used, the results of those before."""
     experiment: Experiment | None = st.session_state.get("worked")
-    if experiment is None:
+    if experiment is None or not about_the_same(experiment, draft()["kind"]):
         return
     try:
         split, rows = _known_about(experiment, run)

@@ -209,7 +209,7 @@ def _ask_what_to_note(run: Record) -> None:
     """Change what is said about a run."""
     title = st.text_input("Title", run.title, max_chars=120)
     tags = st.text_input("Tags", " ".join(run.tags), help="Words with blanks between.")
-    note = st.text_area("Note", run.note, max_chars=4_000)
+    note = st.text_area("Note", run.note, max_chars=4_000, help="Whoever finds the run can read it, and its tags.")
     if st.button("Keep", key="note-keep", type="primary"):
         _do(lambda: service.store().note(run.id, visitor(), title=title, tags=tags.split(), note=note))
         st.rerun()

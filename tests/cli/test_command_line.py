@@ -115,15 +115,15 @@ def test_example_prints_an_experiment_that_can_be_read_again():
 
 
 def test_example_prints_what_the_dashboard_opens_with_too():
-    done = lab("example", "--recipe", "tuned")
+    done = called("example", "--recipe", "tuned")
     assert read_experiment(done.stdout).model_copy(update={"title": ""}) == OPENING
-    refused = lab("example", "--recipe", "secret")
+    refused = called("example", "--recipe", "secret")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "choose from tuned, chapter" in refused.stderr
 
 
 def test_models_names_every_model_and_every_parameter():
-    done = lab("models")
+    done = called("models")
     assert (done.returncode, done.stderr) == (0, "")
     blocks = {}
     for line in done.stdout.splitlines():
@@ -246,7 +246,7 @@ def test_an_experiment_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, 
 
 
 def test_a_file_that_is_not_there_is_refused_in_one_sentence_without_error_numbers(tmp_path):
-    sentence = one_sentence(lab("run", tmp_path / "nothing.json", "--database", f"sqlite:///{tmp_path / 'lab.db'}"))
+    sentence = one_sentence(called("run", tmp_path / "nothing.json", "--database", f"sqlite:///{tmp_path / 'lab.db'}"))
     assert "nothing.json" in sentence
     assert "Errno" not in sentence
 
@@ -374,7 +374,7 @@ def test_chapter_works_on_its_own_runs_alone(small, tmp_path):
 
 def test_a_wrong_setting_is_refused_in_one_sentence_that_names_it(small, tmp_path):
     arguments = ("run", "-", "--database", f"sqlite:///{tmp_path / 'lab.db'}")
-    done = lab(*arguments, given=small("naive").canonical(), FORECASTING_MAX_FIT_S="an hour")
+    done = called(*arguments, given=small("naive").canonical(), FORECASTING_MAX_FIT_S="an hour")
     assert one_sentence(done).startswith("FORECASTING_MAX_FIT_S is 'an hour': ")
     assert not (tmp_path / "lab.db").exists()
 

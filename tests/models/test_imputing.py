@@ -27,6 +27,7 @@ def nothing_learned(monkeypatch):
     monkeypatch.setattr(imputing, "_kept", type(imputing._kept)())
 
 
+@pytest.mark.slow
 def test_it_does_better_than_interpolation_and_leaves_what_is_known():
     split = load(SOURCE, TASK)
     filled = fill_in(split, TASK, Control())

@@ -196,6 +196,7 @@ def test_stop_before_the_first_epoch_has_ended_gives_cancelled_and_keeps_the_wor
     assert took_s < STOP_S
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_can_be_trained_again_from_the_start(lab, small):
     experiment = small("simple_rnn", **SOME)
     run_id = lab.start(experiment)
@@ -382,6 +383,7 @@ def test_deleting_an_upload_while_its_fit_trains_ends_the_fit_and_not_the_engine
 # -------------------------------------------------------------------------------------------------- the engine itself
 
 
+@pytest.mark.slow
 def test_closing_the_engine_queues_its_fit_again_and_ends_its_children(store, small, eventually):
     engine = Engine(store, slots=1)
     engine.start()

@@ -200,6 +200,7 @@ def test_the_interruption_of_a_terminal_is_left_to_the_supervisor(worker, small)
     assert worker.outcome().ending == "finished"
 
 
+@pytest.mark.slow
 def test_a_worker_whose_wish_to_be_ended_first_is_refused_works_all_the_same_and_the_log_says_so(
     tmp_path, monkeypatch, caplog, eventually
 ):
