@@ -69,7 +69,7 @@ def _say(held: AgainstActuals, forecast: Forecast, unit: str) -> None:
     words = f"**{MODELS[forecast.chosen].title}** was off by {digits(chosen['mae'])} {unit} on "
     words += "the one value" if n == 1 else f"the mean of the {n:,} values"
     words += f" that came; in the backtest by {digits(chosen['tested'])}."
-    for column in covered:
+    for column in covered if n else ():
         words += f" Its {column.removeprefix('covered-')} % interval held {round(chosen[column] * n)} of {n:,}."
     st.markdown(words)
     figure = st.column_config.NumberColumn

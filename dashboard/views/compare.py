@@ -1,5 +1,6 @@
 """Runs beside each other: which settings differ, and, on the same data alone, scores, learning curves and forecasts."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -55,7 +56,7 @@ def compare(run_ids: Sequence[str]) -> None:
         return
     for letter, run in runs.items():
         with st.container(horizontal=True, vertical_alignment="center"):
-            when = ago(max(0.0, pd.Timestamp.now("UTC").timestamp() - run.created_at))
+            when = ago(time.time() - run.created_at)
             st.markdown(f"**{letter}** · {escaped(run.title)} · {when}", width="stretch")
             icon = ":material/open_in_new:"
             st.button("Open", f"open-{letter}", on_click=open_run, args=(run.id,), icon=icon, type="tertiary")

@@ -199,7 +199,7 @@ def forecast_command(
         best = {made.chosen: "best"}
         names = best if asked.models in CHOICES else {name: name for name in _names(asked.models) if name in made.ahead}
     table = made.frame(names, levels)
-    out.write_bytes(written(out.suffix, table, panel.frame))
+    out.write_bytes(written(out.suffix, table, panel))
     print(made.why, file=sys.stderr)
     for name, why in made.tested.left_out.items():
         print(f"{name} was left out: {why}", file=sys.stderr)

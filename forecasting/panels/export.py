@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from forecasting.experiment import BadInput
+from forecasting.panels.panel import Panel
 
 ROWS_OF_A_SHEET = 1_048_575
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -55,10 +56,10 @@ def parquet(table: pd.DataFrame) -> bytes:
 SUFFIXES = (".csv", ".xlsx", ".parquet")
 
 
-def written(suffix: str, table: pd.DataFrame, history: pd.DataFrame) -> bytes:
-    """A forecast as a file of one of `SUFFIXES`; a workbook takes the series along, `unique_id, ds, y`."""
+def written(suffix: str, table: pd.DataFrame, panel: Panel) -> bytes:
+    """A forecast as a file of one of `SUFFIXES`; a workbook takes the series of the panel along, `unique_id, ds, y`."""
     if suffix == ".xlsx":
-        return excel(table, history)
+        return excel(table, panel.frame)  # of very many series it would take much memory: for a workbook alone
     return csv(table) if suffix == ".csv" else parquet(table)
 
 

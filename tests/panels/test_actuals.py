@@ -9,6 +9,7 @@ from utilsforecast.losses import bias, coverage, mae, rmse, smape
 from forecasting import BadInput
 from forecasting.panels.actuals import against_actuals
 from forecasting.panels.export import SUFFIXES, read_table, written
+from forecasting.panels.panel import Panel
 
 
 def made(ids: tuple[str, ...] = ("a", "b"), h: int = 6) -> pd.DataFrame:
@@ -58,6 +59,8 @@ def test_one_series_may_have_another_name_and_several_may_not():
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_written_forecast_is_read_again(suffix):
     table = made(("1", "02"))
-    pd.testing.assert_frame_equal(read_table(written(suffix, table, came()), suffix), table, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        read_table(written(suffix, table, Panel.of(came(), "D")), suffix), table, check_dtype=False
+    )
     with pytest.raises(BadInput, match=f"written as {suffix}"):
         read_table(b"neither the one nor the other", suffix)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from forecasting.panels.export import SUFFIXES, csv, excel, read_table, written
+from forecasting.panels.panel import Panel
 
 READERS = {
     ".csv": lambda content: pd.read_csv(content, parse_dates=["ds"]),
@@ -22,7 +23,7 @@ def test_a_table_is_read_back_as_it_was_written(suffix, frequency):
         {"unique_id": ["a", "a", "b"], "ds": times, "naive": [1.5, -2.0, 1e-7], "naive-lo-95": [0.1, 0.2, 3]}
     )
     history = table.drop(columns=["naive", "naive-lo-95"]).assign(y=2.5)
-    content = io.BytesIO(written(suffix, table, history))
+    content = io.BytesIO(written(suffix, table, Panel.of(history, frequency)))
     pd.testing.assert_frame_equal(READERS[suffix](content), table, check_dtype=False)
     if suffix == ".xlsx":
         second = pd.read_excel(content, "history", engine="calamine")
