@@ -89,7 +89,7 @@ def _colour_numbers(rows: Sequence[Fits], n_colours: int) -> dict[int, int]:
     return numbers
 
 
-def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
+def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] | None = None, lift: int = 16) -> None:
     """Draw a chart that can be taken along as PNG or SVG; where that means something, a stretch of it can be chosen.
 
     It says itself what it is about, so that a picture of it does too. Where the visitor has no mouse, a swipe moves the page
@@ -100,10 +100,11 @@ def show(figure: go.Figure, name: str, alt: str, on_select: Callable[[], None] |
         name: of the widget, and of the picture's file, behind what the page is about.
         alt: what the chart shows, in words for those who cannot see it.
         on_select: called when a stretch was chosen; None: none can be.
+        lift: by how many pixels the line that says what it is about stands above the axes.
     """
     form, about = st.session_state.get("picture", "png"), st.session_state.get("about", "")
     if about:
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 16}
+        place = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": lift}
         font = {"size": 10, "color": theme().muted}
         figure.add_annotation(text=html.escape(shortened(about, 90)), showarrow=False, font=font, **place)
     touched = on_touch()

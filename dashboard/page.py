@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.chart import theme
 from dashboard.memory import tidy_up
-from dashboard.views import forecast, guide, lab, runs
+from dashboard.views import forecast, guide, lab, runs, search
 
 CSS = """
 [data-testid="stSidebarHeader"] {height: 2.2rem; margin-bottom: 0; padding-bottom: 0}
@@ -34,6 +34,7 @@ st.session_state["pages"] = pages = {
     "lab": st.Page(lab.page, title="Lab", icon=":material/science:", default=True),
     "forecast": st.Page(forecast.page, title="Forecast", icon=":material/timeline:", url_path="forecast"),
     "runs": st.Page(runs.page, title="Runs", icon=":material/list_alt:", url_path="runs"),
+    "search": st.Page(search.page, title="Search", icon=":material/search:", url_path="search", visibility="hidden"),
     "guide": st.Page(guide.page, title="Guide", icon=":material/school:", url_path="guide"),
 }
 st.navigation(list(pages.values()), position="top").run()

@@ -104,6 +104,8 @@ def open_run(run_id: str) -> None:
         return
     if run.experiment.plan is not None:
         st.session_state["go"] = ("forecast", run_id)
+    elif run.experiment.search is not None:
+        st.session_state["go"] = ("search", run_id)
     else:
         st.session_state["go"], st.session_state["run_id"] = ("lab", run_id), run_id
         take(run.experiment)

@@ -115,6 +115,8 @@ def _adopt_address() -> None:
         run, experiment = address.found(wanted, OPENING)
         if experiment.plan is not None:
             address.go("forecast", wanted)
+        if experiment.search is not None:
+            address.go("search", wanted)
         st.session_state["run_id"] = None if run is None else run.id
         take(experiment)
     except BadInput as error:

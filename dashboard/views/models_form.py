@@ -15,6 +15,7 @@ from dashboard.components import (
 )
 from dashboard.drawings import drawing
 from dashboard.state import Draft, draft, key
+from dashboard.views.search_form import ask, can_be_searched
 from forecasting.experiment import BadInput, ModelChoice, Sample, Source, Task
 from forecasting.models import MODELS, Shape, resolve
 from forecasting.models.naive import Naive
@@ -65,8 +66,12 @@ def _parameters(values: Draft, entry: dict[str, Any]) -> None:
             resolve(ModelChoice(name=entry["name"], params=params))
         except BadInput as error:
             show_error(error)
+        alone = sum(other["name"] == entry["name"] for other in values["models"]) == 1
+        if alone and can_be_searched(entry["name"]):
+            if st.button("Search its settings", key=key(entry["uid"], "search"), icon=":material/search:"):
+                ask(entry["name"])
         st.button("Add a variant", key=key(entry["uid"], "add"), on_click=_add_variant, args=(entry,))
-        if sum(other["name"] == entry["name"] for other in values["models"]) > 1:
+        if not alone:
             st.button("Remove", key=key(entry["uid"], "remove"), on_click=_remove, args=(entry,))
 
 

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from forecasting.cli import files, runs, studies
+from forecasting.cli import files, runs, search, studies
 from forecasting.doctor import report
 
 app = typer.Typer(help="Train and compare forecasters without a browser.", no_args_is_help=True, add_completion=False)
@@ -12,6 +12,7 @@ app.command("example")(runs.example)
 app.command("models")(runs.models)
 app.command("run")(runs.run)
 app.command("continue")(runs.go_on)
+app.command("search")(search.search)
 app.command("chapter")(studies.chapter)
 app.command("export")(runs.export)
 app.command("work")(runs.work)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from forecasting.cli.progress import name_of, watch
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, content_of, forecast_of, open_store, refusals, working
+from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, forecast_of, open_store, refusals, text_of, working
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import describe, floor_of, load
 from forecasting.evaluation.fits import ensembles_of, joins
@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Run an experiment with the workers and the database of the dashboard; exit status 0 only if every fit finished."""
     with refusals():
-        wanted = read_experiment(_text(experiment))
+        wanted = read_experiment(text_of(experiment))
         settings, store = open_store(database)
         run_id = store.start_run(allotted(wanted, store.read_upload), OWNER)
         _carry_out(store, run_id, settings, slots, as_json)
@@ -183,10 +183,3 @@ def _print_table(view: RunView, ensembles: list[dict], floor: float | None) -> N
     console.print(table)
     if floor is not None:
         console.print(f"Noise floor: {floor:.3g}. Models are chosen by validation; test is scored once.")
-
-
-def _text(path: Path) -> str:
-    try:
-        return content_of(path).decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None

@@ -116,3 +116,15 @@ def content_of(path: Path) -> bytes:
         return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}): give a file that is there.") from None
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; `-` is standard input.
+
+    Raises:
+        BadInput: when it cannot be read, or is no UTF-8.
+    """
+    try:
+        return content_of(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None

@@ -18,6 +18,7 @@ from forecasting.experiment.fits import (
     SeriesFit,
     WindowFit,
 )
+from forecasting.experiment.search import MOST_TRIALS, Options, Range, Search
 from forecasting.experiment.sources import Sample, Source, Upload, Waves, repaired_by_network
 from forecasting.experiment.tasks import Plan, SeriesTask, Task
 from forecasting.experiment.training import MOST_EPOCHS, Training
@@ -25,6 +26,7 @@ from forecasting.experiment.values import BadInput, Value, plain, printable, wit
 
 __all__ = [
     "MOST_EPOCHS",
+    "MOST_TRIALS",
     "NUMERICS",
     "Allotment",
     "BadInput",
@@ -32,8 +34,11 @@ __all__ = [
     "Fit",
     "LookBackFit",
     "ModelChoice",
+    "Options",
     "Plan",
+    "Range",
     "Sample",
+    "Search",
     "SeriesFit",
     "SeriesTask",
     "Source",
@@ -97,6 +102,8 @@ class Experiment(Value):
     )
     allotted: tuple[Allotment, ...] = Field((), max_length=40)
     """What the budget came to, for each of `models`; empty while nobody has looked."""
+    search: Search | None = None
+    """Given, further settings of one of the models are tried."""
 
     @property
     def asks_network(self) -> bool:
@@ -109,6 +116,16 @@ class Experiment(Value):
             raise ValueError("A seed is listed twice: each seed may be given once.")
         if self.plan is not None and len(self.seeds) > 1:
             raise ValueError("Whole series are forecast with one seed: give one.")
+        return self
+
+    @model_validator(mode="after")
+    def _search_is_of_one_of_the_models(self) -> Self:
+        if self.search is None:
+            return self
+        if self.plan is not None or self.budget_s is not None:
+            raise ValueError("A search is over windows, and has a budget of its own: give neither a plan nor a time budget.")
+        if sum(choice.name == self.search.model for choice in self.models) != 1:
+            raise ValueError(f"The model that is searched, {self.search.model}, has to be among the models, once.")
         return self
 
     @model_validator(mode="after")

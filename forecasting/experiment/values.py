@@ -7,6 +7,8 @@ import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
+BELOW = (annotated_types.Ge, annotated_types.Gt)
+
 
 class BadInput(ValueError):
     """Something a visitor gave cannot be used. The message says what to change and is shown as it stands."""
@@ -33,7 +35,8 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
         metadata += getattr(inner, "__metadata__", ())
         for nested in getattr(inner, "__metadata__", ()):
             metadata += getattr(nested, "metadata", ())
-    low = next((m.ge for m in metadata if isinstance(m, annotated_types.Ge)), None)
+    lowest = (m.ge if isinstance(m, annotated_types.Ge) else m.gt for m in metadata if isinstance(m, BELOW))
+    low = next(lowest, None)
     high = next((m.le for m in metadata if isinstance(m, annotated_types.Le)), None)
     if low is None or high is None:
         raise TypeError(f"The field {field.title!r} declares no bounds, so no slider can be drawn for it.")

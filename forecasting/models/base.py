@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from forecasting.data import Split
-from forecasting.experiment import BadInput, Training, Value, without
+from forecasting.experiment import BadInput, Options, Range, Training, Value, without
 from forecasting.experiment.values import bounds
 from forecasting.models.learning import Control, Fitted, Learned, Shape
 
@@ -61,6 +61,8 @@ class Model(Value):
     """Parameters that mean something only while another one has a certain value; otherwise they stay at their default."""
     tuned: ClassVar[Mapping[str, Any]] = {}
     """The parameters that measuring found best (docs/performance.md), where these are not the defaults."""
+    searched: ClassVar[Mapping[str, Range | Options]] = {}
+    """The parameters that a search varies unless others are chosen, and within which bounds."""
     reference: ClassVar[bool] = False
     """Knows what no forecaster can know: it is shown beside the models, and never ranked with them."""
 

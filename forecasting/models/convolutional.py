@@ -1,11 +1,12 @@
 """Networks with convolutions over time."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from forecasting.data.windows import Split
-from forecasting.experiment import BadInput
+from forecasting.experiment import BadInput, Options, Range
 from forecasting.models.base import Drawing, NetworkModel
 from forecasting.models.learning import Control, Learned, Shape
 from forecasting.models.neural import Units, recurrent_parameters
@@ -20,6 +21,7 @@ class Convolutional(NetworkModel):
     group: ClassVar[str] = "convolutional"
     variable_length: ClassVar[bool] = True
     return_sequences: ClassVar[bool] = True
+    searched: ClassVar[Mapping[str, Range | Options]] = {"filters": Range(low=8, high=64, log=True)}
     filters: int = Field(20, ge=1, le=256, title="Filters", description="Patterns that each convolution looks for.")
 
     @property
@@ -51,6 +53,10 @@ class ConvGRU(Convolutional):
         r"c_j = b + \sum_{i=0}^{w-1} W_i\, y_{sj+i}, \quad h_j = \mathrm{GRU}(c_j, h_{j-1}), \quad \hat y = V h_J + d"
     )
     drawing: ClassVar[Drawing] = Drawing("patterns", "GRU")
+    searched: ClassVar[Mapping[str, Range | Options]] = {
+        "filters": Range(low=8, high=64, log=True),
+        "units": Range(low=8, high=64, log=True, layers=(1, 2)),
+    }
     kernel_size: int = Field(4, ge=1, le=64, title="Kernel size", description="Steps that a pattern spans.")
     stride: int = Field(2, ge=1, le=64, title="Stride", description="Steps from one pattern to the next.")
     units: Units = Field(

@@ -1,9 +1,11 @@
 """Networks of dense layers: they see the whole look-back at once, and forecast all steps at once."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from forecasting.experiment import Options, Range
 from forecasting.models.base import Drawing, NetworkModel
 from forecasting.models.learning import Shape
 from forecasting.models.neural import Units, sizes
@@ -27,6 +29,7 @@ class MLP(NetworkModel):
     in_default_comparison: ClassVar[bool] = True
     in_fast_comparison: ClassVar[bool] = True
     series_params: ClassVar[dict[str, Any]] = {"units": (256, 256)}
+    searched: ClassVar[Mapping[str, Range | Options]] = {"units": Range(low=16, high=256, log=True, layers=(1, 4))}
     units: Units = Field(
         (64, 64), min_length=1, max_length=8, title="Units per layer", description="One number per layer, first to last."
     )
@@ -71,6 +74,10 @@ class NBEATS(NetworkModel):
     drawing: ClassVar[Drawing] = Drawing("sum", "N-BEATS")
     in_default_comparison: ClassVar[bool] = True
     series_params: ClassVar[dict[str, Any]] = {"units": 128}
+    searched: ClassVar[Mapping[str, Range | Options]] = {
+        "blocks": Range(low=1, high=6),
+        "units": Range(low=16, high=256, log=True),
+    }
     extra_seasons: ClassVar[int] = 0
     blocks: int = Field(3, ge=1, le=12, title="Blocks", description="Blocks behind each other.")
     units: int = Field(64, ge=1, le=256, title="Units", description="Of each of the dense layers of a block.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from forecasting.experiment import Options, Range
 from forecasting.models.base import Drawing, NetworkModel
 from forecasting.models.learning import Shape
 
@@ -58,6 +59,11 @@ class RecurrentStack(NetworkModel):
     variable_length: ClassVar[bool] = True
     only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {"loss_last": ("sequence_to", "sequence")}
     tuned: ClassVar[Mapping[str, Any]] = {"units": (32, 32), "sequence_to": "sequence", "loss_last": 20}
+    searched: ClassVar[Mapping[str, Range | Options]] = {
+        "units": Range(low=8, high=64, log=True, layers=(1, 3)),
+        "sequence_to": Options(values=("vector", "sequence")),
+        "loss_last": Options(values=(0, 10, 20)),
+    }
     units: Units = Field(
         (20, 20),
         min_length=1,

@@ -1,9 +1,11 @@
 """Networks that write a sequence: vector to sequence, and encoder–decoder."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from forecasting.experiment import Options, Range
 from forecasting.models.base import Drawing, NetworkModel
 from forecasting.models.learning import Shape
 from forecasting.models.neural import Activation, Cell, Units, recurrent_parameters, sizes
@@ -16,6 +18,10 @@ class Decoder(NetworkModel):
     """What the two have in common: a cell, its units, its activation."""
 
     group: ClassVar[str] = "encoder–decoder"
+    searched: ClassVar[Mapping[str, Range | Options]] = {
+        "cell": Options(values=("lstm", "gru")),
+        "units": Range(low=8, high=64, log=True, layers=(1, 2)),
+    }
     cell: Cell = Field("gru", title="Cell", description="Of the recurrent layers.")
     units: Units = Field(
         (20,), min_length=1, max_length=8, title="Units per layer", description="One number per layer, first to last."

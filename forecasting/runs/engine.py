@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Sequence
 
-from forecasting.experiment import Fit
+from forecasting.experiment import BadInput, Fit
 from forecasting.runs.database import Unavailable
+from forecasting.runs.ids import random_id
 from forecasting.runs.queue import LEASE_S, Lease, LeaseLost
 from forecasting.runs.records import DAY_S, KEPT_DAYS
-from forecasting.runs.store import Store, random_id
+from forecasting.runs.searcher import look_after
+from forecasting.runs.store import Store
 from forecasting.runs.supervisor import supervise
 from forecasting.runs.worker_process import Guard, WorkerDied, WorkerProcess
 
@@ -62,6 +64,8 @@ class Engine:
             thread = threading.Thread(target=self._serve, args=(i,), daemon=True)
             thread.start()
             self._threads.append(thread)
+        self._threads.append(threading.Thread(target=self._look_after_searches, daemon=True))
+        self._threads[-1].start()
         atexit.register(self.close)
 
     def warm_up(self, after_s: float) -> None:
@@ -144,6 +148,27 @@ class Engine:
         supervise(self.store, lease, worker, self._closing)
         _log(lease, f"ended after {time.monotonic() - began:.1f} s; its worker holds {worker.mb} MB")
         return True
+
+    def _look_after_searches(self) -> None:
+        """Take searches on, one step after another, as their fits end."""
+        while not self._closing.wait(POLL_S):
+            try:
+                for run_id in self.store.searching(self.only_runs):
+                    self._look_after(run_id)
+            except Unavailable as error:
+                log.error("%s", error)
+                self._closing.wait(1.0)
+            except Exception:  # as with fits: whatever one search does, the others go on
+                log.exception("a search failed in an unforeseen way")
+                self._closing.wait(1.0)
+
+    def _look_after(self, run_id: str) -> None:
+        try:
+            look_after(self.store, run_id)
+            self.wake()
+        except BadInput as error:
+            log.error("the search of run %s ends: %s", run_id, error, extra={"run": run_id})
+            self.store.end_search(run_id)
 
     def _another_is_prepared(self, fit: Fit, worker: WorkerProcess) -> bool:
         """Whether an idle worker has compiled what this fit needs, and this one has not."""

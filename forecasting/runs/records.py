@@ -13,8 +13,7 @@ from forecasting.experiment.formats import read_fit
 from forecasting.models import resolve
 from forecasting.models.naive import Naive
 from forecasting.runs import schema
-from forecasting.runs.blobs import delete_blobs
-from forecasting.runs.queue import Queue
+from forecasting.runs.claims import Claims, refuse_others
 from forecasting.runs.schema import CLAIM, FIT, RUN
 
 DAY_S = 86_400.0
@@ -119,7 +118,7 @@ def found_by(experiment: Experiment) -> dict[str, str]:
     }
 
 
-class Records(Queue):
+class Records(Claims):
     """Runs as a list. Whoever changes one has to own it."""
 
     def listed(self, wanted: Wanted, first: int = 0, most: int = 25) -> tuple[list[Record], int]:
@@ -185,7 +184,7 @@ class Records(Queue):
         """
         with self._writing() as db:
             refuse_others(db, run_ids, owner)
-            db.execute(update(schema.run).where(RUN.id.in_(run_ids)).values(deleted_at=time.time()))
+            db.execute(update(schema.run).where(RUN.id.in_(run_ids)).values(deleted_at=time.time(), searching=False))
             for run_id in run_ids:
                 self._withdraw(db, CLAIM.run_id == run_id)
 
@@ -211,38 +210,6 @@ class Records(Queue):
             fit_ids = list(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id.in_(gone))))
             db.execute(delete(schema.run).where(RUN.id.in_(gone)))
             self._drop_unused(db, FIT.id.in_(fit_ids))
-
-    @staticmethod
-    def _drop_unused(db: Connection, which: ColumnElement[bool]) -> None:
-        """Delete some fits with all that they have stored, where no run has them any more."""
-        unused = ~exists().where(CLAIM.fit_id == FIT.id)
-        for fit_id in list(db.scalars(select(FIT.id).where(unused, FIT.status != "running", which))):
-            delete_blobs(db, f"fit/{fit_id}/")
-            db.execute(delete(schema.fit).where(FIT.id == fit_id))
-
-    @staticmethod
-    def _withdraw(db: Connection, claims: ColumnElement[bool]) -> None:
-        """Give up some claims; fits that nobody claims any more end."""
-        still_claimed = exists().where(CLAIM.fit_id == FIT.id, CLAIM.claimed)
-        ids = list(db.scalars(select(CLAIM.fit_id).where(claims)))
-        db.execute(update(schema.run_fit).where(claims).values(claimed=False))
-        unwanted = and_(FIT.id.in_(ids), ~still_claimed)
-        reason = "Stopped before it began."
-        waiting = update(schema.fit).where(unwanted, FIT.status == "queued")
-        db.execute(waiting.values(status="cancelled", reason=reason, ended_at=time.time()))
-        running = update(schema.fit).where(unwanted, FIT.status == "running")
-        db.execute(running.values(stop_requested=True))
-
-
-def refuse_others(db: Connection, run_ids: Sequence[str], owner: str) -> None:
-    """Refuse an owner to whom a run does not belong.
-
-    Raises:
-        BadInput: in one sentence.
-    """
-    theirs = select(func.count()).select_from(schema.run).where(RUN.id.in_(run_ids), RUN.owner == owner)
-    if (db.scalar(theirs) or 0) < len(set(run_ids)):
-        raise BadInput("Only the browser that started a run can stop, change or delete it: start a copy of your own.")
 
 
 def _conditions(wanted: Wanted) -> ColumnElement[bool]:

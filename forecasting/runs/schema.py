@@ -22,8 +22,11 @@ run = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("deleted_at", Float),
+    # whether further settings are still tried
+    Column("searching", Boolean, nullable=False, server_default=false()),
     Index("ix_run_owner", "owner", "created_at"),
     Index("ix_run_listed", "deleted_at", "created_at"),
+    Index("ix_run_searching", "searching"),
 )
 
 secret = Table("secret", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
@@ -70,6 +73,19 @@ run_fit = Table(
     Index("ix_run_fit_fit", "fit_id"),
 )
 
+trial = Table(
+    "trial",
+    metadata,
+    Column("run_id", String(16), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("fit_id", String(24), nullable=False),
+    # what it has chosen, and the losses that have counted, as JSON
+    Column("settings", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("value", Float),
+    Column("curve", Text, nullable=False),
+)
+
 epoch = Table(
     "epoch",
     metadata,
@@ -102,5 +118,5 @@ blob = Table(
     Index("ix_blob_size", "size"),
 )
 
-RUN, FIT, CLAIM, EPOCH = run.c, fit.c, run_fit.c, epoch.c
+RUN, FIT, CLAIM, EPOCH, TRIAL = run.c, fit.c, run_fit.c, epoch.c, trial.c
 """The columns of the tables, as conditions name them."""

@@ -1,6 +1,5 @@
-"""The store: runs and their fits, uploads and arrays, on top of the queue, in one database."""
+"""The store: runs and their fits, searches, uploads and arrays, on top of the queue, in one database."""
 
-import hashlib
 import logging
 import secrets
 import time
@@ -11,32 +10,29 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from forecasting.evaluation.fits import fits_of
-from forecasting.experiment import NUMERICS, Allotment, BadInput, Experiment, Fit, Upload
+from forecasting.evaluation.search import refuse_unusable
+from forecasting.experiment import Allotment, BadInput, Experiment, Fit
 from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.models import Progress
 from forecasting.runs import schema
 from forecasting.runs.arrays import unpack
-from forecasting.runs.blobs import delete_blob, delete_blobs, read_blob, stored_bytes, write_blob
-from forecasting.runs.curves import trim_curve
+from forecasting.runs.blobs import delete_blob, read_blob, stored_bytes
+from forecasting.runs.claims import refuse_others, upload_id_of
+from forecasting.runs.ids import random_id
 from forecasting.runs.limits import Quota
-from forecasting.runs.priorities import next_priority, places
-from forecasting.runs.records import Records, found_by, refuse_others
+from forecasting.runs.priorities import places
+from forecasting.runs.records import Records, found_by
 from forecasting.runs.schema import CLAIM, FIT, RUN
-from forecasting.runs.views import FitView, RunView, UploadView, fit_view
+from forecasting.runs.searches import Searches
+from forecasting.runs.uploads import Uploads
+from forecasting.runs.views import FitView, RunView, fit_view
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-TRY_AGAIN = ("failed", "stopped", "cancelled", "lost")
-ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
-def random_id(length: int) -> str:
-    """An id that nobody can guess, of letters and digits that nobody confuses."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-class Store(Records):
+class Store(Records, Searches, Uploads):
     """All that lasts. Safe to share between threads; every process opens its own."""
 
     # -------------------------------------------------------------------------------------------------------- runs
@@ -54,6 +50,8 @@ class Store(Records):
             BadInput: when a model or parameter is unknown, or a quota is used up; then nothing is written.
         """
         fits, run_id, now = fits_of(experiment), random_id(10), time.time()
+        if experiment.search is not None:
+            refuse_unusable(experiment)
         with self._writing() as db:
             if quota is not None:
                 quota.refuse_when_full(stored_bytes(db))
@@ -63,8 +61,9 @@ class Store(Records):
                     title=experiment.title,
                     experiment=dumped(experiment),
                     owner=owner,
-                    upload_id=_upload_id(experiment.source),
+                    upload_id=upload_id_of(experiment.source),
                     created_at=now,
+                    searching=experiment.search is not None,
                     tags="".join(f" {tag}" for tag in tags) + " " if tags else "",
                     **found_by(experiment),
                 )
@@ -96,37 +95,6 @@ class Store(Records):
             self._claim(db, run_id, fits, owner)
             if quota is not None:
                 quota.refuse_too_many(_waiting(db, owner))
-
-    def _claim(self, db: Connection, run_id: str, fits: Sequence[Fit], owner: str) -> None:
-        taken = db.scalar(select(func.count()).where(CLAIM.run_id == run_id)) or 0
-        known = self._statuses(db, [fit.id for fit in fits])
-        claimed = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
-        priority = next_priority(db, owner)
-        for place, fit in enumerate(fits):
-            values = _new_fit(fit, place) | {"owner": owner, "priority": priority}
-            if fit.id not in known:
-                db.execute(insert(schema.fit).values(**values, epochs_done=None))
-                priority += 1
-            elif known[fit.id] in TRY_AGAIN:
-                db.execute(update(schema.fit).where(FIT.id == fit.id).values(**values))
-                trim_curve(db, fit.id)
-                priority += 1
-            else:
-                sooner = update(schema.fit).where(FIT.id == fit.id, FIT.status == "queued", FIT.priority > priority)
-                db.execute(sooner.values(priority=priority))
-                priority += known[fit.id] == "queued"
-                db.execute(update(schema.fit).where(FIT.id == fit.id).values(stop_requested=False))
-            if fit.id in claimed:
-                mine = and_(CLAIM.run_id == run_id, CLAIM.fit_id == fit.id)
-                db.execute(update(schema.run_fit).where(mine).values(claimed=True))
-            else:
-                row = {"run_id": run_id, "fit_id": fit.id, "position": taken + place, "claimed": True}
-                db.execute(insert(schema.run_fit).values(**row))
-
-    @staticmethod
-    def _statuses(db: Connection, fit_ids: Sequence[str]) -> dict[str, str]:
-        rows = db.execute(select(FIT.id, FIT.status).where(FIT.id.in_(fit_ids)))
-        return {row.id: row.status for row in rows}
 
     def continue_run(self, run_id: str, epochs: int, owner: str, quota: Quota | None = None) -> str:
         """Start a run of the same experiment with so many further epochs; return its id.
@@ -162,12 +130,12 @@ class Store(Records):
             query = select(schema.run_fit).where(CLAIM.run_id == run_id).order_by(CLAIM.position)
             claims = {claim.fit_id: claim.claimed for claim in db.execute(query)}
             fit_ids = list(claims)
-            wanted = set(db.scalars(select(CLAIM.fit_id).where(_claims_on(fit_ids))))
+            wanted = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.fit_id.in_(fit_ids), CLAIM.claimed)))
             fits = _readable(self._fit_views, db, fit_ids)
         experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         ordered = [fits[fit_id] for fit_id in fit_ids]
-        return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner)
+        return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner, row.searching)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""
@@ -231,6 +199,8 @@ class Store(Records):
             if owner is not None:
                 refuse_others(db, [run_id], owner)
             self._withdraw(db, mine)
+            if fit_id is None:
+                db.execute(update(schema.run).where(RUN.id == run_id).values(searching=False))
 
     def secret(self, name: str) -> str:
         """A secret that all servers of this database share; made when it is first asked for."""
@@ -245,7 +215,7 @@ class Store(Records):
                     db.execute(insert(schema.secret).values(name=name, value=value))
         return value
 
-    # ------------------------------------------------------------------------------------------- arrays and uploads
+    # ------------------------------------------------------------------------------------------------------- arrays
 
     def arrays(self, fit_id: str, name: str) -> dict[str, np.ndarray]:
         """Return stored arrays of a fit: `forecasts` (`valid`, `test`) or `weights` (`0`, `1`, …)."""
@@ -259,72 +229,6 @@ class Store(Records):
         """Return the weights that a fit kept."""
         arrays = self.arrays(fit_id, "weights")
         return [arrays[str(i)] for i in range(len(arrays))]
-
-    def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None) -> str:
-        """Keep a file; the same content of the same owner is kept once. Return its random id.
-
-        Args:
-            owner: who may delete it.
-            name: of the file; 200 characters of it are kept.
-            content: of the file.
-            quota: what the store may hold; None for no bounds.
-
-        Raises:
-            BadInput: when the store is full.
-        """
-        digest = hashlib.sha256(content).hexdigest()
-        known = select(schema.upload.c.id).where(schema.upload.c.owner == owner, schema.upload.c.digest == digest)
-        with self._writing() as db:
-            upload_id = db.scalar(known)
-            db.execute(update(schema.upload).where(schema.upload.c.id == upload_id).values(created_at=time.time()))
-            if upload_id is None:
-                if quota is not None:
-                    quota.refuse_when_full(stored_bytes(db) + len(content))
-                upload_id = random_id(20)
-                row = {"id": upload_id, "owner": owner, "name": name[:200], "digest": digest, "created_at": time.time()}
-                db.execute(insert(schema.upload).values(**row))
-                write_blob(db, f"upload/{upload_id}", content)
-        return upload_id
-
-    def upload(self, upload_id: str) -> UploadView | None:
-        """Return what is known of an upload, or None."""
-        with self._reading() as db:
-            row = db.execute(select(schema.upload).where(schema.upload.c.id == upload_id)).one_or_none()
-        return None if row is None else UploadView(row.id, row.owner, row.name, row.created_at)
-
-    def runs_of_upload(self, upload_id: str) -> int:
-        """How many runs were made of an upload."""
-        with self._reading() as db:
-            return db.scalar(select(func.count()).select_from(schema.run).where(RUN.upload_id == upload_id)) or 0
-
-    def read_upload(self, upload_id: str) -> bytes:
-        """Return the content of an upload.
-
-        Raises:
-            BadInput: when it was deleted.
-        """
-        with self._reading() as db:
-            content = read_blob(db, f"upload/{upload_id}")
-        if content is None:
-            raise BadInput("The uploaded file of these settings was deleted by its owner: choose another series.")
-        return content
-
-    def delete_upload(self, upload_id: str, owner: str) -> None:
-        """Delete an upload and all that was made of it: its runs, fits and forecasts.
-
-        Raises:
-            BadInput: when somebody else owns it.
-        """
-        with self._writing() as db:
-            mine = and_(schema.upload.c.id == upload_id, schema.upload.c.owner == owner)
-            if db.execute(delete(schema.upload).where(mine)).rowcount != 1:
-                raise BadInput("Only the browser that uploaded this file can delete it.")
-            delete_blob(db, f"upload/{upload_id}")
-            fit_ids = list(db.scalars(select(FIT.id).where(FIT.upload_id == upload_id)))
-            for fit_id in fit_ids:
-                delete_blobs(db, f"fit/{fit_id}/")
-            db.execute(delete(schema.run).where(RUN.upload_id == upload_id))
-            db.execute(delete(schema.fit).where(FIT.upload_id == upload_id))
 
 
 def _of_a_run(experiment: Experiment) -> Experiment:
@@ -341,32 +245,8 @@ def _readable(read: Callable[..., T], *args: Any) -> T:
         raise BadInput("This run was written by another version and cannot be read any more: set it anew.") from None
 
 
-def _new_fit(fit: Fit, place: int) -> dict:
-    return {
-        "id": fit.id,
-        "settings": dumped(fit),
-        "numerics": NUMERICS,
-        "status": "queued",
-        "upload_id": _upload_id(fit.source),
-        "lineage": fit.lineage,
-        "attempt": 0,
-        "stop_requested": False,
-        "queued_at": time.time(),
-        "place": place,
-        **dict.fromkeys(("reason", "stage", "fraction", "result", "holder", "heartbeat_at", "started_at", "ended_at")),
-    }
-
-
 def _waiting(db: Connection, owner: str) -> int:
     return db.scalar(select(func.count()).where(FIT.status == "queued", FIT.owner == owner)) or 0
-
-
-def _claims_on(fit_ids: Sequence[str]):  # type: ignore[no-untyped-def]  # SQLAlchemy's condition types are internal
-    return and_(CLAIM.fit_id.in_(fit_ids), CLAIM.claimed)
-
-
-def _upload_id(source: object) -> str | None:
-    return source.upload_id if isinstance(source, Upload) else None
 
 
 def _number(value: float | None) -> float:

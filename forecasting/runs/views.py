@@ -68,6 +68,8 @@ class RunView:
     """Ids of fits that this run does not want any more and another run still wants: they go on without it."""
     owner: str = ""
     """Who started it, and may stop, change and delete it."""
+    searching: bool = False
+    """Whether it still tries further settings."""
 
     @property
     def earlier(self) -> bool:
@@ -82,7 +84,7 @@ class RunView:
     @property
     def ended(self) -> bool:
         """Whether this run waits for nothing any more."""
-        return all(fit.ended or fit.id in self.withdrawn for fit in self.fits)
+        return not self.searching and all(fit.ended or fit.id in self.withdrawn for fit in self.fits)
 
     def further(self, epochs: int) -> Experiment:
         """The experiment of this run with so many epochs more than its longest fit has done.
