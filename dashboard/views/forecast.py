@@ -17,6 +17,7 @@ from dashboard.titles import named_as_in, title_of, unit_of
 from dashboard.views import actuals, backtest, forecast_settings, learning, progress
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
+from dashboard.views.take_away import take_away
 from dashboard.views.upload import drop_zone
 from dashboard.words import digits
 from forecasting.evaluation.fits import fits_of
@@ -154,6 +155,7 @@ def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -
             _pill(run)
         recent()
         share(run)
+        take_away(run)
         if run is not None and not run.ended:
             stop_button(run)
         else:

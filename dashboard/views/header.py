@@ -5,7 +5,6 @@ import time
 import streamlit as st
 
 from dashboard import actions, address, service
-from dashboard.chart import file_name
 from dashboard.components import show_error, show_errors
 from dashboard.differences import differing
 from dashboard.estimate import in_words, waiting
@@ -14,10 +13,10 @@ from dashboard.results import Row
 from dashboard.state import take
 from dashboard.titles import title_of
 from dashboard.verdict import verdict
+from dashboard.views.take_away import take_away
 from dashboard.words import duration, escaped
 from forecasting.data import Split
 from forecasting.experiment import BadInput, Experiment, LookBackFit
-from forecasting.runs.take_away import files_of, zipped
 from forecasting.runs.views import RunView
 
 
@@ -41,14 +40,17 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, split: 
             _pill(run)
         recent()
         share(run)
+        take_away(run)
         _train_or_stop(experiment, rows, run, small_enough)
     st.markdown(f"{verdict(rows, split.noise_floor)} {_estimate(rows, run, len(split.train))}")
     say_earlier(run)
 
 
 def say_earlier(run: RunView | None) -> None:
-    """Say that results are those of an earlier version, which may have come to others."""
-    if run is not None and run.earlier:
+    """Say that results are those of another server, or of an earlier version, which may have come to others."""
+    if run is not None and run.brought:
+        st.caption("Computed by another server and brought here: its figures are as they came, and serve no other run.")
+    elif run is not None and run.earlier:
         st.caption(
             "Computed by an earlier version of this app: these results are kept as they are. Asked for anew, they may "
             "come out a little different."
@@ -118,7 +120,6 @@ def share(run: RunView | None) -> None:
         st.code(address.link(), language=None, wrap_lines=True)
         if run is not None:
             _about(run)
-            _take_away(run)
 
 
 def _about(run: RunView) -> None:
@@ -130,23 +131,6 @@ def _about(run: RunView) -> None:
     if len(unlike):
         st.caption("Unlike the chapter's settings:")
         st.table(unlike.set_index("Setting").map(escaped), height=min(300, 30 * (len(unlike) + 1)))
-
-
-def _take_away(run: RunView) -> None:
-    """All that one takes home of a run, as one archive; the test part stays covered until it is revealed."""
-    revealed = st.session_state.get("reveal") == run.experiment.canonical() or run.experiment.plan is not None
-    st.caption(
-        "Or take it with you: settings, scores, curves and forecasts" + ("." if revealed else ", without the test part.")
-    )
-    st.download_button(
-        "Download all",
-        lambda: zipped(files_of(service.store(), run.id, revealed)),
-        f"{file_name(run.title, run.id)}.zip",
-        "application/zip",
-        key="take-away",
-        icon=":material/download:",
-        on_click="ignore",
-    )
 
 
 def _within_limits(experiment: Experiment) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import service
+from dashboard import computed, service
 from dashboard.components import show_error, show_errors
 from dashboard.identity import keeps_cookies, visitor
 from dashboard.views.compare import MOST, compare
@@ -16,6 +16,7 @@ from dashboard.words import duration, escaped
 from forecasting.data import SAMPLES
 from forecasting.experiment import BadInput
 from forecasting.models import MODELS
+from forecasting.runs.archive import read_archive
 from forecasting.runs.database import Unavailable
 from forecasting.runs.records import DAY_S, KEPT_DAYS, Record, State, Wanted
 
@@ -53,6 +54,8 @@ def _page() -> None:
         return
     if not keeps_cookies():
         st.caption("This browser keeps no cookie: what is started here belongs to this page alone, and to nobody later.")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        _bring()
     wanted = _wanted()
     place = st.session_state.get("runs-place", 1)
     found, n = service.store().listed(wanted, (place - 1) * PER_PAGE, PER_PAGE)
@@ -70,6 +73,33 @@ def _page() -> None:
             st.number_input(f"Page of {n_pages:,}", 1, n_pages, key="runs-place", width=140)
     if chosen:
         _what_to_do(chosen, wanted)
+
+
+def _bring() -> None:
+    """A way to restore a run that was taken away, here or on another server."""
+    with st.popover("Bring a run", icon=":material/upload:"):
+        st.caption(
+            "The zip of everything that *Take away* of a run gave, here or on another server. It is kept as it came, and "
+            "serves no other run. Links to it can be opened by everybody."
+        )
+        most = service.settings().max_upload_mb
+        file = st.file_uploader(
+            "Archive of a run", "zip", key="bring-file", max_upload_size=most, label_visibility="collapsed"
+        )
+        if file is not None and st.button("Restore it", key="bring", type="primary", icon=":material/restore:"):
+            with st.spinner("Reading it"):
+                _restore(file.getvalue())
+
+
+def _restore(content: bytes) -> None:
+    try:
+        archive = read_archive(content, computed.reader)
+        run_id = service.store().bring_run(archive, visitor(), service.settings().quota)
+    except BadInput as error:
+        show_error(error)
+        return
+    open_run(run_id)
+    st.rerun()
 
 
 def _wanted() -> Wanted:

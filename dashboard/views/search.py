@@ -12,6 +12,7 @@ from dashboard.chart import ABOVE, blank, show, theme
 from dashboard.components import asked_again, show_error, show_errors
 from dashboard.identity import visitor
 from dashboard.views.header import is_mine, recent, share, stop_button
+from dashboard.views.take_away import take_away
 from dashboard.words import digits, escaped, spoken
 from forecasting.evaluation.search import AT_RANDOM, LAYERS, Settings, Trial, best_of, importance, with_settings
 from forecasting.experiment import BadInput, Experiment, Training
@@ -71,6 +72,7 @@ def _header(run: RunView, goes_further: bool) -> None:
         st.badge("searching" if run.searching else "ended", color="blue" if run.searching else "green")
         recent()
         share(run)
+        take_away(run)
         if run.searching:
             stop_button(run)
         elif is_mine(run) and goes_further:

@@ -18,7 +18,6 @@ from forecasting.cli.shared import (
     AsJson,
     Slots,
     content_of,
-    forecast_of,
     open_store,
     refusals,
     taking_values,
@@ -36,6 +35,7 @@ from forecasting.panels.backtest import CHOICES, backtest
 from forecasting.panels.export import SUFFIXES, read_table, written
 from forecasting.panels.fits import plan_of
 from forecasting.panels.forecast import Forecast, forecast
+from forecasting.runs.forecasts import forecast_of
 from forecasting.runs.machine import memory_mb
 from forecasting.settings import Settings
 

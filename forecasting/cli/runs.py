@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from forecasting.cli.progress import name_of, watch
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, forecast_of, open_store, refusals, text_of, working
+from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, content_of, open_store, refusals, text_of, working
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import describe, floor_of, load
 from forecasting.evaluation.fits import ensembles_of, joins
@@ -21,8 +21,10 @@ from forecasting.experiment import BadInput, WindowFit
 from forecasting.experiment.formats import FORMAT, read_experiment
 from forecasting.models import MODELS, resolve
 from forecasting.panels import read_panel
+from forecasting.runs.archive import read_archive
 from forecasting.runs.budget import allotted
 from forecasting.runs.database import without_password
+from forecasting.runs.forecasts import forecast_of
 from forecasting.runs.store import Store
 from forecasting.runs.take_away import files_of, zipped
 from forecasting.runs.views import FitView, RunView
@@ -117,19 +119,31 @@ def export(
     to: Annotated[Path, typer.Option(help="A folder, or a file whose name ends in .zip.")],
     database: DatabaseUrl = None,
 ) -> None:
-    """Write down what one takes home of a run: settings, scores, learning curves, forecasts."""
+    """Write down what one takes home of a run: settings, scores, curves, forecasts, a report, networks, scripts."""
     with refusals():
         files = files_of(open_store(database)[1], run)
         try:
             if to.suffix == ".zip":
                 to.write_bytes(zipped(files))
             else:
-                to.mkdir(parents=True, exist_ok=True)
                 for name, content in files.items():
+                    (to / name).parent.mkdir(parents=True, exist_ok=True)
                     (to / name).write_bytes(content)
         except OSError as error:
             raise BadInput(f"{to} cannot be written ({error.strerror}): name another place.") from None
-    print(f"{to}: {', '.join(files)}")
+    print(f"{to}: {', '.join(name for name in files if not name.startswith('restore/'))}")
+
+
+def bring(
+    archive: Annotated[
+        Path, typer.Argument(help="What `export --to FILE.zip` wrote, or a run's page; - for standard input.")
+    ],
+    database: DatabaseUrl = None,
+) -> None:
+    """Restore a run from an archive; print its id. What it brings serves no other run."""
+    with refusals():
+        read = read_archive(content_of(archive))
+        print(open_store(database)[1].bring_run(read, OWNER))
 
 
 def _print_scores(done: RunView, store: Store, as_json: bool) -> None:

@@ -12,15 +12,10 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from forecasting import logs
-from forecasting.experiment import BadInput, SeriesFit
-from forecasting.panels import Panel
-from forecasting.panels.fits import by_cutoff
-from forecasting.panels.forecast import Forecast, assembled
-from forecasting.panels.members import by_model
+from forecasting.experiment import BadInput
 from forecasting.runs.database import Unavailable
 from forecasting.runs.engine import Engine
 from forecasting.runs.store import Store
-from forecasting.runs.views import RunView
 from forecasting.settings import Settings
 
 OWNER = "command line"
@@ -89,21 +84,6 @@ def working(store: Store, settings: Settings, slots: int | None, only_runs: Sequ
         yield
     finally:
         engine.close()
-
-
-def forecast_of(done: RunView, panel: Panel, store: Store) -> Forecast:
-    """What a run that has ended forecasts of whole series.
-
-    Raises:
-        BadInput: when no model could forecast them.
-    """
-    left_out = {fit.fit.model.name: fit.reason or fit.status for fit in done.fits if fit.status != "finished"}
-    made = [
-        (fit.fit, by_cutoff(fit.fit.cutoff_offsets, store.arrays(fit.id, "forecasts")))
-        for fit in done.fits
-        if isinstance(fit.fit, SeriesFit) and fit.fit.model.name not in left_out
-    ]
-    return assembled(panel, done.experiment, by_model(made, panel), left_out)
 
 
 def content_of(path: Path) -> bytes:

@@ -3,6 +3,8 @@
 It trains, and loads nothing: from the fit's seed it makes the same start weights and the same order of batches.
 """
 
+import json
+
 from forecasting.experiment import BadInput, Task, Training, Waves, WindowFit
 from forecasting.models import Shape, resolve
 from forecasting.models.base import NetworkModel
@@ -95,6 +97,21 @@ def keras_script(fit: WindowFit) -> str:
         batch_size=training.batch_size,
         keeps="error < best" if training.keep == "best" else "True",
     )
+
+
+def as_notebook(script: str) -> str:
+    """The same as a Jupyter notebook (format 4.5): a cell of text, and one of code for each part of the script."""
+    about, *parts = [part.strip("\n") for part in script.split("\n\n# ")]
+    words, _, imports = about.partition("\n\n")
+    cells = [_cell("markdown", 0, words.strip('"')), _cell("code", 1, imports)]
+    cells += [_cell("code", place, f"# {part}") for place, part in enumerate(parts, start=2)]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def _cell(kind: str, place: int, text: str) -> dict[str, object]:
+    code: dict[str, object] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": f"part-{place}", "metadata": {}, "source": text, **code}
 
 
 def _is_plain(source: Waves, task: Task, training: Training) -> bool:

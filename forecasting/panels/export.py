@@ -1,7 +1,7 @@
 """Tables to take along, CSV, Excel and Parquet; and read again."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -39,12 +39,17 @@ def _as_it_was(value: object) -> object:
 
 def excel(table: pd.DataFrame, history: pd.DataFrame | None = None) -> bytes:
     """A table as a sheet of a workbook, and what came before on a second one, where it is short enough for a sheet."""
+    fits = history is not None and len(history) <= ROWS_OF_A_SHEET
+    return workbook({"forecast": table} | ({"history": history} if fits and history is not None else {}))
+
+
+def workbook(sheets: Mapping[str, pd.DataFrame]) -> bytes:
+    """Tables as the sheets of a workbook, by name; no text of theirs is a formula."""
     content = io.BytesIO()
     plain = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
     with pd.ExcelWriter(content, engine="xlsxwriter", engine_kwargs=plain) as book:
-        table.to_excel(book, index=False, sheet_name="forecast")
-        if history is not None and len(history) <= ROWS_OF_A_SHEET:
-            history.to_excel(book, index=False, sheet_name="history")
+        for name, table in sheets.items():
+            table.to_excel(book, index=False, sheet_name=name)
     return content.getvalue()
 
 

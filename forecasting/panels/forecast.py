@@ -1,6 +1,6 @@
 """The next values of every series, with intervals, by models that backtests have judged."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from forecasting.evaluation.significance import Difference
-from forecasting.experiment import BadInput, Experiment
-from forecasting.models import MODELS
+from forecasting.experiment import BadInput, Experiment, Fit, SeriesFit
+from forecasting.models import MODELS, Arrays
 from forecasting.panels.backtest import backtest
-from forecasting.panels.fits import Say, chosen_fits, left_out_of, plan_of, run_all, silent
+from forecasting.panels.fits import Say, by_cutoff, chosen_fits, left_out_of, plan_of, run_all, silent
 from forecasting.panels.judging import BASELINES_OF_SKILL, Backtest, judged
+from forecasting.panels.members import by_model
 from forecasting.panels.mixing import trims, with_ensemble, with_mean
 from forecasting.panels.panel import Panel
 
@@ -110,6 +111,24 @@ def assembled(
     tested = judged(panel, plan, y_hat, left_out_of(experiment) | dict(left_out or {}))
     tested = with_ensemble(replace(tested, partial=frozenset(partial) & y_hat.keys()), experiment)
     return Forecast(panel, tested, with_mean(ahead, tested.shares, trims(tested)))
+
+
+def of_stored(
+    panel: Panel, experiment: Experiment, stored: Iterable[tuple[Fit, Arrays]], left_out: Mapping[str, str]
+) -> Forecast:
+    """The forecast of an experiment with a plan, of what its fits have stored.
+
+    Args:
+        panel: its series.
+        experiment: the settings.
+        stored: fits, each with the arrays of its forecasts.
+        left_out: models that are not tried, or could not forecast these series, and why.
+
+    Raises:
+        BadInput: when no model could forecast them.
+    """
+    made = [(fit, by_cutoff(fit.cutoff_offsets, arrays)) for fit, arrays in stored if isinstance(fit, SeriesFit)]
+    return assembled(panel, experiment, by_model(made, panel), left_out)
 
 
 def forecast(panel: Panel, experiment: Experiment, say: Say = silent, *, only_best: bool = False) -> Forecast:

@@ -26,7 +26,7 @@ class Claims(Queue):
         claimed = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
         priority = next_priority(db, owner)
         for place, fit in enumerate(fits):
-            values = _new_fit(fit, place) | {"owner": owner, "priority": priority}
+            values = new_fit(fit, place) | {"owner": owner, "priority": priority}
             if fit.id not in known:
                 db.execute(insert(schema.fit).values(**values, epochs_done=None))
                 priority += 1
@@ -84,7 +84,8 @@ def refuse_others(db: Connection, run_ids: Sequence[str], owner: str) -> None:
         raise BadInput("Only the browser that started a run can stop, change or delete it: start a copy of your own.")
 
 
-def _new_fit(fit: Fit, place: int) -> dict:
+def new_fit(fit: Fit, place: int) -> dict:
+    """A fit that waits, as a row."""
     return {
         "id": fit.id,
         "settings": dumped(fit),
@@ -101,4 +102,5 @@ def _new_fit(fit: Fit, place: int) -> dict:
 
 
 def upload_id_of(source: object) -> str | None:
+    """The upload that a source is read from; None where it is none."""
     return source.upload_id if isinstance(source, Upload) else None

@@ -155,7 +155,7 @@ class Queue:
             LeaseLost: when the fit has gone to somebody else.
         """
         rows = [
-            {"fit_id": lease.fit.id, "epoch": e.epoch, "loss": _finite(e.loss), "valid_loss": _finite(e.valid_loss)}
+            {"fit_id": lease.fit.id, "epoch": e.epoch, "loss": finite(e.loss), "valid_loss": finite(e.valid_loss)}
             | {"elapsed_s": e.elapsed_s}
             for e in epochs
         ]
@@ -307,5 +307,6 @@ def _queue_again(db: Connection, fit_id: str, attempt: int, at_last: str, reason
     db.execute(update(schema.fit).where(FIT.id == fit_id).values(**values))
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number as the database keeps it: None where it is none."""
     return value if np.isfinite(value) else None

@@ -133,7 +133,8 @@ class Records(Claims):
         return [_record(row, fits.get(row.id, [])) for row in rows], n
 
     def leaders(self, experiment: Experiment, owner: str) -> list[Leader]:
-        """The best fit of every model on the windows of an experiment, the best model first; of what `Wanted` lists.
+        """The best fit of every model on the windows of an experiment, the best model first; of what `Wanted` lists and this
+        database has computed.
 
         Args:
             experiment: whose source and task it is about; of whole series there are none.
@@ -142,7 +143,7 @@ class Records(Claims):
         if experiment.plan is not None:
             return []
         about = found_by(experiment)
-        which = and_(_conditions(Wanted(owner, only_own=False, guide=True)), RUN.source == about["source"])
+        which = and_(_conditions(Wanted(owner, only_own=False, guide=True)), RUN.source == about["source"], ~RUN.brought)
         columns = (CLAIM.run_id, RUN.title, FIT.result, FIT.settings)
         joined = schema.run_fit.join(schema.fit, CLAIM.fit_id == FIT.id).join(schema.run, CLAIM.run_id == RUN.id)
         query = select(*columns).select_from(joined).where(which, RUN.task == about["task"], FIT.status == "finished")

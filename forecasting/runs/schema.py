@@ -24,6 +24,8 @@ run = Table(
     Column("deleted_at", Float),
     # whether further settings are still tried
     Column("searching", Boolean, nullable=False, server_default=false()),
+    # whether it was computed by another server
+    Column("brought", Boolean, nullable=False, server_default=false()),
     Index("ix_run_owner", "owner", "created_at"),
     Index("ix_run_listed", "deleted_at", "created_at"),
     Index("ix_run_searching", "searching"),

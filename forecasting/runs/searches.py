@@ -8,13 +8,14 @@ import json
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from forecasting.evaluation.search import Settings, Trial
 from forecasting.experiment import WindowFit
 from forecasting.experiment.formats import read_fit
 from forecasting.runs import schema
 from forecasting.runs.claims import Claims, refuse_others
+from forecasting.runs.queue import finite
 from forecasting.runs.schema import CLAIM, FIT, RUN, TRIAL
 
 
@@ -52,16 +53,20 @@ class Searches(Claims):
             goes_on = db.scalar(select(RUN.searching).where(RUN.id == run_id))
             if not goes_on or db.scalar(there) != number:
                 return
-            row = {"run_id": run_id, "number": number, "fit_id": fit.id, "state": "open", "value": None, "curve": "[]"}
-            db.execute(insert(schema.trial).values(**row, settings=json.dumps(settings)))
+            self._write_trial(db, run_id, Trial(number, settings, fit.id))
             self._claim(db, run_id, [fit], owner)
+
+    @staticmethod
+    def _write_trial(db: Connection, run_id: str, trial: Trial) -> None:
+        row = {"run_id": run_id, "number": trial.number, "fit_id": trial.fit_id, "state": trial.state, "value": trial.value}
+        texts = {"settings": json.dumps(trial.settings), "curve": _written(trial.curve)}
+        db.execute(insert(schema.trial).values(**row, **texts))
 
     def tell(self, run_id: str, trial: Trial) -> None:
         """Write down how an open trial has ended; a pruned one gives its fit up."""
-        curve = json.dumps([value if math.isfinite(value) else None for value in trial.curve])
         this = and_(TRIAL.run_id == run_id, TRIAL.number == trial.number, TRIAL.state == "open")
         with self._writing() as db:
-            values = {"state": trial.state, "value": trial.value, "curve": curve}
+            values = {"state": trial.state, "value": trial.value, "curve": _written(trial.curve)}
             told = db.execute(update(schema.trial).where(this).values(**values)).rowcount
             if told and trial.state == "pruned":
                 self._withdraw(db, and_(CLAIM.run_id == run_id, CLAIM.fit_id == trial.fit_id))
@@ -87,6 +92,10 @@ class Searches(Claims):
             db.execute(update(schema.trial).where(again).values(state="open"))
             db.execute(update(schema.run).where(RUN.id == run_id).values(searching=True))
             self._claim(db, run_id, fits, owner)
+
+
+def _written(curve: Sequence[float]) -> str:
+    return json.dumps(list(map(finite, curve)))
 
 
 def _curve(text: str) -> tuple[float, ...]:

@@ -1,9 +1,11 @@
 """The store: runs and their fits, searches, uploads and arrays, on top of the queue, in one database."""
 
+import json
 import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,16 +13,18 @@ from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, sele
 
 from forecasting.evaluation.fits import fits_of
 from forecasting.evaluation.search import refuse_unusable
-from forecasting.experiment import Allotment, BadInput, Experiment, Fit
+from forecasting.experiment import Allotment, BadInput, Experiment, Fit, Upload
 from forecasting.experiment.formats import dumped, read_experiment
 from forecasting.models import Progress
 from forecasting.runs import schema
+from forecasting.runs.archive import Archive, BroughtFit, about_upload, archived
 from forecasting.runs.arrays import unpack
-from forecasting.runs.blobs import delete_blob, read_blob, stored_bytes
-from forecasting.runs.claims import refuse_others, upload_id_of
+from forecasting.runs.blobs import delete_blob, read_blob, stored_bytes, write_blob
+from forecasting.runs.claims import new_fit, refuse_others, upload_id_of
 from forecasting.runs.ids import random_id
 from forecasting.runs.limits import Quota
 from forecasting.runs.priorities import places
+from forecasting.runs.queue import finite
 from forecasting.runs.records import Records, found_by
 from forecasting.runs.schema import CLAIM, FIT, RUN
 from forecasting.runs.searches import Searches
@@ -96,6 +100,70 @@ class Store(Records, Searches, Uploads):
             if quota is not None:
                 quota.refuse_too_many(_waiting(db, owner))
 
+    def bring_run(self, archive: Archive, owner: str, quota: Quota | None = None) -> str:
+        """Keep a run that another server has computed; return its id here. Its fits serve no other run.
+
+        Args:
+            archive: as `read_archive` gives it.
+            owner: who brings it.
+            quota: what the store may hold; None for no bounds.
+
+        Raises:
+            BadInput: when the store is full.
+        """
+        experiment, run_id, now = archive.experiment, random_id(10), time.time()
+        if archive.upload is not None and isinstance(experiment.source, Upload):
+            here = {"upload_id": self.add_upload(owner, *archive.upload, quota)}
+            experiment = experiment.model_copy(update={"source": experiment.source.model_copy(update=here)})
+        upload_id, ids = upload_id_of(experiment.source), [random_id(24) for _ in archive.fits]
+        with self._writing() as db:
+            if quota is not None:
+                size = sum(len(content) for one in archive.fits for content in one.arrays.values())
+                quota.refuse_when_full(stored_bytes(db) + size)
+            about = {"title": experiment.title, "owner": owner, "upload_id": upload_id, "created_at": archive.created_at}
+            row = {"id": run_id, "experiment": dumped(experiment), "brought": True, **about, **found_by(experiment)}
+            db.execute(insert(schema.run).values(**row))
+            for place, (fit_id, one) in enumerate(zip(ids, archive.fits, strict=True)):
+                self._bring(db, run_id, place, fit_id, one, upload_id)
+            for place, trial in archive.trials:
+                self._write_trial(db, run_id, replace(trial, fit_id=ids[place]))
+        log.info("run %s was brought, after %.0f days", run_id, (now - archive.created_at) / 86_400, extra={"run": run_id})
+        return run_id
+
+    @staticmethod
+    def _bring(db: Connection, run_id: str, place: int, fit_id: str, one: BroughtFit, upload_id: str | None) -> None:
+        fit = one.fit if upload_id is None else about_upload(one.fit, upload_id)
+        values = new_fit(fit, place) | {"id": fit_id, "numerics": 0, "lineage": fit_id, "status": one.status}
+        values |= {"reason": one.reason, "started_at": one.started_at, "ended_at": one.ended_at}
+        values["result"] = None if one.result is None else json.dumps(one.result)
+        db.execute(insert(schema.fit).values(**values))
+        db.execute(insert(schema.run_fit).values(run_id=run_id, fit_id=fit_id, position=place, claimed=True))
+        curve = [{"fit_id": fit_id, **{name: finite(value) for name, value in vars(point).items()}} for point in one.epochs]
+        if curve:
+            db.execute(insert(schema.epoch), curve)
+        for name, content in one.arrays.items():
+            write_blob(db, f"fit/{fit_id}/{name}", content)
+
+    def archived_run(self, run_id: str) -> dict[str, bytes]:
+        """The files of an archive from which a run can be restored.
+
+        Raises:
+            BadInput: when there is no such run.
+        """
+        run = self.run(run_id)
+        if run is None:
+            raise BadInput("This run was deleted: nothing can be taken of it.")
+        source, upload = run.experiment.source, None
+        if isinstance(source, Upload):
+            known = self.upload(source.upload_id)
+            upload = None if known is None else (known.name, self.read_upload(source.upload_id))
+
+        def arrays(fit_id: str, name: str) -> bytes | None:
+            with self._reading() as db:
+                return read_blob(db, f"fit/{fit_id}/{name}")
+
+        return archived(run, self.trials(run_id), upload, arrays)
+
     def continue_run(self, run_id: str, epochs: int, owner: str, quota: Quota | None = None) -> str:
         """Start a run of the same experiment with so many further epochs; return its id.
 
@@ -135,7 +203,9 @@ class Store(Records, Searches, Uploads):
         experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         ordered = [fits[fit_id] for fit_id in fit_ids]
-        return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner, row.searching)
+        return RunView(
+            row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner, row.searching, row.brought
+        )
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""
@@ -224,6 +294,11 @@ class Store(Records, Searches, Uploads):
         if content is None:
             raise BadInput(f"The {name} of fit {fit_id} are no longer stored: train it again.")
         return unpack(content)
+
+    def packed_weights(self, fit_id: str) -> bytes | None:
+        """The weights that a fit kept, as `arrays.pack` writes them; None where there are none."""
+        with self._reading() as db:
+            return read_blob(db, f"fit/{fit_id}/weights")
 
     def weights(self, fit_id: str) -> list[np.ndarray]:
         """Return the weights that a fit kept."""

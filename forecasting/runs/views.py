@@ -70,6 +70,8 @@ class RunView:
     """Who started it, and may stop, change and delete it."""
     searching: bool = False
     """Whether it still tries further settings."""
+    brought: bool = False
+    """Whether another server has computed it: see `runs.archive`."""
 
     @property
     def earlier(self) -> bool:

@@ -1,4 +1,4 @@
-"""searches: the trials of a run, and whether it goes on."""
+"""searches: the trials of a run, and whether it goes on; runs that were brought from another server."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
-    op.add_column("run", sa.Column("searching", sa.Boolean(), nullable=False, server_default=sa.false()))
+    for name in ("searching", "brought"):
+        op.add_column("run", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index("ix_run_searching", "run", ["searching"])
     op.create_table(
         "trial",
@@ -29,4 +30,5 @@ def downgrade() -> None:
     """Take back."""
     op.drop_table("trial")
     op.drop_index("ix_run_searching", table_name="run")
-    op.execute("ALTER TABLE run DROP COLUMN searching")
+    for name in ("searching", "brought"):
+        op.execute(f"ALTER TABLE run DROP COLUMN {name}")
