@@ -83,14 +83,15 @@ class Tab:
     def __init__(self, watch: Watch, socket: ClientConnection, query: str) -> None:
         self.watch, self.socket, self.query = watch, socket, query
         self.widgets: dict[str, str] = {}
+        self.ids: set[str] = set()
         self.timers: dict[str, float] = {}
         self.redrawn = False
         self._texts: list[str] = []
         self._cache: dict[str, ForwardMsg] = {}
 
-    async def rerun(self, *states: WidgetState, fragment: str = "") -> float:
+    async def rerun(self, *states: WidgetState, fragment: str = "", page: str = "") -> float:
         """Run the script, or one of its fragments, to the end; return the seconds that it took."""
-        asked = ClientState(query_string=self.query, fragment_id=fragment, is_auto_rerun=bool(fragment))
+        asked = ClientState(query_string=self.query, fragment_id=fragment, is_auto_rerun=bool(fragment), page_name=page)
         asked.context_info.CopyFrom(ContextInfo(url=self.watch.url, color_scheme="light"))
         asked.cached_message_hashes.extend(self._cache)
         asked.widget_states.widgets.extend(states)
@@ -137,13 +138,17 @@ class Tab:
             self._texts.append(content.body if kind == "markdown" else content.text)
         elif key := re.match(r"\$\$ID-\w+-(\w+)", getattr(content, "id", "")):
             self.widgets[key[1]] = content.id
+            self.ids.add(content.id)
 
 
 @asynccontextmanager
-async def opened(watch: Watch, token: str, query: str) -> AsyncIterator[Tab]:
-    """A tab on an address, connected as a browser with this cookie connects it."""
+async def opened(watch: Watch, token: str, query: str, cookies: str = "") -> AsyncIterator[Tab]:
+    """A tab on an address, connected as a browser with these cookies connects it."""
     options = {"origin": watch.url, "proxy": None, "max_size": None, "max_queue": None, "open_timeout": PATIENCE_S}
-    headers, address = {"Cookie": f"_streamlit_xsrf={token}"}, watch.url.replace("http", "ws", 1) + "/_stcore/stream"
+    headers, address = (
+        {"Cookie": f"_streamlit_xsrf={token}{cookies}"},
+        watch.url.replace("http", "ws", 1) + "/_stcore/stream",
+    )
     async with connect(address, subprotocols=["streamlit", token], additional_headers=headers, **options) as socket:
         yield Tab(watch, socket, query)
 

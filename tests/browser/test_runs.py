@@ -1,6 +1,7 @@
 """Runs are found again, noted on, deleted and taken back by whoever has started them; a guest reads."""
 
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -111,3 +112,43 @@ def test_a_guest_sees_a_run_under_way_and_cannot_stop_it(dashboard: Dashboard, b
     page.reload()  # the cookie says who is back
     page.locator(".st-key-stop-all button").first.click()
     expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.slow
+def test_a_run_is_taken_away_and_brought_again(dashboard: Dashboard, browser: Browser, tmp_path):
+    page = open_page(browser, link(dashboard, SHORT.model_copy(update={"source": Waves(n_series=200, seed=33)})))
+    button(page, "Train").click()
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible(timeout=90_000)
+    first = run_id(page)
+    button(page, "Take away").click()
+    expect(page.get_by_text("without the test part")).to_be_visible()
+    page.wait_for_timeout(500)
+    shoot(page, "take-away-light-1440")
+    with page.expect_download(timeout=60_000) as report:
+        page.get_by_role("button", name="Report").click()
+    report.value.save_as(tmp_path / "report.html")
+    with page.expect_download(timeout=90_000) as everything:
+        page.get_by_role("button", name="Everything, as a zip").click()
+    everything.value.save_as(tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        names = set(archive.namelist())
+    assert {"report.html", "restore/run.json", "run.xlsx"} <= names and any(name.endswith("model.keras") for name in names)
+
+    offline = browser.new_context(offline=True).new_page()
+    said = []
+    offline.on("pageerror", lambda error: said.append(str(error)))
+    offline.goto(f"file://{tmp_path / 'report.html'}")
+    expect(offline.locator(".plotly .main-svg").first).to_be_visible()
+    with offline.expect_download() as picture:
+        offline.get_by_role("button", name="Save the charts as PNG").click()
+    assert picture.value.suggested_filename == f"run-{first}-scores.png" and not said
+    offline.close()
+
+    page.keyboard.press("Escape")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Runs").click()
+    button(page, "Bring a run").click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "run.zip")
+    button(page, "Restore it").click()
+    page.wait_for_url(lambda url: "run=" in url and first not in url)
+    expect(page.get_by_text("Computed by another server and brought here")).to_be_visible()
+    expect(page.get_by_text("finished", exact=True).first).to_be_visible()

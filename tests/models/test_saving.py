@@ -8,6 +8,7 @@ from forecasting import BadInput, ModelChoice
 from forecasting.models import Shape, resolve
 from forecasting.models.networks.saving import keras_file
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of Keras, when it saves
 SHAPE = Shape(input_size=10, n_features=1, n_outputs=2)
 SAVED = [
     ("simple_rnn", {}),
