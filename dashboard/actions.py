@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from dashboard import computed, service
+from dashboard.access import refuse_hidden
+from dashboard.identity import account, starts_private
 from forecasting.experiment import BadInput, Experiment, Fit
 from forecasting.panels.judging import long_enough
 
@@ -30,8 +32,11 @@ def start_run(experiment: Experiment, owner: str, tags: Sequence[str] = ()) -> s
     Raises:
         BadInput: when it is larger, or the owner has too much waiting.
     """
+    refuse_hidden(experiment.source)
     refuse_too_large(experiment)
-    run_id = service.store().start_run(experiment, owner, service.settings().quota, tags)
+    known, store, quota = account(), service.store(), service.settings().quota
+    author = "" if known is None else known.name
+    run_id = store.start_run(experiment, owner, quota, tags, author=author, private=starts_private())
     service.engine().wake()
     return run_id
 
@@ -65,7 +70,7 @@ def add_upload(owner: str, name: str, content: bytes) -> str:
     limit = service.settings().max_upload_mb
     if len(content) > limit * 1_000_000:
         raise BadInput(f"The file has {len(content) / 1e6:.1f} MB, and this server takes {limit} MB: cut it down.")
-    return service.store().add_upload(owner, name, content, service.settings().quota)
+    return service.store().add_upload(owner, name, content, service.settings().quota, private=starts_private())
 
 
 def delete_upload(upload_id: str, owner: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import service
+from dashboard.access import refuse_hidden, run_for
 from dashboard.components import show_error
 from dashboard.state import decode, encode
 from forecasting.experiment import BadInput, Experiment
@@ -67,11 +67,13 @@ def found(wanted: Address, opening: Experiment) -> tuple[RunView | None, Experim
         BadInput: when there are none.
     """
     if "run" in wanted:
-        run = service.store().run(wanted["run"][:16])
+        run = run_for(wanted["run"][:16])
         if run is None:
             raise BadInput("There is no run under this address: it was deleted, or the link is incomplete.")
         return run, run.experiment
-    return None, decode(wanted["e"]) if "e" in wanted else opening
+    experiment = decode(wanted["e"]) if "e" in wanted else opening
+    refuse_hidden(experiment.source)
+    return None, experiment
 
 
 def has_failed(page: str, error: BadInput) -> None:

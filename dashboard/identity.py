@@ -1,4 +1,4 @@
-"""Who a visitor is: a random id in a signed cookie of our own, which owns runs and uploads.
+"""Who a visitor is: who has signed in, or else a random id in a signed cookie of our own. Either owns runs and uploads.
 
 The id alone is no proof: it stands in the database beside what it owns. Whoever brings it with the signature is its owner.
 """
@@ -6,6 +6,7 @@ The id alone is no proof: it stands in the database beside what it owns. Whoever
 import asyncio
 import hashlib
 import secrets
+from dataclasses import dataclass
 from functools import cache
 
 import streamlit as st
@@ -43,8 +44,59 @@ def read(cookie: str) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Account:
+    """Somebody who has signed in.
+
+    Attributes:
+        id: owns runs and uploads; a hash of who the provider says it is.
+        name: to show others.
+        administrator: may change and delete everything.
+    """
+
+    id: str
+    name: str
+    administrator: bool
+
+
+def can_sign_in() -> bool:
+    """Whether visitors can sign in: Streamlit's secrets have a section `auth`."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def account() -> Account | None:
+    """Who has signed in; None where nobody has."""
+    if not can_sign_in() or not st.user.is_logged_in:
+        return None
+    said = st.user.to_dict()
+    who = f"{said.get('iss', '')} {said.get('sub', '')}"
+    email = str(said.get("email") or "")
+    names = {str(said.get("sub", "")).lower()} | ({email.lower()} if said.get("email_verified") is True else set())
+    administrates = bool(names & service.settings().administrates)
+    name = str(said.get("name") or email or "somebody")[:120]
+    return Account(f"user-{hashlib.sha256(who.encode()).hexdigest()[:32]}", name, administrates)
+
+
+def starts_private() -> bool:
+    """Whether what the visitor starts now opens for the visitor alone."""
+    known = account()
+    return known is not None and service.store().starts_private(known.id)
+
+
 def visitor() -> str:
-    """An id of this browser, which owns runs and uploads. Without cookies it lasts as long as the page."""
+    """Who owns what is started and uploaded on this page."""
+    known = account()
+    return browser_id() if known is None else known.id
+
+
+def acting() -> str | None:
+    """Who asks to change something: the visitor; None for administrators, who may change everything."""
+    known = account()
+    return None if known is not None and known.administrator else visitor()
+
+
+def browser_id() -> str:
+    """The id of this browser. Without cookies it lasts as long as the page."""
     known = read(st.context.cookies.get(COOKIE, ""))
     return known or st.session_state.setdefault("visitor", secrets.token_hex(16))
 

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(50, ge=1, le=1_000, description="Largest file that a visitor may upload, in MB.")
     max_stored_mb: int = Field(2_000, ge=1, description="Uploads, forecasts and weights together, in MB.")
     keep_days: int = Field(0, ge=0, description="Days after which a run is deleted with all that is its own. 0: never.")
+    administrators: str = Field(
+        "",
+        description="Who may change and delete everything, where visitors sign in: verified e-mail addresses, or `sub` of "
+        "the provider's tokens, with commas between.",
+    )
     cache_dir: str = Field(
         str(HOME / "programs"),
         description="Folder for compiled programs, so that the next process need not compile them. Empty: none. By default "
@@ -79,6 +84,11 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = f"FORECASTING_{str(first['loc'][0]).upper()}"
             raise BadInput(f"{name} is {str(first['input'])[:60]!r}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
+
+    @property
+    def administrates(self) -> frozenset[str]:
+        """The names of the administrators, in small letters."""
+        return frozenset(name.strip().lower() for name in self.administrators.split(",") if name.strip())
 
     @property
     def n_slots(self) -> int:

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import actions, computed, service
+from dashboard.access import refuse_hidden
 from dashboard.components import show_error
 from dashboard.identity import visitor
 from dashboard.views.upload import FORMATS
@@ -26,6 +27,7 @@ def known(experiment: Experiment, forecast: Forecast, levels: list[float]) -> Ag
     source, wanted = experiment.source, {"upload_id": upload_id}
     newer = source.model_copy(update=wanted) if isinstance(source, Upload) else Upload(**wanted)
     try:
+        refuse_hidden(newer)
         came = computed.panel_of(newer).frame
         return against_actuals(forecast.frame({name: name for name in forecast.ahead}, levels), came)
     except BadInput as error:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import computed, curves, figures, service
+from dashboard import computed, curves, figures
+from dashboard.access import run_for
 from dashboard.chart import show
 from dashboard.differences import differing
 from dashboard.forecast_state import forecast_state_of, scores_of
@@ -47,7 +48,7 @@ def compare(run_ids: Sequence[str]) -> None:
     Args:
         run_ids: which; those that there are no longer are left out, and said.
     """
-    found = [service.store().run(run_id) for run_id in run_ids[:MOST]]
+    found = [run_for(run_id) for run_id in run_ids[:MOST]]
     runs = dict(zip(ascii_uppercase, [run for run in found if run is not None], strict=False))
     if len(runs) < len(run_ids):
         st.caption(f"{len(run_ids) - len(runs)} of {len(run_ids)} runs are not there any more.")

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import actions, address, computed, series_figures, service
+from dashboard.access import run_for
 from dashboard.chart import file_name, show
 from dashboard.components import csv_menu, show_error, show_errors
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
@@ -15,6 +16,7 @@ from dashboard.results import fits_of_run
 from dashboard.state import NothingChosen, about_the_same, draft, key
 from dashboard.titles import named_as_in, title_of, unit_of
 from dashboard.views import actuals, backtest, forecast_settings, learning, progress
+from dashboard.views.account import account_menu
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.views.take_away import take_away
@@ -131,7 +133,7 @@ def _adopt() -> None:
 def _current_run(experiment: Experiment) -> RunView | None:
     """The run of these very settings, if it is known which."""
     run_id = st.session_state.get("forecast_run")
-    run = None if run_id is None else service.store().run(run_id)
+    run = None if run_id is None else run_for(run_id)
     if run is None or [fit.id for fit in fits_of(run.experiment)] != [fit.id for fit in fits_of(experiment)]:
         return None
     return run
@@ -156,6 +158,7 @@ def _header(experiment: Experiment, run: RunView | None, state: ForecastState) -
         recent()
         share(run)
         take_away(run)
+        account_menu()
         if run is not None and not run.ended:
             stop_button(run)
         else:

@@ -5,14 +5,16 @@ import time
 import streamlit as st
 
 from dashboard import actions, address, service
+from dashboard.access import run_for
 from dashboard.components import show_error, show_errors
 from dashboard.differences import differing
 from dashboard.estimate import in_words, waiting
-from dashboard.identity import visitor
+from dashboard.identity import account, acting, visitor
 from dashboard.results import Row
 from dashboard.state import take
 from dashboard.titles import title_of
 from dashboard.verdict import verdict
+from dashboard.views.account import account_menu
 from dashboard.views.take_away import take_away
 from dashboard.words import duration, escaped
 from forecasting.data import Split
@@ -41,6 +43,7 @@ def header(experiment: Experiment, rows: list[Row], run: RunView | None, split: 
         recent()
         share(run)
         take_away(run)
+        account_menu()
         _train_or_stop(experiment, rows, run, small_enough)
     st.markdown(f"{verdict(rows, split.noise_floor)} {_estimate(rows, run, len(split.train))}")
     say_earlier(run)
@@ -101,7 +104,7 @@ def ago(seconds: float) -> str:
 @show_errors
 def open_run(run_id: str) -> None:
     """Show a run with its settings."""
-    run = service.store().run(run_id)
+    run = run_for(run_id)
     if run is None:
         return
     if run.experiment.plan is not None:
@@ -120,12 +123,26 @@ def share(run: RunView | None) -> None:
         st.code(address.link(), language=None, wrap_lines=True)
         if run is not None:
             _about(run)
+            _keep_private(run)
+
+
+def _keep_private(run: RunView) -> None:
+    """A switch by which who has signed in keeps a run for oneself."""
+    if account() is None or not is_mine(run):
+        return
+    about = "Whoever else has the link sees what one sees of a run that there is not; its file is private too."
+    st.toggle("Private", run.private, key=f"private-{run.id}", on_change=_switch, args=(run,), help=about)
+
+
+@show_errors
+def _switch(run: RunView) -> None:
+    service.store().keep_private(run.id, acting(), not run.private)
 
 
 def _about(run: RunView) -> None:
     """Who has started a run, when, how long it took, and what it does unlike the chapter."""
     took = sum((fit.ended_at or 0.0) - fit.started_at for fit in run.fits if fit.started_at and fit.ended_at)
-    whose = "Started here" if is_mine(run) else "Started by somebody else"
+    whose = "Started here" if run.owner == visitor() else f"Started by {escaped(run.author or 'somebody else')}"
     st.caption(f"{whose} {ago(time.time() - run.created_at)}; its fits took {duration(took)}.")
     unlike = differing({"Chapter": Experiment(), "Here": run.experiment})
     if len(unlike):
@@ -172,8 +189,8 @@ def _train_or_stop(experiment: Experiment, rows: list[Row], run: RunView | None,
 
 
 def is_mine(run: RunView) -> bool:
-    """Whether the visitor has started a run, who alone may stop and change it."""
-    return run.owner == visitor()
+    """Whether the visitor may stop and change a run: who has started it, or an administrator."""
+    return acting() in (None, run.owner)
 
 
 def stop_button(run: RunView) -> None:
@@ -187,7 +204,7 @@ def stop_button(run: RunView) -> None:
 @show_errors
 def stop(run_id: str, fit_id: str | None = None) -> None:
     """Withdraw a run's claim on one fit or on all."""
-    service.store().stop(run_id, fit_id, visitor())
+    service.store().stop(run_id, fit_id, acting())
 
 
 @show_errors

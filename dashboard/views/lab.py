@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import address, computed, curves, figures, service
+from dashboard.access import run_for
 from dashboard.chart import show
 from dashboard.components import show_error
 from dashboard.results import Row, ensemble_rows, in_order, rows_of, with_known_filled
@@ -132,7 +133,7 @@ def _same(one: Experiment, other: Experiment) -> bool:
 def _current_run() -> RunView | None:
     run_id = st.session_state.get("run_id")
     try:
-        return None if run_id is None else service.store().run(run_id)
+        return None if run_id is None else run_for(run_id)
     except BadInput as error:
         st.session_state["run_id"], st.session_state["error"] = None, error
         return None

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import actions, service
+from dashboard.access import run_for
 from dashboard.components import asked_again, show_errors
 from dashboard.identity import visitor
 from dashboard.results import Row
@@ -68,7 +69,7 @@ def other_look_backs(rows: list[Row], run: RunView, experiment: Experiment) -> N
 
 @asked_again
 def _await_scores(run_id: str) -> None:
-    run = service.store().run(run_id)
+    run = run_for(run_id)
     if run is None or run.ended:
         st.rerun()
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import computed, curves, service
+from dashboard import computed, curves
+from dashboard.access import run_for
 from dashboard.chart import theme
 from dashboard.components import asked_again
 from dashboard.results import fits_of_run
@@ -34,7 +35,7 @@ def in_a_line(run: RunView) -> None:
 
 @asked_again
 def _line(run_id: str) -> None:
-    run = service.store().run(run_id)
+    run = run_for(run_id)
     if run is None or not trains(run):
         st.rerun()
     waited = [fit for fit in run.fits if _waited_for(fit) and fit.id not in run.withdrawn]
@@ -103,7 +104,7 @@ def _read(run_id: str) -> RunView | None:
     """Read a run; before its first epoch wait for it a little, so that it is on screen as soon as it is there."""
     until = time.monotonic() + FIRST_EPOCH_WAIT_S
     while True:
-        run = service.store().run(run_id)
+        run = run_for(run_id)
         begun = run is None or run.ended or any(fit.epochs for fit in run.fits)
         idle = run is None or all(fit.status != "running" for fit in run.fits)
         if begun or idle or time.monotonic() > until:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from dashboard import computed, service
 from dashboard.components import show_error, show_errors
-from dashboard.identity import keeps_cookies, visitor
+from dashboard.identity import acting, can_sign_in, keeps_cookies, visitor
+from dashboard.views.account import account_menu
 from dashboard.views.compare import MOST, compare
 from dashboard.views.header import ago, open_run
 from dashboard.words import duration, escaped
@@ -53,9 +54,13 @@ def _page() -> None:
         compare(compared)
         return
     if not keeps_cookies():
-        st.caption("This browser keeps no cookie: what is started here belongs to this page alone, and to nobody later.")
+        ways = ", unless you sign in" if can_sign_in() else ""
+        st.caption(
+            f"This browser keeps no cookie: what is started here belongs to this page alone, and to nobody later{ways}."
+        )
     with st.container(horizontal=True, horizontal_alignment="right"):
         _bring()
+        account_menu()
     wanted = _wanted()
     place = st.session_state.get("runs-place", 1)
     found, n = service.store().listed(wanted, (place - 1) * PER_PAGE, PER_PAGE)
@@ -105,7 +110,9 @@ def _restore(content: bytes) -> None:
 def _wanted() -> Wanted:
     """What the filters ask for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Search", key="runs-text", placeholder="Title, tag or note", width=260, on_change=_first_page)
+        text = st.text_input(
+            "Search", key="runs-text", placeholder="Title, tag, note or name", width=260, on_change=_first_page
+        )
         whose = st.segmented_control(
             "Whose", list(WHOSE), default="mine", key="runs-whose", format_func=WHOSE.__getitem__, required=True
         )
@@ -127,6 +134,7 @@ def _wanted() -> Wanted:
         deleted=deleted,
         guide=guide,
         order=order or "newest",
+        of_everybody=acting() is None,
     )
 
 
@@ -164,7 +172,7 @@ def _table(found: list[Record]) -> list[Record]:
                 "State": STATES[run.state],
                 "Took": duration(run.seconds),
                 "When": ago(time.time() - run.created_at),
-                "By": "me" if run.owner == visitor() else "somebody else",
+                "By": _by(run),
                 "Tags": ", ".join(run.tags),
                 "Note": run.note,
             }
@@ -190,6 +198,12 @@ def _table(found: list[Record]) -> list[Record]:
     return [found[i] for i in event.selection.rows if i < len(found)]
 
 
+def _by(run: Record) -> str:
+    """Who owns a run, and whether it is private."""
+    who = "me" if run.owner == visitor() else run.author or "somebody else"
+    return f"{who}, private" if run.private else who
+
+
 def source_in_words(source: str) -> str:
     """What a run is about, for its line: waves, the sample's title, or a file."""
     kind, _, named = source.partition(" ")
@@ -203,7 +217,7 @@ def source_in_words(source: str) -> str:
 
 def _what_to_do(chosen: list[Record], wanted: Wanted) -> None:
     """The buttons for what is chosen; what only owners may do is there for them alone."""
-    mine = all(run.owner == wanted.owner for run in chosen)
+    mine = wanted.of_everybody or all(run.owner == wanted.owner for run in chosen)
     ids = [run.id for run in chosen]
     with st.container(horizontal=True):
         if wanted.deleted:
@@ -241,7 +255,7 @@ def _ask_what_to_note(run: Record) -> None:
     tags = st.text_input("Tags", " ".join(run.tags), help="Words with blanks between.")
     note = st.text_area("Note", run.note, max_chars=4_000, help="Whoever finds the run can read it, and its tags.")
     if st.button("Keep", key="note-keep", type="primary"):
-        _do(lambda: service.store().note(run.id, visitor(), title=title, tags=tags.split(), note=note))
+        _do(lambda: service.store().note(run.id, acting(), title=title, tags=tags.split(), note=note))
         st.rerun()
 
 
@@ -251,7 +265,7 @@ def _ask_to_delete(chosen: list[Record]) -> None:
     _name(chosen)
     st.caption(f"What is under way ends, and links are dead. For {KEPT_DAYS} days it can all be taken back.")
     if st.button("Delete", key="delete-runs", type="primary", icon=":material/delete:"):
-        _do(lambda: service.store().delete_runs([run.id for run in chosen], visitor()))
+        _do(lambda: service.store().delete_runs([run.id for run in chosen], acting()))
         st.rerun()
 
 
@@ -261,7 +275,7 @@ def _ask_for_good(chosen: list[Record]) -> None:
     _name(chosen)
     st.caption("Nobody can take it back.")
     if st.button("Delete for good", key="delete-runs-for-good", type="primary", icon=":material/delete_forever:"):
-        _do(lambda: service.store().delete_for_good([run.id for run in chosen], visitor()))
+        _do(lambda: service.store().delete_for_good([run.id for run in chosen], acting()))
         st.rerun()
 
 
@@ -277,10 +291,10 @@ def _do(action: Callable[[], None]) -> None:
 
 @show_errors
 def _take_back(run_ids: list[str]) -> None:
-    service.store().take_back(run_ids, visitor())
+    service.store().take_back(run_ids, acting())
 
 
 @show_errors
 def _pin(run_ids: list[str], pin: bool) -> None:
     for run_id in run_ids:
-        service.store().note(run_id, visitor(), pinned=pin)
+        service.store().note(run_id, acting(), pinned=pin)

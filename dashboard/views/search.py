@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import address, service
+from dashboard.access import run_for
 from dashboard.chart import ABOVE, blank, show, theme
 from dashboard.components import asked_again, show_error, show_errors
-from dashboard.identity import visitor
+from dashboard.identity import acting
+from dashboard.views.account import account_menu
 from dashboard.views.header import is_mine, recent, share, stop_button
 from dashboard.views.take_away import take_away
 from dashboard.words import digits, escaped, spoken
@@ -42,7 +44,7 @@ def _page() -> None:
         st.query_params["run"] = chosen
     if "error" in st.session_state:
         show_error(st.session_state.pop("error"))
-    run = service.store().run(st.query_params.get("run", "")[:16])
+    run = run_for(st.query_params.get("run", "")[:16])
     if run is None or run.experiment.search is None:
         st.info(
             "There is no search under this address. Open the form of a model in the Lab, and press *Search its settings*.",
@@ -73,6 +75,7 @@ def _header(run: RunView, goes_further: bool) -> None:
         recent()
         share(run)
         take_away(run)
+        account_menu()
         if run.searching:
             stop_button(run)
         elif is_mine(run) and goes_further:
@@ -81,7 +84,7 @@ def _header(run: RunView, goes_further: bool) -> None:
 
 @show_errors
 def _go_on(run_id: str) -> None:
-    service.store().search_on(run_id, visitor())
+    service.store().search_on(run_id, acting())
     service.engine().wake()
 
 
@@ -119,7 +122,7 @@ def _n_ended(trials: list[Trial]) -> int:
 def _under_way(run_id: str, ended_before: int) -> None:
     """One tick: what is tried now; the whole page once another trial has ended."""
     store = service.store()
-    run, trials = store.run(run_id), store.trials(run_id)
+    run, trials = run_for(run_id), store.trials(run_id)
     if run is None or not run.searching or _n_ended(trials) != ended_before:
         st.rerun()
     views = {fit.id: fit for fit in run.fits}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, true, update
 
 from forecasting.experiment import BadInput, Experiment, Sample, Upload, WindowFit
 from forecasting.experiment.formats import read_fit
@@ -14,7 +14,7 @@ from forecasting.models import resolve
 from forecasting.models.naive import Naive
 from forecasting.runs import schema
 from forecasting.runs.claims import Claims, refuse_others
-from forecasting.runs.schema import CLAIM, FIT, RUN
+from forecasting.runs.schema import ACCOUNT, CLAIM, FIT, RUN
 
 DAY_S = 86_400.0
 KEPT_DAYS = 30
@@ -32,9 +32,10 @@ class Wanted:
     """Which runs are listed. None or empty: whatever it is.
 
     Attributes:
-        owner: whose they are; of everybody else only runs whose series nobody has uploaded are listed.
+        owner: whose they are; of everybody else only runs are listed that are not private, and whose series nobody has
+            uploaded.
         only_own: leave out what others have started.
-        text: stands in title, tags or note.
+        text: stands in title, tags, note or the owner's name.
         source: how `source_of` names it, or its beginning.
         task: `next`, `at_h`, `all_h`, or `series` for whole series.
         model: name of a model that is compared.
@@ -43,6 +44,7 @@ class Wanted:
         deleted: those that can be taken back, in place of the others.
         guide: runs of the Guide too.
         order: the newest, the oldest, or by title; pinned ones always first.
+        of_everybody: all of everybody else's too, as administrators see them.
     """
 
     owner: str
@@ -56,6 +58,7 @@ class Wanted:
     deleted: bool = False
     guide: bool = False
     order: Literal["newest", "oldest", "title"] = "newest"
+    of_everybody: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Record:
         best: name of the model with the lowest validation MSE; None where none is known.
         valid_mse, skill: its error, and the share of naive's that it takes away; None where they are not known.
         seconds: that its fits took.
+        author: what its owner is called.
+        private: whether it opens for its owner alone.
     """
 
     id: str
@@ -86,6 +91,8 @@ class Record:
     valid_mse: float | None
     skill: float | None
     seconds: float
+    author: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,12 +163,12 @@ class Records(Claims):
                 best[leader.model] = leader
         return sorted(best.values(), key=lambda leader: leader.valid_mse)
 
-    def note(self, run_id: str, owner: str, **changes: Any) -> None:
+    def note(self, run_id: str, owner: str | None, **changes: Any) -> None:
         """Change what the owner says about a run.
 
         Args:
             run_id: which run.
-            owner: who asks.
+            owner: who asks; None: an administrator.
             changes: `title`, `note` (texts), `tags` (words), `pinned`.
 
         Raises:
@@ -177,7 +184,56 @@ class Records(Claims):
             refuse_others(db, [run_id], owner)
             db.execute(update(schema.run).where(RUN.id == run_id).values(**changes))
 
-    def delete_runs(self, run_ids: Sequence[str], owner: str) -> None:
+    def keep_private(self, run_id: str, owner: str | None, private: bool) -> None:
+        """Let a run, and the file that it is about, open for their owner alone, or for whoever has the link.
+
+        Raises:
+            BadInput: when somebody else owns it.
+        """
+        with self._writing() as db:
+            refuse_others(db, [run_id], owner)
+            self._keep_private(db, run_id, private)
+
+    @staticmethod
+    def _keep_private(db: Connection, run_id: str, private: bool) -> None:
+        """A file is private as long as one of its owner's runs on it is."""
+        db.execute(update(schema.run).where(RUN.id == run_id).values(private=private))
+        upload, run = schema.upload.c, db.execute(select(RUN.upload_id, RUN.owner).where(RUN.id == run_id)).one()
+        others = select(func.count()).select_from(schema.run).where(RUN.upload_id == run.upload_id, RUN.private)
+        mine = and_(upload.id == run.upload_id, upload.owner == run.owner)
+        db.execute(update(schema.upload).where(mine).values(private=bool(db.scalar(others))))
+
+    def starts_private(self, owner: str) -> bool:
+        """Whether what somebody starts and uploads opens for the owner alone."""
+        with self._reading() as db:
+            return bool(db.scalar(select(ACCOUNT.starts_private).where(ACCOUNT.id == owner)))
+
+    def start_private(self, owner: str, private: bool) -> None:
+        """Choose whether what somebody starts and uploads from now on opens for the owner alone."""
+        with self._writing() as db:
+            db.execute(delete(schema.account).where(ACCOUNT.id == owner))
+            db.execute(insert(schema.account).values(id=owner, starts_private=private))
+
+    def hand_over(self, owner: str, to: str, author: str) -> int:
+        """Let all that somebody owns belong to somebody else; return how many runs that were.
+
+        Args:
+            owner: as who they were started.
+            to: whose they are from now on.
+            author: what that one is called.
+        """
+        with self._writing() as db:
+            db.execute(update(schema.upload).where(schema.upload.c.owner == owner).values(owner=to))
+            db.execute(update(schema.fit).where(FIT.owner == owner).values(owner=to))
+            return db.execute(update(schema.run).where(RUN.owner == owner).values(owner=to, author=author[:120])).rowcount
+
+    def n_owned(self, owner: str) -> int:
+        """How many runs somebody owns."""
+        with self._reading() as db:
+            mine = select(func.count()).select_from(schema.run).where(RUN.owner == owner, RUN.deleted_at.is_(None))
+            return db.scalar(mine) or 0
+
+    def delete_runs(self, run_ids: Sequence[str], owner: str | None) -> None:
         """Delete runs, so that they can be taken back for a while; what they wait for ends.
 
         Raises:
@@ -189,7 +245,7 @@ class Records(Claims):
             for run_id in run_ids:
                 self._withdraw(db, CLAIM.run_id == run_id)
 
-    def take_back(self, run_ids: Sequence[str], owner: str) -> None:
+    def take_back(self, run_ids: Sequence[str], owner: str | None) -> None:
         """Take deleted runs back, with all their results.
 
         Raises:
@@ -199,7 +255,7 @@ class Records(Claims):
             refuse_others(db, run_ids, owner)
             db.execute(update(schema.run).where(RUN.id.in_(run_ids)).values(deleted_at=None))
 
-    def delete_for_good(self, run_ids: Sequence[str], owner: str) -> None:
+    def delete_for_good(self, run_ids: Sequence[str], owner: str | None) -> None:
         """Delete runs that have been deleted, at once and for good; fits that other runs have too are kept.
 
         Raises:
@@ -216,10 +272,13 @@ class Records(Claims):
 def _conditions(wanted: Wanted) -> ColumnElement[bool]:
     """The condition that a run is wanted."""
     own = RUN.owner == wanted.owner
-    conditions = [own if wanted.only_own else or_(own, RUN.upload_id.is_(None))]
-    conditions.append(and_(own, RUN.deleted_at.is_not(None)) if wanted.deleted else RUN.deleted_at.is_(None))
+    others = true() if wanted.of_everybody else and_(RUN.upload_id.is_(None), ~RUN.private)
+    conditions: list[ColumnElement[bool]] = [own if wanted.only_own else or_(own, others)]
+    mine = own if not wanted.of_everybody else true()
+    conditions.append(and_(mine, RUN.deleted_at.is_not(None)) if wanted.deleted else RUN.deleted_at.is_(None))
     if wanted.text:
-        looked_for = [column.icontains(wanted.text, autoescape=True) for column in (RUN.title, RUN.tags, RUN.note)]
+        texts = (RUN.title, RUN.tags, RUN.note, RUN.author)
+        looked_for = [column.icontains(wanted.text, autoescape=True) for column in texts]
         conditions.append(or_(*looked_for))
     if wanted.source:
         conditions.append(RUN.source.startswith(wanted.source, autoescape=True))
@@ -279,6 +338,8 @@ def _record(row: Row, fits: Sequence[Row]) -> Record:
         valid_mse=None if best is None else errors[best],
         skill=1 - errors[best] / naive if best is not None and naive else None,
         seconds=sum((fit.ended_at or 0.0) - fit.started_at for fit in fits if fit.started_at and fit.ended_at),
+        author=row.author,
+        private=row.private,
     )
 
 

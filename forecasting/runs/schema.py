@@ -24,12 +24,24 @@ run = Table(
     Column("deleted_at", Float),
     # whether further settings are still tried
     Column("searching", Boolean, nullable=False, server_default=false()),
+    # what its owner is called, and whether it opens for the owner alone
+    Column("author", String(120), nullable=False, server_default=""),
+    Column("private", Boolean, nullable=False, server_default=false()),
     # whether it was computed by another server
     Column("brought", Boolean, nullable=False, server_default=false()),
     Index("ix_run_owner", "owner", "created_at"),
     Index("ix_run_listed", "deleted_at", "created_at"),
     Index("ix_run_searching", "searching"),
 )
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # whether what is started and uploaded opens for the owner alone
+    Column("starts_private", Boolean, nullable=False, server_default=false()),
+)
+"""What those who have signed in have chosen, by their ids as owners."""
 
 secret = Table("secret", metadata, Column("name", String(40), primary_key=True), Column("value", Text, nullable=False))
 """What the servers of one database share, and nobody else knows."""
@@ -106,6 +118,7 @@ upload = Table(
     Column("name", String(200), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("private", Boolean, nullable=False, server_default=false()),
     Index("ix_upload_owner", "owner"),
 )
 
@@ -120,5 +133,5 @@ blob = Table(
     Index("ix_blob_size", "size"),
 )
 
-RUN, FIT, CLAIM, EPOCH, TRIAL = run.c, fit.c, run_fit.c, epoch.c, trial.c
+RUN, FIT, CLAIM, EPOCH, TRIAL, ACCOUNT = run.c, fit.c, run_fit.c, epoch.c, trial.c, account.c
 """The columns of the tables, as conditions name them."""

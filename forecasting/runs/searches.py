@@ -76,7 +76,7 @@ class Searches(Claims):
         with self._writing() as db:
             db.execute(update(schema.run).where(RUN.id == run_id).values(searching=False))
 
-    def search_on(self, run_id: str, owner: str) -> None:
+    def search_on(self, run_id: str, owner: str | None) -> None:
         """Let a search that was stopped go on, and try again what had not ended by itself.
 
         Raises:
@@ -91,7 +91,7 @@ class Searches(Claims):
             fits = [read_fit(text) for text in settings]
             db.execute(update(schema.trial).where(again).values(state="open"))
             db.execute(update(schema.run).where(RUN.id == run_id).values(searching=True))
-            self._claim(db, run_id, fits, owner)
+            self._claim(db, run_id, fits, owner or db.scalar(select(RUN.owner).where(RUN.id == run_id)) or "")
 
 
 def _written(curve: Sequence[float]) -> str:

@@ -41,7 +41,15 @@ class Store(Records, Searches, Uploads):
 
     # -------------------------------------------------------------------------------------------------------- runs
 
-    def start_run(self, experiment: Experiment, owner: str, quota: Quota | None = None, tags: Sequence[str] = ()) -> str:
+    def start_run(
+        self,
+        experiment: Experiment,
+        owner: str,
+        quota: Quota | None = None,
+        tags: Sequence[str] = (),
+        author: str = "",
+        private: bool = False,
+    ) -> str:
         """Write down a run and queue those of its fits that are not known or under way; return its id.
 
         Args:
@@ -49,6 +57,8 @@ class Store(Records, Searches, Uploads):
             owner: whose place in the queue its fits take.
             quota: what the owner may have waiting and the store may hold; None for no bounds.
             tags: words that the run is found by.
+            author: what the owner is called.
+            private: whether it opens for its owner alone, with the file that it is about.
 
         Raises:
             BadInput: when a model or parameter is unknown, or a quota is used up; then nothing is written.
@@ -67,11 +77,14 @@ class Store(Records, Searches, Uploads):
                     owner=owner,
                     upload_id=upload_id_of(experiment.source),
                     created_at=now,
+                    author=author[:120],
                     searching=experiment.search is not None,
                     tags="".join(f" {tag}" for tag in tags) + " " if tags else "",
                     **found_by(experiment),
                 )
             )
+            if private:
+                self._keep_private(db, run_id, True)
             self._claim(db, run_id, fits, owner)
             if quota is not None:
                 quota.refuse_too_many(_waiting(db, owner))
@@ -203,9 +216,8 @@ class Store(Records, Searches, Uploads):
         experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         ordered = [fits[fit_id] for fit_id in fit_ids]
-        return RunView(
-            row.id, row.title, experiment, row.created_at, ordered, withdrawn, row.owner, row.searching, row.brought
-        )
+        about = {name: getattr(row, name) for name in ("owner", "searching", "brought", "author", "private")}
+        return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, **about)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:
         """Return the fits that are known, by id."""
@@ -257,7 +269,7 @@ class Store(Records, Searches, Uploads):
         Args:
             run_id: which run.
             fit_id: which of its fits; None: all.
-            owner: who asks; None: whoever has the machine.
+            owner: who asks; None: whoever has the machine, or administrates it.
 
         Raises:
             BadInput: when somebody else owns the run.
@@ -266,8 +278,7 @@ class Store(Records, Searches, Uploads):
         if fit_id is not None:
             mine = and_(mine, CLAIM.fit_id == fit_id)
         with self._writing() as db:
-            if owner is not None:
-                refuse_others(db, [run_id], owner)
+            refuse_others(db, [run_id], owner)
             self._withdraw(db, mine)
             if fit_id is None:
                 db.execute(update(schema.run).where(RUN.id == run_id).values(searching=False))

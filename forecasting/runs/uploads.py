@@ -18,7 +18,7 @@ from forecasting.runs.views import UploadView
 class Uploads(Queue):
     """Files, each kept for its owner."""
 
-    def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None) -> str:
+    def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None, private: bool = False) -> str:
         """Keep a file; the same content of the same owner is kept once. Return its random id.
 
         Args:
@@ -26,6 +26,7 @@ class Uploads(Queue):
             name: of the file; 200 characters of it are kept.
             content: of the file.
             quota: what the store may hold; None for no bounds.
+            private: whether its owner alone may use it.
 
         Raises:
             BadInput: when the store is full.
@@ -40,7 +41,7 @@ class Uploads(Queue):
                     quota.refuse_when_full(stored_bytes(db) + len(content))
                 upload_id = random_id(20)
                 row = {"id": upload_id, "owner": owner, "name": name[:200], "digest": digest, "created_at": time.time()}
-                db.execute(insert(schema.upload).values(**row))
+                db.execute(insert(schema.upload).values(**row, private=private))
                 write_blob(db, f"upload/{upload_id}", content)
         return upload_id
 
@@ -48,7 +49,7 @@ class Uploads(Queue):
         """Return what is known of an upload, or None."""
         with self._reading() as db:
             row = db.execute(select(schema.upload).where(schema.upload.c.id == upload_id)).one_or_none()
-        return None if row is None else UploadView(row.id, row.owner, row.name, row.created_at)
+        return None if row is None else UploadView(row.id, row.owner, row.name, row.created_at, row.private)
 
     def runs_of_upload(self, upload_id: str) -> int:
         """How many runs were made of an upload."""
@@ -76,7 +77,7 @@ class Uploads(Queue):
         with self._writing() as db:
             mine = and_(schema.upload.c.id == upload_id, schema.upload.c.owner == owner)
             if db.execute(delete(schema.upload).where(mine)).rowcount != 1:
-                raise BadInput("Only the browser that uploaded this file can delete it.")
+                raise BadInput("Only who has uploaded this file can delete it.")
             delete_blob(db, f"upload/{upload_id}")
             fit_ids = list(db.scalars(select(FIT.id).where(FIT.upload_id == upload_id)))
             for fit_id in fit_ids:

@@ -72,6 +72,10 @@ class RunView:
     """Whether it still tries further settings."""
     brought: bool = False
     """Whether another server has computed it: see `runs.archive`."""
+    author: str = ""
+    """What the owner is called; empty where that is not known."""
+    private: bool = False
+    """Whether it opens for its owner alone."""
 
     @property
     def earlier(self) -> bool:
@@ -119,6 +123,8 @@ class UploadView:
     owner: str
     name: str
     created_at: float
+    private: bool = False
+    """Whether its owner alone may use it."""
 
 
 def fit_view(row: Any, epochs: list[Progress], queue_place: int | None) -> FitView:

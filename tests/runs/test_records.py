@@ -106,7 +106,7 @@ def test_owners_note_tag_and_pin_and_nobody_else_changes_anything(store, small):
         lambda: store.stop(newer, owner="eve"),
         lambda: store.add_to_run(newer, [store.run(newer).fits[0].fit], "eve"),
     ):
-        with pytest.raises(BadInput, match="Only the browser that started a run"):
+        with pytest.raises(BadInput, match="Only who has started a run"):
             harm()
     assert store.run(newer).fits[0].status == "queued" and ids(store) == [older, newer]
 

@@ -122,7 +122,7 @@ def test_a_search_that_is_stopped_waits_for_nothing_and_goes_on_where_it_was(sto
     for _ in range(3):
         work(store, store.lease("worker", [run_id]))
         look_after(store, run_id)
-    with pytest.raises(BadInput, match="Only the browser that started a run"):
+    with pytest.raises(BadInput, match="Only who has started a run"):
         store.stop(run_id, owner="ben")
     store.stop(run_id, owner="ann")
     assert store.run(run_id).ended and store.searching() == []
@@ -130,7 +130,7 @@ def test_a_search_that_is_stopped_waits_for_nothing_and_goes_on_where_it_was(sto
     look_after(store, run_id)
     assert store.trials(run_id) == before and 2 < len(before) < TRIALS
 
-    with pytest.raises(BadInput, match="Only the browser that started a run"):
+    with pytest.raises(BadInput, match="Only who has started a run"):
         store.search_on(run_id, "ben")
     store.search_on(run_id, "ann")
     work_off(store, run_id)

@@ -578,7 +578,7 @@ def upload_experiment(upload_id: str) -> Experiment:
 
 def test_only_the_owner_deletes_an_upload(store):
     upload_id = store.add_upload("me", "a.csv", b"ds,y\n")
-    with pytest.raises(BadInput, match="Only the browser that uploaded this file"):
+    with pytest.raises(BadInput, match="Only who has uploaded this file"):
         store.delete_upload(upload_id, "them")
     assert store.read_upload(upload_id) == b"ds,y\n"
 

@@ -1,4 +1,4 @@
-"""searches: the trials of a run, and whether it goes on; runs that were brought from another server."""
+"""searches: the trials of a run, and whether it goes on; runs of another server; authors, private runs and uploads."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,11 +8,14 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+SWITCHES = (("run", "searching"), ("run", "brought"), ("run", "private"), ("upload", "private"))
+
 
 def upgrade() -> None:
     """Apply."""
-    for name in ("searching", "brought"):
-        op.add_column("run", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    for table, name in SWITCHES:
+        op.add_column(table, sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("run", sa.Column("author", sa.String(120), nullable=False, server_default=""))
     op.create_index("ix_run_searching", "run", ["searching"])
     op.create_table(
         "trial",
@@ -24,11 +27,18 @@ def upgrade() -> None:
         sa.Column("value", sa.Float(), nullable=True),
         sa.Column("curve", sa.Text(), nullable=False),
     )
+    op.create_table(
+        "account",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("starts_private", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_table("account")
     op.drop_table("trial")
     op.drop_index("ix_run_searching", table_name="run")
-    for name in ("searching", "brought"):
-        op.execute(f"ALTER TABLE run DROP COLUMN {name}")
+    op.execute("ALTER TABLE run DROP COLUMN author")
+    for table, name in SWITCHES:
+        op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
