@@ -12,6 +12,7 @@ from forecasting.models import MODELS
 from forecasting.models.naive import Baseline
 from forecasting.panels.fits import series_fits
 from forecasting.panels.forecast import Forecast
+from forecasting.runs.forecasts import note_choice
 from forecasting.runs.views import FitView, RunView
 
 JUDGED_AT = 95.0
@@ -90,6 +91,8 @@ def forecast_state_of(experiment: Experiment, run: RunView | None = None) -> For
         made = computed.whole_forecast(experiment.canonical(), stored, instant, partial)
     except BadInput as error:
         return ForecastState(wanted, fits, refused=error)
+    if run is not None:
+        note_choice(service.store(), run, made)
     return ForecastState(wanted, fits, made, instant)
 
 

@@ -27,7 +27,13 @@ TASKS = {"next": "Next step", "at_h": "h-th step", "all_h": "All h", "series": "
 STATES: dict[State, str] = {"open": "Under way", "finished": "Finished", "ended early": "Ended early"}
 SINCE = {1: "Since yesterday", 7: "A week", 30: "A month", 365: "A year"}
 WHOSE = {"mine": "Mine", "all": "Everyone's"}
-ORDERS: dict[Any, str] = {"newest": "Newest first", "oldest": "Oldest first", "title": "By title"}
+ORDERS: dict[Any, str] = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "title": "By title",
+    "error": "Lowest error first",
+    "skill": "Highest skill first",
+}
 
 
 def page() -> None:
@@ -167,7 +173,7 @@ def _table(found: list[Record]) -> list[Record]:
                 "Task": TASKS.get(run.task, run.task),
                 "Models": ", ".join(MODELS[name].title for name in run.models if name in MODELS),
                 "Best": MODELS[run.best].title if run.best in MODELS else None,
-                "Validation MSE": run.valid_mse,
+                "Error": run.error,
                 "Skill": None if run.skill is None else 100 * run.skill,
                 "State": STATES[run.state],
                 "Took": duration(run.seconds),
@@ -191,8 +197,8 @@ def _table(found: list[Record]) -> list[Record]:
         column_config={
             "Pinned": st.column_config.TextColumn("★", width=40),
             "Title": st.column_config.TextColumn(width=280),
-            "Validation MSE": number(format="%.3g", help="Of the best model; of whole series the run's page tells more."),
-            "Skill": number("Skill (%)", format="%.1f", help="Share of naive's error that the best model takes away."),
+            "Error": number(format="%.3g", help="Of the best model: its validation MSE; of whole series its MASE."),
+            "Skill": number("Skill (%)", format="%.1f", help="Share of the baseline's error that it takes away."),
         },
     )
     return [found[i] for i in event.selection.rows if i < len(found)]

@@ -11,7 +11,7 @@ from forecasting.runs import schema
 from forecasting.runs.blobs import delete_blobs
 from forecasting.runs.curves import trim_curve
 from forecasting.runs.priorities import next_priority
-from forecasting.runs.queue import Queue
+from forecasting.runs.queue import Queue, note_best
 from forecasting.runs.schema import CLAIM, FIT, RUN
 
 TRY_AGAIN = ("failed", "stopped", "cancelled", "lost")
@@ -24,7 +24,7 @@ class Claims(Queue):
         taken = db.scalar(select(func.count()).where(CLAIM.run_id == run_id)) or 0
         known = self._statuses(db, [fit.id for fit in fits])
         claimed = set(db.scalars(select(CLAIM.fit_id).where(CLAIM.run_id == run_id)))
-        priority = next_priority(db, owner)
+        priority, found = next_priority(db, owner), []
         for place, fit in enumerate(fits):
             values = new_fit(fit, place) | {"owner": owner, "priority": priority}
             if fit.id not in known:
@@ -39,12 +39,17 @@ class Claims(Queue):
                 db.execute(sooner.values(priority=priority))
                 priority += known[fit.id] == "queued"
                 db.execute(update(schema.fit).where(FIT.id == fit.id).values(stop_requested=False))
+            if known.get(fit.id) == "finished":
+                summary = db.scalar(select(FIT.result).where(FIT.id == fit.id))
+                found.append((fit, summary or "{}"))
             if fit.id in claimed:
                 mine = and_(CLAIM.run_id == run_id, CLAIM.fit_id == fit.id)
                 db.execute(update(schema.run_fit).where(mine).values(claimed=True))
             else:
                 row = {"run_id": run_id, "fit_id": fit.id, "position": taken + place, "claimed": True}
                 db.execute(insert(schema.run_fit).values(**row))
+        for fit, summary in found:
+            note_best(db, fit, summary, CLAIM.run_id == run_id)
 
     @staticmethod
     def _statuses(db: Connection, fit_ids: Sequence[str]) -> dict[str, str]:

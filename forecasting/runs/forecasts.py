@@ -14,4 +14,13 @@ def forecast_of(done: RunView, panel: Panel, store: Store) -> Forecast:
     """
     left_out = {fit.fit.model.name: fit.reason or fit.status for fit in done.fits if fit.status != "finished"}
     stored = ((fit.fit, store.arrays(fit.id, "forecasts")) for fit in done.fits if fit.fit.model.name not in left_out)
-    return of_stored(panel, done.experiment, stored, left_out)
+    made = of_stored(panel, done.experiment, stored, left_out)
+    note_choice(store, done, made)
+    return made
+
+
+def note_choice(store: Store, done: RunView, made: Forecast) -> None:
+    """Write down what a run that has ended has chosen, so that lists can tell it."""
+    if done.ended and made.chosen != done.best:
+        scores = made.tested.headline(made.chosen)
+        store.note_best_of_series(done.id, made.chosen, scores["mase"], scores["skill"])

@@ -4,6 +4,7 @@ A fit is worked on under a lease (holder, attempt, heartbeat). Whoever writes fo
 lease has gone to somebody else is refused. Statuses are written, never inferred.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, insert, or_, select, update
 
 from forecasting.experiment import BadInput, Fit, LookBackFit, SeriesFit, WindowFit
 from forecasting.experiment.formats import read_fit
@@ -21,7 +22,7 @@ from forecasting.runs.blobs import read_blob, write_blob
 from forecasting.runs.curves import copy_curve, forget_epochs, forget_state, trim_curve
 from forecasting.runs.database import Database, now_s
 from forecasting.runs.priorities import ORDER, front
-from forecasting.runs.schema import CLAIM, EPOCH, FIT
+from forecasting.runs.schema import CLAIM, EPOCH, FIT, RUN
 
 LEASE_S = 15.0
 """Seconds without a heartbeat after which a lease has expired."""
@@ -197,6 +198,7 @@ class Queue:
                 _queue_again(db, lease.fit.id, lease.attempt - 1, "lost", None)
             else:
                 db.execute(update(schema.fit).where(_is_held(lease)).values(**values, **_ended()))
+                note_best(db, lease.fit, done.summary, CLAIM.fit_id == lease.fit.id)
 
     def give_up(self, lease: Lease, status: str, reason: str) -> None:
         """Write that a fit ended without a result: `failed`, and then its state is not to be trusted, or `cancelled`.
@@ -240,6 +242,24 @@ class Queue:
         with self._writing() as db:
             for row in db.execute(query).all():
                 _queue_again(db, row.id, row.attempt, "lost", "The process that trained it went away.")
+
+
+def note_best(db: Connection, fit: Fit, summary: str, claims: ColumnElement[bool]) -> None:
+    """Write a fit down as the best of some runs, where its error is lower than that of the best so far.
+
+    Args:
+        db: in a transaction that writes.
+        fit: which fit.
+        summary: `Result.summary()` of it, as JSON.
+        claims: of the runs that have it.
+    """
+    result = json.loads(summary)
+    error, naive = result.get("valid_mse"), result.get("valid_naive_mse")
+    if error is None:
+        return
+    these = and_(RUN.id.in_(select(CLAIM.run_id).where(claims)), or_(RUN.error.is_(None), RUN.error > error))
+    values = {"best": fit.model.name, "error": error, "skill": 1 - error / naive if naive else None}
+    db.execute(update(schema.run).where(these).values(**values))
 
 
 def _take(db: Connection, row: Row, holder: str) -> Lease | None:

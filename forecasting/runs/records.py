@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 from forecasting.experiment import BadInput, Experiment, Sample, Upload, WindowFit
 from forecasting.experiment.formats import read_fit
 from forecasting.models import resolve
-from forecasting.models.naive import Naive
 from forecasting.runs import schema
 from forecasting.runs.claims import Claims, refuse_others
+from forecasting.runs.queue import finite
 from forecasting.runs.schema import ACCOUNT, CLAIM, FIT, RUN
 
 DAY_S = 86_400.0
@@ -43,7 +43,7 @@ class Wanted:
         since: seconds since 1970 of the earliest.
         deleted: those that can be taken back, in place of the others.
         guide: runs of the Guide too.
-        order: the newest, the oldest, or by title; pinned ones always first.
+        order: the newest, the oldest, by title, by the lowest error or the highest skill first; pinned ones always first.
         of_everybody: all of everybody else's too, as administrators see them.
     """
 
@@ -57,7 +57,7 @@ class Wanted:
     since: float | None = None
     deleted: bool = False
     guide: bool = False
-    order: Literal["newest", "oldest", "title"] = "newest"
+    order: Literal["newest", "oldest", "title", "error", "skill"] = "newest"
     of_everybody: bool = False
 
 
@@ -68,8 +68,9 @@ class Record:
     Attributes:
         source, task, models: what it is about, as `found_by` names it.
         state: `open`, `finished` or `ended early`.
-        best: name of the model with the lowest validation MSE; None where none is known.
-        valid_mse, skill: its error, and the share of naive's that it takes away; None where they are not known.
+        best: name of the model with the lowest error; None where none is known.
+        error: its validation MSE, of whole series its MASE; None where it is not known.
+        skill: the share of the baseline's error that it takes away; None where it is not known.
         seconds: that its fits took.
         author: what its owner is called.
         private: whether it opens for its owner alone.
@@ -88,7 +89,7 @@ class Record:
     deleted_at: float | None
     state: State
     best: str | None
-    valid_mse: float | None
+    error: float | None
     skill: float | None
     seconds: float
     author: str = ""
@@ -131,10 +132,16 @@ class Records(Claims):
     def listed(self, wanted: Wanted, first: int = 0, most: int = 25) -> tuple[list[Record], int]:
         """Some of the runs that are wanted, from the first on, and how many there are in all."""
         which = _conditions(wanted)
-        orders: dict[str, Any] = {"newest": RUN.created_at.desc(), "oldest": RUN.created_at, "title": func.lower(RUN.title)}
+        orders: dict[str, list[Any]] = {
+            "newest": [RUN.created_at.desc()],
+            "oldest": [RUN.created_at],
+            "title": [func.lower(RUN.title)],
+            "error": [RUN.error.is_(None), RUN.error],
+            "skill": [RUN.skill.is_(None), RUN.skill.desc()],
+        }
         with self._reading() as db:
             n = db.scalar(select(func.count()).select_from(schema.run).where(which)) or 0
-            query = select(schema.run).where(which).order_by(RUN.pinned.desc(), orders[wanted.order], RUN.id)
+            query = select(schema.run).where(which).order_by(RUN.pinned.desc(), *orders[wanted.order], RUN.id)
             rows = db.execute(query.offset(first).limit(most)).all()
             fits = _fits_of(db, [row.id for row in rows])
         return [_record(row, fits.get(row.id, [])) for row in rows], n
@@ -213,6 +220,18 @@ class Records(Claims):
         with self._writing() as db:
             db.execute(delete(schema.account).where(ACCOUNT.id == owner))
             db.execute(insert(schema.account).values(id=owner, starts_private=private))
+
+    def note_best_of_series(self, run_id: str, best: str, mase: float, skill: float) -> None:
+        """Write down which model a run on whole series has chosen, once somebody has put its forecast together.
+
+        Args:
+            run_id: which run.
+            best: name of the model.
+            mase, skill: its error in the backtest, and the share of the baseline's that it takes away.
+        """
+        with self._writing() as db:
+            values = {"best": best, "error": finite(mase), "skill": finite(skill)}
+            db.execute(update(schema.run).where(RUN.id == run_id).values(**values))
 
     def hand_over(self, owner: str, to: str, author: str) -> int:
         """Let all that somebody owns belong to somebody else; return how many runs that were.
@@ -307,7 +326,7 @@ def _in_state(state: State) -> ColumnElement[bool]:
 
 def _fits_of(db: Connection, run_ids: Sequence[str]) -> dict[str, list[Row]]:
     """What the list tells of the fits of some runs, by run."""
-    columns = (CLAIM.run_id, FIT.status, FIT.result, FIT.settings, FIT.started_at, FIT.ended_at)
+    columns = (CLAIM.run_id, FIT.status, FIT.started_at, FIT.ended_at)
     found: dict[str, list[Row]] = {}
     joined = schema.run_fit.join(schema.fit, CLAIM.fit_id == FIT.id)
     for row in db.execute(select(*columns).select_from(joined).where(CLAIM.run_id.in_(run_ids))):
@@ -318,9 +337,6 @@ def _fits_of(db: Connection, run_ids: Sequence[str]) -> dict[str, list[Row]]:
 def _record(row: Row, fits: Sequence[Row]) -> Record:
     statuses = {fit.status for fit in fits}
     state: State = "open" if statuses & {*OPEN} else "ended early" if statuses & {*EARLY} else "finished"
-    errors = _errors(fits)
-    best = min(errors, key=lambda name: errors[name]) if errors else None
-    naive = errors.get(Naive.name)
     return Record(
         id=row.id,
         title=row.title,
@@ -334,9 +350,9 @@ def _record(row: Row, fits: Sequence[Row]) -> Record:
         pinned=row.pinned,
         deleted_at=row.deleted_at,
         state=state,
-        best=best,
-        valid_mse=None if best is None else errors[best],
-        skill=1 - errors[best] / naive if best is not None and naive else None,
+        best=row.best or None,
+        error=row.error,
+        skill=row.skill,
         seconds=sum((fit.ended_at or 0.0) - fit.started_at for fit in fits if fit.started_at and fit.ended_at),
         author=row.author,
         private=row.private,
@@ -356,14 +372,3 @@ def _leader(row: Row, experiment: Experiment) -> Leader | None:
         return None
     epochs = None if fit.training is None else result.get("epochs")
     return Leader(resolve(fit.model).label, row.run_id, row.title, result["valid_mse"], epochs, fit.seed)
-
-
-def _errors(fits: Sequence[Row]) -> Mapping[str, float]:
-    """The lowest validation MSE of every model."""
-    errors: dict[str, float] = {}
-    for fit in fits:
-        result = json.loads(fit.result) if fit.result else {}
-        if result.get("valid_mse") is not None:
-            name = json.loads(fit.settings)["model"]["name"]
-            errors[name] = min(errors.get(name, float("inf")), result["valid_mse"])
-    return errors

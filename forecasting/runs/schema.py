@@ -22,6 +22,10 @@ run = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("deleted_at", Float),
+    # the best model so far, its validation MSE, of whole series its MASE, and what it takes away of the baseline's error
+    Column("best", String(40), nullable=False, server_default=""),
+    Column("error", Float),
+    Column("skill", Float),
     # whether further settings are still tried
     Column("searching", Boolean, nullable=False, server_default=false()),
     # what its owner is called, and whether it opens for the owner alone

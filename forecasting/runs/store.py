@@ -24,7 +24,7 @@ from forecasting.runs.claims import new_fit, refuse_others, upload_id_of
 from forecasting.runs.ids import random_id
 from forecasting.runs.limits import Quota
 from forecasting.runs.priorities import places
-from forecasting.runs.queue import finite
+from forecasting.runs.queue import finite, note_best
 from forecasting.runs.records import Records, found_by
 from forecasting.runs.schema import CLAIM, FIT, RUN
 from forecasting.runs.searches import Searches
@@ -151,6 +151,7 @@ class Store(Records, Searches, Uploads):
         values["result"] = None if one.result is None else json.dumps(one.result)
         db.execute(insert(schema.fit).values(**values))
         db.execute(insert(schema.run_fit).values(run_id=run_id, fit_id=fit_id, position=place, claimed=True))
+        note_best(db, fit, values["result"] or "{}", CLAIM.run_id == run_id)
         curve = [{"fit_id": fit_id, **{name: finite(value) for name, value in vars(point).items()}} for point in one.epochs]
         if curve:
             db.execute(insert(schema.epoch), curve)
@@ -216,7 +217,7 @@ class Store(Records, Searches, Uploads):
         experiment = _of_a_run(_readable(read_experiment, row.experiment))
         withdrawn = frozenset(fit_id for fit_id, claimed in claims.items() if not claimed) & wanted
         ordered = [fits[fit_id] for fit_id in fit_ids]
-        about = {name: getattr(row, name) for name in ("owner", "searching", "brought", "author", "private")}
+        about = {name: getattr(row, name) for name in ("owner", "searching", "brought", "author", "private", "best")}
         return RunView(row.id, row.title, experiment, row.created_at, ordered, withdrawn, **about)
 
     def fits(self, fit_ids: Sequence[str]) -> dict[str, FitView]:

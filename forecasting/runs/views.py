@@ -76,6 +76,8 @@ class RunView:
     """What the owner is called; empty where that is not known."""
     private: bool = False
     """Whether it opens for its owner alone."""
+    best: str = ""
+    """Name of the best model so far; empty while none is known."""
 
     @property
     def earlier(self) -> bool:

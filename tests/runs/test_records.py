@@ -30,7 +30,8 @@ def ids(store: Store, owner: str = "ann", **wanted: object) -> list[str]:
 def work_off(store: Store, run_id: str) -> None:
     """End all fits of a run, each with the error that belongs to its model."""
     while (lease := store.lease("worker", [run_id])) is not None:
-        store.finish(lease, Done(json.dumps({"valid_mse": MSE[lease.fit.model.name]}), {}))
+        result = {"valid_mse": MSE[lease.fit.model.name], "valid_naive_mse": MSE["naive"]}
+        store.finish(lease, Done(json.dumps(result), {}))
 
 
 def test_a_line_tells_what_the_run_is_about_how_it_stands_and_what_is_best(store, small):
@@ -40,7 +41,7 @@ def test_a_line_tells_what_the_run_is_about_how_it_stands_and_what_is_best(store
     assert line.models == ("naive", "linear", "simple_rnn") and (line.state, line.best, line.seconds) == ("open", None, 0)
     work_off(store, run_id)
     (line,), _ = store.listed(Wanted(owner="ann"))
-    assert (line.state, line.best, line.valid_mse, line.skill) == ("finished", "linear", 0.1, pytest.approx(0.75))
+    assert (line.state, line.best, line.error, line.skill) == ("finished", "linear", 0.1, pytest.approx(0.75))
     assert line.seconds >= 0
 
 
@@ -144,3 +145,59 @@ def test_what_is_deleted_ends_can_be_taken_back_and_is_gone_after_a_month(store,
 def test_all_servers_of_a_database_have_one_secret(store, database_url):
     assert len(store.secret("visitor")) == 64
     assert Store(database_url).secret("visitor") == store.secret("visitor") != store.secret("other")
+
+
+def test_the_best_is_known_at_once_where_its_fit_was_and_runs_are_ordered_by_it(store, small):
+    first = store.start_run(small("naive", "linear"), "ann")
+    work_off(store, first)
+    other = store.start_run(small("naive", "simple_rnn"), "ann")
+    work_off(store, other)
+    none = store.start_run(small("gru"), "ann")
+    known = store.start_run(store.run(first).experiment, "ann")
+    (line,) = (run for run in store.listed(Wanted(owner="ann"))[0] if run.id == known)
+    assert (line.best, line.error, line.skill) == ("linear", 0.1, pytest.approx(0.75))
+    assert ids(store, order="error") in ([first, known, other, none], [known, first, other, none])
+    assert ids(store, order="skill")[2:] == [other, none]
+
+
+def test_a_private_run_and_its_file_are_the_owners_alone_until_they_are_not(store, small):
+    upload = store.add_upload("ann", "mine.csv", b"y")
+    on_file = Experiment(title="F", source=Upload(upload_id=upload), models=(ModelChoice(name="naive"),))
+    one, two = (store.start_run(on_file, "ann", private=True, author="Ann") for _ in range(2))
+    waves = store.start_run(small("naive"), "ann", private=True)
+    assert store.run(one).private and store.run(one).author == "Ann" and store.upload(upload).private
+    assert ids(store, "ben", only_own=False) == [] and set(ids(store)) == {one, two, waves}
+    assert set(ids(store, "root", only_own=False, of_everybody=True)) == {one, two, waves}
+    assert store.leaders(store.run(waves).experiment, "ben") == []
+    with pytest.raises(BadInput, match="Only who has started a run"):
+        store.keep_private(waves, "ben", False)
+    store.keep_private(one, "ann", False)
+    assert store.upload(upload).private, "another private run is about it"
+    store.keep_private(two, None, False)
+    assert not store.upload(upload).private
+    store.keep_private(waves, "ann", False)
+    assert ids(store, "ben", only_own=False) == [waves]
+
+
+def test_an_administrator_changes_everything(store, small):
+    run_id = store.start_run(small("naive"), "ann")
+    store.note(run_id, None, title="Renamed")
+    assert ids(store, "root", only_own=False, of_everybody=True, text="renamed") == [run_id]
+    store.delete_runs([run_id], None)
+    assert ids(store, "root", only_own=False, of_everybody=True, deleted=True) == [run_id]
+    assert ids(store, "ben", only_own=False, deleted=True) == []
+    store.take_back([run_id], None)
+    assert ids(store) == [run_id]
+
+
+def test_what_a_browser_has_started_can_be_handed_over(store, small):
+    upload = store.add_upload("browser", "mine.csv", b"y")
+    run_id = store.start_run(small("naive"), "browser")
+    assert store.n_owned("browser") == 1
+    assert store.hand_over("browser", "user-ann", "Ann") == 1
+    assert store.n_owned("browser") == 0 and ids(store, "user-ann") == [run_id]
+    assert store.run(run_id).author == "Ann" and store.upload(upload).owner == "user-ann"
+    store.stop(run_id, owner="user-ann")
+    assert not store.starts_private("user-ann")
+    store.start_private("user-ann", True)
+    assert store.starts_private("user-ann") and not store.starts_private("browser")
