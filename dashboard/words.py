@@ -87,6 +87,9 @@ WORDS = {
     "mse": "Squared errors",
     "mae": "Absolute errors",
     "huber": "Huber",
+    "detected": "Detected",
+    "point": "Point: 1,234.5",
+    "comma": "Comma: 1.234,5",
 }
 """How values are spoken on screen where they are not their own word."""
 

@@ -13,7 +13,7 @@ from dashboard.state import Draft, fresh_widgets, key, with_seasonal_naive
 from dashboard.words import escaped
 from forecasting.data.reading import Reading
 from forecasting.data.reading.frequency import in_words
-from forecasting.data.reading.times import DayOrMonth
+from forecasting.data.reading.numbers import Question
 from forecasting.experiment import BadInput, Upload, plain
 from forecasting.runs.database import Unavailable
 from forecasting.runs.views import UploadView
@@ -83,7 +83,7 @@ def _take_file(values: Draft, file: Any) -> None:
     content = file.getvalue()
     try:
         reading = computed.reader(content)
-    except DayOrMonth:
+    except Question:
         reading = None
     source = Upload(upload_id=actions.add_upload(visitor(), file.name, content))
     st.session_state["taken-file"] = file.file_id
@@ -205,6 +205,7 @@ def _cells(source: dict[str, Any]) -> None:
         "Dates like 03/04/2024", list(ways), default=way, key=key("upload", "day_first"), required=True
     )
     source["day_first"] = ways[chosen]
+    source["decimal"] = select(Upload, "decimal", source.get("decimal", "detected"), key("upload", "decimal"))
     field = Upload.model_fields["missing"]
     text = start(key("upload", "missing"), ", ".join(map(str, source["missing"])))
     source["missing"] = numbers(st.text_input(str(field.title), text, key=key("upload", "missing"), help=field.description))

@@ -57,6 +57,7 @@ class ReadArguments:
     value: Columns = None
     id: Columns = None
     day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")] = None
+    decimal: Annotated[str | None, typer.Option(help="The decimal sign: point or comma.")] = None
     missing: Annotated[list[float] | None, typer.Option(help="A number that is treated as missing.")] = None
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import grid
+from forecasting.data.reading.frequency import anchored, grid, in_words
+from forecasting.data.seasons import seconds_of
 from forecasting.experiment import BadInput
 
 Repair = Literal["leave", "forward", "interpolation", "seasonal_line", "network"]
@@ -30,8 +31,31 @@ def on_grid(frame: pd.DataFrame, frequency: str | None) -> pd.DataFrame:
         raise BadInput(f"Series {short[:60]!r} has {sizes[short]} values: at least 3 are needed.")
     if frequency is None:
         return single
+    _refuse_other_steps(single, frequency)
     shared = _on_one_grid(single, sizes, frequency)
     return shared if shared is not None else _each_on_its_grid(single, frequency)
+
+
+def _refuse_other_steps(single: pd.DataFrame, frequency: str) -> None:
+    """Refuse series that have a value at every few steps alone: they have another step, and would be mostly missing.
+
+    Raises:
+        BadInput: with the first of them.
+    """
+    step = seconds_of(frequency)
+    if step is None:
+        return
+    ids, ds = single["unique_id"].to_numpy(), single["ds"].to_numpy().astype("datetime64[s]").astype("int64")
+    same = ids[1:] == ids[:-1]
+    steps = pd.Series(np.diff(ds)[same] / step)
+    by_series = steps.groupby(ids[1:][same], sort=False).agg(["median", "min", "size"])
+    coarser = by_series[(by_series["min"] > 1.5) & (by_series["size"] > 5)]
+    if len(coarser) and len(by_series) > 1:
+        name, times = str(coarser.index[0]), float(coarser["median"].iloc[0])
+        raise BadInput(
+            f"Series {name[:60]!r} has a value every {times:g} steps of the others ({in_words(frequency)}): put it into a "
+            "file of its own, or aggregate all to a coarser step."
+        )
 
 
 def _on_one_grid(single: pd.DataFrame, sizes: pd.Series, frequency: str) -> pd.DataFrame | None:
@@ -71,7 +95,13 @@ def _each_on_its_grid(single: pd.DataFrame, frequency: str) -> pd.DataFrame:
             raise BadInput(
                 f"Series {str(unique_id)[:60]!r} has {len(known):,} values over {n_steps:,} steps: it is too sparse."
             )
-        times = grid(known.index[0], known.index[-1], frequency)
+        own = anchored(frequency, known.index[0])
+        times = grid(known.index[0], known.index[-1], own)
+        if not known.index.isin(times).all():
+            raise BadInput(
+                f"The times of series {str(unique_id)[:60]!r} do not follow the step of the others, {in_words(own)}: put it "
+                "into a file of its own, or aggregate all to a coarser step."
+            )
         pieces.append(pd.DataFrame({"unique_id": unique_id, "ds": times, "y": known.reindex(times).to_numpy()}))
     return pd.concat(pieces, ignore_index=True)
 

@@ -93,6 +93,7 @@ def read_file(source: Upload, content: bytes, reader: Reader = read) -> Reading:
         value=None if source.every_value else source.value or None,
         id=source.id or None,
         day_first=source.day_first,
+        decimal={"point": ".", "comma": ","}.get(source.decimal),
         missing=source.missing,
     )
     return reader(content, options)

@@ -163,6 +163,9 @@ class Upload(Value):
         "what they will be. Networks on the Forecast page see them.",
     )
     day_first: bool | None = Field(None, title="Day first", description="Of dates like 03/04/2024.")
+    decimal: Literal["detected", "point", "comma"] = Field(
+        "detected", title="Decimal sign", description="Whether 1.234 is a thousand and some, or one and a bit."
+    )
     missing: tuple[float, ...] = Field(
         (), max_length=10, title="Treated as missing", description="Numbers that say that a value is missing."
     )

@@ -70,7 +70,7 @@ def test_every_trap_is_read_as_its_note_says(name):
 # --------------------------------------------------------------------------------------------------------------- options
 
 
-def test_day_or_month_first_is_read_as_the_visitor_says():
+def test_question_first_is_read_as_the_visitor_says():
     content = (TRAPS / "ambiguous.csv").read_bytes()
     by_day, by_month = (read(content, ReadOptions(day_first=way)).summary() for way in (True, False))
     assert (by_day["frequency"], by_day["last"][0]) == ("MS", "2024-12-01")
@@ -100,8 +100,12 @@ def test_a_column_whose_times_cannot_be_read_is_named():
 
 
 @pytest.mark.parametrize("value", ["x1", "1_0", "inf", "-inf", "1e999", "True", "0x10", "12abcdefgh", "1.2.3"])
-def test_a_cell_that_is_no_number_makes_its_column_none(value):
+def test_a_cell_that_is_no_number_makes_a_short_column_none_and_is_missing_in_a_longer_one(value):
     assert "no column of numbers" in refusal(days(1, 2, value, 4))
+    reading = read(days(*range(1, 8), value))
+    assert reading.frame["y"].isna().tolist() == [False] * 7 + [True]
+    (said,) = reading.warnings
+    assert f"1 cell is no number, as {value!r}" in said and "row 8" in said
 
 
 @pytest.mark.parametrize("time", ["", "today", "2024-13-01", "2024-02-30", "31"])

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from forecasting.data.reading import ReadOptions, read
-from forecasting.data.reading.times import DayOrMonth
+from forecasting.data.reading.times import Question
 from forecasting.data.reading.wire import Refusal
 from forecasting.experiment import BadInput
 from forecasting.runs import readers as module
@@ -96,7 +96,7 @@ def test_a_refusal_comes_back_with_its_words_its_kind_and_the_columns(readers):
         assert isinstance(refused, Refusal)
         assert (type(refused.error), str(refused.error)) == (type(caught.value), str(caught.value))
         assert refused.columns == columns
-    assert isinstance(readers.read((TRAPS / "ambiguous.csv").read_bytes()).error, DayOrMonth)
+    assert isinstance(readers.read((TRAPS / "ambiguous.csv").read_bytes()).error, Question)
 
 
 def test_two_files_are_read_at_once_from_two_threads_and_a_third_waits(readers):

@@ -3,7 +3,7 @@
 What cannot be read surely is refused in words: a wrong reading would be worse than none.
 """
 
-from forecasting.data.reading.columns import Columns
+from forecasting.data.reading.columns import Columns, month_number
 from forecasting.data.reading.layout import Table
 from forecasting.data.reading.result import SUMMARY, Reading, ReadOptions
 from forecasting.data.reading.tables import read_table
@@ -37,6 +37,9 @@ def interpreted(table: Table, options: ReadOptions) -> Reading:
     for name in (*(options.time or ()), *(options.value or ()), *(options.id or ())):
         if name not in table.columns:
             raise BadInput(f"The file has no column {name!r:.60}: it has {', '.join(map(str, table.columns))[:200]}.")
-    dates = [name for name in table.columns if looks_like_time(str(name))]
     columns = Columns(table, options)
+    months = [name for name in table.columns if month_number(str(name))]
+    if len(months) == 12 and options.time is None and (reading := columns.wide_by_month(months)) is not None:
+        return reading
+    dates = [name for name in table.columns if looks_like_time(str(name))]
     return columns.wide_by_date(dates) if len(dates) >= 3 and options.time is None else columns.long()

@@ -11,8 +11,8 @@ import threading
 from typing import BinaryIO
 
 from forecasting.data.reading import Reading, ReadOptions, interpreted, read
+from forecasting.data.reading.numbers import Question
 from forecasting.data.reading.tables import read_table
-from forecasting.data.reading.times import DayOrMonth
 from forecasting.data.reading.wire import Refusal, options_of, packed, receive, send
 from forecasting.experiment import BadInput
 
@@ -27,7 +27,7 @@ def attempt(content: bytes, options: ReadOptions) -> Reading | Refusal:
         columns = [str(name) for name in table.columns]
         return interpreted(table, options)
     except BadInput as error:
-        return Refusal(str(error), isinstance(error, DayOrMonth), columns)
+        return Refusal(str(error), isinstance(error, Question), columns)
     except MemoryError:  # pyarrow's own is one of these
         return Refusal("Reading the file takes more memory than there is: cut it down.", False, columns)
 

@@ -1,6 +1,7 @@
 """What the columns of a table mean: times, values, and the keys that tell series apart."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,16 +10,15 @@ from forecasting.data.reading.frequency import infer_frequency, is_even
 from forecasting.data.reading.layout import Table
 from forecasting.data.reading.numbers import decimal_of, is_missing, parse_numbers, suspicious
 from forecasting.data.reading.result import Reading, ReadOptions
-from forecasting.data.reading.times import DayOrMonth, parse_clock, parse_times
+from forecasting.data.reading.spellings import MONTH_OF, plain
+from forecasting.data.reading.times import looks_like_time, parse_times
+from forecasting.data.reading.timing import Timing
 from forecasting.experiment import BadInput
 
 MAX_SERIES = 100_000
-FOOTER_ROWS = 5
-"""Rows at the end that may hold totals or notes instead of a time."""
-WHEN = re.compile(
-    r"(?i)(^|[^a-z])(ds|date|datum|day|tag|time|zeit|uhrzeit|timestamp|ts|epoch|month|monat|year|jahr|quarter|week|woche|period|when)"
-)
-PARTS = ("year", "month", "day", "hour", "minute", "second")
+SHORTEST = 3
+FAR_AWAY, TEN_YEARS_S = 10, 315_360_000
+"""A time is no slip unless it is so many times as far from the others as these lie apart, and at least ten years."""
 KEY = re.compile(
     r"(?i)(^|[^a-z])(id|key|code|nr|no|store|shop|item|sku|series|name|region|country|station|site|group|meter|location|product|category)"
 )
@@ -32,7 +32,8 @@ class Columns:
         self.table, self.options, self.warnings = table, options, list(table.warnings)
         self.cells = table.columns
         self.names = [str(name) for name in self.cells]
-        self.decimal = decimal_of((self.cells[name] for name in self.names), table.delimiter)
+        self.odd: dict[str, Mapping[str, int]] = {}
+        self.decimal = options.decimal or decimal_of((self.cells[name] for name in self.names), table.delimiter)
 
     # ------------------------------------------------------------------------------------------------------- long
 
@@ -42,7 +43,8 @@ class Columns:
         numbers = {name: self._numbers(name) for name in self.names if name not in used}
         numeric = {name: values for name, values in numbers.items() if values is not None}
         keys = self._keys(times, numbers, list(numeric))
-        values = self._values(numeric, keys)
+        values = self._values(numeric, keys, times)
+        self._say_odd(values)
         alone = pd.Categorical.from_codes(np.zeros(len(self.cells), int), ["series"])
         ids = _joined(self.cells[keys]) if keys else pd.Series(alone, index=self.cells.index)
         frame = pd.DataFrame({"unique_id": ids, "ds": times, **{name: numeric[name] for name in values}})
@@ -50,111 +52,77 @@ class Columns:
 
     def _times(self) -> tuple[pd.Series, list[str]]:
         """The times, and the columns that they are in."""
-        if self.options.time is not None:
-            chosen = list(self.options.time)
-            found = self._in_parts(chosen) if len(chosen) > 1 else self._in_column(chosen[0], named=True)
-            if found is None:
-                shown = self.cells[chosen[0]].iloc[0]
-                raise BadInput(f"The column {chosen[0]!r:.60} holds no times that can be read, such as {shown!r:.40}.")
-            return found
-        parts = self._named_parts()
-        if len(parts) > 1 and (found := self._in_parts(parts)) is not None:
-            return found
-        for name in sorted(self.names, key=lambda name: not WHEN.search(name)):
-            if (found := self._in_column(name, bool(WHEN.search(name)))) is not None:
-                return found
-        raise self._no_times()
+        timing = Timing(self.cells, self.options, lambda: any(self._numbers(name) is not None for name in self.names))
+        times, used, *_ = timing.find()
+        self.cells = timing.cells
+        self.warnings += timing.warnings
+        return self._plausible(times), used
 
-    def _in_column(self, name: str, named: bool) -> tuple[pd.Series, list[str]] | None:
-        """Times in one column, or in one and a clock beside it. Where the day and the month cannot be told apart in the
-        dates, the way is taken that is evenly spaced with the clock, if it is only one."""
-        try:
-            return self._with_clock(name, named, self.options.day_first)
-        except DayOrMonth:
-            found = [self._with_clock(name, named, way) for way in (True, False)]
-            even = [each for each in found if each is not None and is_even(each[0])]
-            if len(even) != 1:
-                raise
-            return even[0]
-
-    def _with_clock(self, name: str, named: bool, day_first: bool | None) -> tuple[pd.Series, list[str]] | None:
-        times = self._without_footer(name, named, day_first)
-        if times is None:
-            return None
-        clock = self._clock_beside(name, times)
-        return (times, [name]) if clock is None else (times + clock[1], [name, clock[0]])
-
-    def _without_footer(self, name: str, named: bool, day_first: bool | None) -> pd.Series | None:
-        """Times of a column; rows of totals and notes at the end are left out."""
-        cells = self.cells[name]
-        for n in range(min(FOOTER_ROWS, len(cells) // 4) + 1):
-            some = cells.iloc[: len(cells) - n]
-            if is_missing(some).any():
-                continue
-            times = parse_times(some, named, day_first)
-            if times is not None:
-                if n:
-                    lines = "line" if n == 1 else f"{n} lines"
-                    self.warnings.append(f"The last {lines} left out: {cells.iloc[-n]!r:.40} is no time.")
-                    self.cells = self.cells.iloc[:-n]
-                return times
-        return None
-
-    def _named_parts(self) -> list[str]:
-        """Columns named year, month, day, hour … in this order."""
-        by_name = {name.lower().strip(): name for name in self.names}
-        parts = [by_name[part] for part in PARTS if part in by_name]
-        return parts if parts and parts[0].lower().strip() == "year" else []
-
-    def _in_parts(self, names: list[str]) -> tuple[pd.Series, list[str]] | None:
-        """Times in several columns: a date and a time of the day, or year, month, day, hour."""
-        lower = [name.lower().strip() for name in names]
-        if not set(lower) <= set(PARTS):
-            found = self._in_column(names[0], named=True)
-            return found if found is not None and found[1] == names else None
-        parts = {part: pd.to_numeric(self.cells[name], errors="coerce") for part, name in zip(lower, names, strict=True)}
-        if any(values.isna().any() for values in parts.values()):
-            return None
-        whole = {"year": parts["year"], "month": parts.get("month", 1), "day": parts.get("day", 1)}
-        times = pd.to_datetime(pd.DataFrame(whole, index=self.cells.index), errors="coerce")
-        for part, seconds in (("hour", 3_600), ("minute", 60), ("second", 1)):
-            times = times + pd.to_timedelta(parts[part] * seconds, unit="s") if part in parts else times
-        return None if times.isna().any() else (times, names)
-
-    def _clock_beside(self, name: str, times: pd.Series) -> tuple[str, pd.Series] | None:
-        """A column with the time of the day, where the times themselves have none."""
-        if (times != times.dt.normalize()).any():
-            return None
-        for other in self.names:
-            if other != name and re.search(r"(?i)time|hour|zeit|stunde|^hr$", other):
-                clock = parse_clock(self.cells[other].loc[times.index])
-                if clock is not None and clock.nunique() > 1:
-                    return other, clock
-        return None
-
-    def _no_times(self) -> BadInput:
-        shown = ", ".join(f"{name} ({self.cells[name].iloc[0]!r:.20})" for name in self.names[:6])
-        if all(self._numbers(name) is None for name in self.names):
-            return BadInput(f"The file has no column of numbers and none of times: it has {shown}.")
-        return BadInput(f"No column holds times in one way throughout: there are {shown}. A time is needed for every value.")
+    def _plausible(self, times: pd.Series) -> pd.Series:
+        """The times without a few that lie far from all others, as by a slip of a digit; these rows are left out."""
+        order = times.sort_values()
+        if len(order) < 10:
+            return times
+        stamps = order.to_numpy().astype("datetime64[s]").astype("int64")
+        few = max(1, len(stamps) // 50)
+        for end, rest in ((slice(-few, None), stamps[:-few]), (slice(None, few), stamps[few:])):
+            away = np.minimum(np.abs(stamps[end] - rest[0]), np.abs(stamps[end] - rest[-1]))
+            far = order.iloc[end][away > max(FAR_AWAY * (rest[-1] - rest[0]), TEN_YEARS_S)]
+            if len(far):
+                place = self.cells.index.get_loc(far.index[0]) + 1
+                rows = "1 row" if len(far) == 1 else f"{len(far)} rows"
+                self.warnings.append(
+                    f"{rows} left out: {far.iloc[0]:%Y-%m-%d} (row {place} of the values) lies far from all others."
+                )
+                self.cells = self.cells.drop(index=far.index)
+                times = times.drop(index=far.index)
+        return times
 
     def _numbers(self, name: str) -> pd.Series | None:
-        values = parse_numbers(self.cells[name], self.decimal)
-        return values if values is None or not self.options.missing else values.mask(values.isin(self.options.missing))
+        found = parse_numbers(self.cells[name], self.decimal)
+        if found is None:
+            return None
+        self.odd[name] = found.odd
+        return found.values if not self.options.missing else found.values.mask(found.values.isin(self.options.missing))
+
+    def _numbers_or_none_at_all(self, name: str) -> pd.Series | None:
+        """Numbers of a column, which may all be missing."""
+        if is_missing(self.cells[name]).all():
+            return pd.Series(np.nan, index=self.cells.index)
+        return self._numbers(name)
+
+    def _say_odd(self, names: list[str]) -> None:
+        """Say which cells of the columns that are used are no numbers, and so missing."""
+        for name in names:
+            odd = self.odd.get(name)
+            if odd:
+                n, texts = sum(odd.values()), list(odd)
+                also = (
+                    f" and {len(odd) - 1} other texts" if len(odd) > 2 else f" and {texts[1]!r:.30}" if len(odd) == 2 else ""
+                )
+                cells = "1 cell is no number" if n == 1 else f"{n:,} cells are no numbers"
+                where = self._line_of(name, texts[0])
+                self.warnings.append(f"{name}: {cells}, as {texts[0]!r:.30}{also} ({where}): taken as missing.")
+
+    def _line_of(self, name: str, cell: str) -> str:
+        """Where a cell stands first, counted as in the file, the header included."""
+        return f"row {int((self.cells[name] == cell).to_numpy().argmax()) + 1} of the values"
 
     def _keys(self, times: pd.Series, numbers: dict[str, pd.Series | None], numeric: list[str]) -> list[str]:
-        """The columns that tell series apart: columns of text that vary, and of numbers as many as doubled times ask for."""
+        """The columns that tell series apart: where times are doubled columns of text, and of numbers as many as that asks
+        for; where they are not, a column of text that parts them into series with a step of their own."""
         if self.options.id is not None:
             return list(self.options.id)
         wanted = self.options.value or ()
-        in_order = bool((np.diff(times.to_numpy()) > np.timedelta64(0)).all())
-        if in_order or not times.duplicated().any():
-            self._say_left_out([name for name in numbers if name not in numeric])
-            return []
-        keys: list[str] = []
         text = [name for name in numbers if name not in numeric]
-        named = [name for name in numeric if KEY.search(name) and name not in wanted]
+        self._carry_down(text)
         doubled = int(times.duplicated().sum())
+        if not doubled:
+            parting = [name for name in text if self._parts(name, times)][:1]
+            self._say_left_out([name for name in text if name not in parting])
+            return parting
+        keys: list[str] = []
+        named = [name for name in numeric if KEY.search(name) and name not in wanted]
         for name in sorted((*named, *text), key=self.names.index):
             tried = pd.concat([times.rename("ds"), self.cells[[*keys, name]]], axis=1).duplicated().sum()
             if tried < doubled and self.cells[name].nunique() > 1:
@@ -165,6 +133,30 @@ class Columns:
         self._say_left_out([name for name in text if name not in (*keys, *more)])
         return sorted((*keys, *more), key=self.names.index)
 
+    def _carry_down(self, names: list[str]) -> None:
+        """Cells that are empty below a name stand for the same name, as cells that were merged do."""
+        for name in names:
+            empty = pd.Series(self.cells[name].eq("").to_numpy(dtype=bool, na_value=True), index=self.cells.index)
+            if 0.3 < empty.mean() < 1 and not empty.iloc[0] and self.cells[name].nunique() - 1 <= len(empty) / 3:
+                self.cells = self.cells.assign(**{name: self.cells[name].astype(object).mask(empty).ffill()})
+                self.warnings.append(f"{name}: empty cells stand for the name above them.")
+
+    def _parts(self, name: str, times: pd.Series) -> bool:
+        """Whether a column of text parts times that never double into series: each with a regular step, and together with
+        none; or each a block of its own, of a column that is named so."""
+        codes, texts = pd.factorize(self.cells[name])
+        sizes = np.bincount(codes[codes >= 0], minlength=len(texts))
+        if not 1 < len(texts) <= len(codes) / 3 or sizes.min() < 3 or any(looks_like_time(str(text)) for text in texts):
+            return False
+        groups = [times[codes == code].sort_values() for code in range(min(len(texts), 50))]
+        if not all(is_even(group) for group in groups):
+            return False
+        in_blocks = int((np.diff(codes) != 0).sum()) == len(texts) - 1
+        together = times.sort_values()
+        if bool(KEY.search(name)) and in_blocks and not is_even(together):
+            return True
+        return infer_frequency(together) is None
+
     def _tells_nothing_more(self, keys: list[str], name: str) -> bool:
         """Whether a column is a further name of the same series."""
         with_it, without = (len(self.cells[names].drop_duplicates()) for names in ([*keys, name], keys))
@@ -174,20 +166,35 @@ class Columns:
         if names:
             self.warnings.append(f"{'Column' if len(names) == 1 else 'Columns'} {', '.join(names)[:100]} left out: text.")
 
-    def _values(self, numeric: dict[str, pd.Series], keys: list[str]) -> list[str]:
+    def _values(self, numeric: dict[str, pd.Series], keys: list[str], times: pd.Series) -> list[str]:
         if self.options.value is not None:
             lacking = [name for name in self.options.value if name not in numeric]
             if lacking:
                 raise BadInput(f"The column {lacking[0]!r:.60} holds cells that are no numbers, or none: it cannot be used.")
             names = list(self.options.value)
         else:
-            names = [name for name in numeric if name not in keys and not _counts_rows(name, numeric[name])]
+            names = self._measures({name: values for name, values in numeric.items() if name not in keys}, times)
         taken = [name for name in names if name in ("unique_id", "ds")]
         if taken:
             raise BadInput(f"A column of values is called {taken[0]!r}, as ids or times are here: call it otherwise.")
         if not names:
             raise BadInput("The file has no column of numbers beside its times: there is nothing to forecast.")
         return names
+
+    def _measures(self, numeric: dict[str, pd.Series], times: pd.Series) -> list[str]:
+        """Columns of numbers that measure something, those with two values only at the end: the first is what is forecast.
+
+        Left out are numbers of rows, what the calendar says, and, beside others, what never changes.
+        """
+        names = [name for name, values in numeric.items() if not _counts_rows(name, values)]
+        free = [name for name in names if not _is_of_calendar(numeric[name], times) and not _numbers_rows(numeric[name])]
+        varied = [name for name in free if numeric[name].nunique() > 1]
+        kept = varied or free or names
+        left = [name for name in names if name not in kept]
+        if left:
+            what = "they never change, number the rows, or say what the calendar does"
+            self.warnings.append(f"{'Column' if len(left) == 1 else 'Columns'} {', '.join(left)[:100]} left out: {what}.")
+        return sorted(kept, key=lambda name: set(numeric[name].dropna().unique()) <= {0.0, 1.0})
 
     # ---------------------------------------------------------------------------------------------- wide by date
 
@@ -201,7 +208,7 @@ class Columns:
         others = [name for name in self.names if name not in dates]
         keys = list(self.options.id) if self.options.id is not None else [n for n in others if self._numbers(n) is None]
         ids = _joined(self.cells[keys]) if keys else pd.Series([f"series {i}" for i in range(1, len(self.cells) + 1)])
-        columns = [self._numbers(name) for name in dates]
+        columns = [self._numbers_or_none_at_all(name) for name in dates]
         broken = next((name for name, values in zip(dates, columns, strict=True) if values is None), None)
         if broken is not None:
             raise BadInput(f"The column {broken!r} holds cells that are no numbers.")
@@ -215,9 +222,39 @@ class Columns:
         )
         return self._reading(frame, [], ["value"], keys)
 
+    def wide_by_month(self, months: list[str]) -> Reading | None:
+        """A row per year and a column per month; None where no column holds the years."""
+        others = [name for name in self.names if name not in months]
+        year = next((name for name in others if _are_years(self.cells[name])), None)
+        if year is None:
+            return None
+        numbers = [month_number(name) for name in months]
+        columns = [self._numbers_or_none_at_all(name) for name in months]
+        if any(values is None for values in columns):
+            return None
+        years = pd.to_numeric(self.cells[year]).astype(int).to_numpy()
+        text = [name for name in others if name != year and self._numbers(name) is None and self.cells[name].nunique() > 1]
+        keys = list(self.options.id) if self.options.id is not None else text
+        ids = _joined(self.cells[keys]).to_numpy() if keys else np.full(len(years), "series", dtype=object)
+        frame = pd.DataFrame(
+            {
+                "unique_id": np.repeat(ids, len(months)),
+                "ds": pd.to_datetime(
+                    {"year": np.repeat(years, len(months)), "month": np.tile(numbers, len(years)), "day": 1}
+                ).to_numpy(),
+                "value": np.column_stack([values.to_numpy() for values in columns if values is not None]).ravel(),
+            }
+        )
+        known = frame["value"].notna()
+        last = known[::-1].idxmax() if known.any() else len(frame) - 1  # months that have not come yet
+        left = [name for name in others if name not in (year, *keys)]
+        self._say_left_out(left)
+        return self._reading(frame.iloc[: last + 1], [year], ["value"], keys)
+
     # ------------------------------------------------------------------------------------------------------- both
 
     def _reading(self, frame: pd.DataFrame, times: list[str], values: list[str], keys: list[str]) -> Reading:
+        frame = self._long_enough(frame, values)
         n_series = frame["unique_id"].nunique()
         if n_series > MAX_SERIES:
             raise BadInput(f"The file holds {n_series:,} series; at most {MAX_SERIES:,} are read.")
@@ -242,6 +279,23 @@ class Columns:
         )
         self._add_warnings(reading)
         return reading
+
+    def _long_enough(self, frame: pd.DataFrame, values: list[str]) -> pd.DataFrame:
+        """The rows of series with three times and a value at least, where some have; the others are left out by name."""
+        ids = frame["unique_id"]
+        known = frame[values].notna().any(axis=1).groupby(ids, sort=False, observed=True).sum()
+        sizes = frame["ds"].groupby(ids, sort=False, observed=True).nunique()
+        for what, few in (
+            (f"without a value of {values[0]!r:.40}", known == 0),
+            ("with fewer than 3 times", sizes < SHORTEST),
+        ):
+            gone = set(known.index[few])
+            if gone and len(gone) < ids.nunique():
+                names = ", ".join(map(str, list(gone)[:3])) + (f" and {len(gone) - 3:,} more" if len(gone) > 3 else "")
+                self.warnings.append(f"Series {what} left out: {names[:200]}.")
+                frame = frame[~ids.isin(gone)]
+                ids = frame["unique_id"]
+        return frame
 
     def _add_warnings(self, reading: Reading) -> None:
         """Say what deserves a look."""
@@ -270,6 +324,41 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 def _counts_rows(name: str, values: pd.Series) -> bool:
     """Whether a column just numbers the rows."""
     return bool(ROW_NUMBER.fullmatch(name.strip())) and len(values) > 2 and bool((values.diff().iloc[1:] == 1).all())
+
+
+def _numbers_rows(values: pd.Series) -> bool:
+    """Whether whole numbers rise by one from nearly every row to the next: an index, of which some rows may be gone."""
+    if len(values) < 10 or values.isna().any() or (values % 1 != 0).any() or values.iloc[0] not in (0, 1):
+        return False
+    steps = values.diff().iloc[1:]
+    return bool((steps > 0).all() and (steps == 1).mean() > 0.8)
+
+
+def _is_of_calendar(values: pd.Series, times: pd.Series) -> bool:
+    """Whether numbers are a part of the time that they belong to: its year, month, day, hour, weekday, or a decimal year."""
+    if len(values) < 10 or values.isna().any() or values.nunique() < 2:
+        return False
+    when = times.dt
+    parts = (when.year, when.month, when.day, when.hour, when.dayofweek, when.quarter, when.dayofyear)
+    for part in parts:
+        away = values - part
+        if away.nunique() == 1 and abs(away.iloc[0]) <= 1:
+            return True
+    weekday = (values - (when.dayofweek + 1) % 7).nunique() == 1
+    return weekday or bool((values - (when.year + (when.dayofyear - 1) / 365.25)).abs().max() < 0.12)
+
+
+def month_number(name: str) -> int:
+    """The month that the name of a column says, as `Jan` or `1`; 0 for none."""
+    text = plain(name).rstrip(".")
+    return MONTH_OF.get(text, int(text) if text.isdigit() and 1 <= int(text) <= 12 else 0)
+
+
+def _are_years(cells: pd.Series) -> bool:
+    """Whether a column holds years, each after the one before."""
+    if not cells.str.fullmatch(r"(1[6-9]|2[0-2])\d{2}(\.0)?").all():
+        return False
+    return bool((pd.to_numeric(cells.drop_duplicates()).diff().iloc[1:] != 0).all())
 
 
 def _joined(cells: pd.DataFrame) -> pd.Series:

@@ -74,6 +74,27 @@ def grid(first: pd.Timestamp, last: pd.Timestamp, frequency: str) -> pd.Datetime
     return pd.date_range(first, last, freq=frequency)
 
 
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+def anchored(frequency: str, first: pd.Timestamp) -> str:
+    """A frequency with the anchor of a series that begins at a time: its weekday, or whether months are dated at their
+    beginning or at their end.
+
+    Args:
+        frequency: pandas' alias, with the anchor of any series.
+        first: a time of the series.
+    """
+    alias = frequency.split("-")[0]
+    unit = alias.lstrip("0123456789")
+    number = alias.removesuffix(unit)
+    if unit == "W":
+        return f"{alias}-{WEEKDAYS[first.weekday()]}"
+    if unit in ("MS", "ME") and (first.is_month_start or first.is_month_end):
+        return f"{number}{'MS' if first.is_month_start else 'ME'}"
+    return frequency
+
+
 def is_even(times: pd.Series) -> bool:
     """Whether times, in any order, are evenly spaced."""
     known = times.dropna().drop_duplicates().sort_values()

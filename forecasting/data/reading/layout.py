@@ -33,12 +33,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the table is: the cells of its first line, whether these are names, and the names."""
+    """Where the table is: the cells of its first line, how many lines name the columns, and the names."""
 
     first: list[str]
-    has_header: bool
+    n_header: int
     columns: pd.DataFrame
     warnings: list[str]
+
+
+def ragged_width(rows: list[list[str]]) -> int:
+    """How many fields a table has whose later lines lack empty ones at their end; 0 where none of them does."""
+    rows = [row for row in rows if any(row)]
+    width = len(rows[0]) if rows else 0
+    short = [row for row in rows if len(row) < width]
+    whole = [row for row in rows[1:] if len(row) == width and sum(map(is_value, row)) >= 2]
+    alike = width > 2 and len(whole) >= 3 and all(len(row) <= width for row in rows)
+    return width if alike and len(short) > 2 and all(sum(map(is_value, row)) >= 2 for row in short) else 0
 
 
 def laid_out(rows: list[list[str]]) -> Layout:
@@ -56,36 +66,74 @@ def laid_out(rows: list[list[str]]) -> Layout:
     if start is None or width < 2:
         raise BadInput("The file has no columns: a column of times and a column of values are needed.")
     above = rows[:start]
-    if above and 1 < len(above[-1]) < width and not any(map(_is_value, above[-1])):
+    if above and 1 < len(above[-1]) < width and not any(map(is_value, above[-1])):
         raise BadInput(
             f"The header names {len(above[-1])} columns and the lines below have {width} fields: perhaps decimal commas "
             "look like the comma between columns. Save it with semicolons, or with decimal points."
         )
     first, below = rows[start], rows[start + 1 :]
-    names = [bool(name) and not _is_value(name) for name in first]
-    typed = [any(_is_value(row[i]) for row in below[:50] if len(row) > i) for i in range(width)]
+    names = [bool(name) and not is_value(name) for name in first]
+    typed = [any(is_value(row[i]) for row in below[:50] if len(row) > i) for i in range(width)]
     by_date = sum(map(looks_like_time, first)) >= 3
     has_header = (
-        by_date or any(name and kind for name, kind in zip(names, typed, strict=True)) or not any(map(_is_value, first))
+        by_date or any(name and kind for name, kind in zip(names, typed, strict=True)) or not any(map(is_value, first))
     )
     if has_header and not below:
         raise BadInput("The file has a header and no values below it.")
-    named = (
-        _unique([name or f"column {i}" for i, name in enumerate(first, 1)])
-        if has_header
-        else [f"column {i}" for i in range(1, width + 1)]
-    )
-    body = [row for row in (below if has_header else rows[start:]) if len(row) == width]
     warnings = [f"{counted_lines(len(above))} above the table left out."] if above else []
-    return Layout(first, has_header, pd.DataFrame(body, columns=named, dtype=object), warnings)
+    n_header = int(has_header)
+    if has_header:
+        deeper = _header_lines(first, [row for row in below if len(row) == width])
+        first_names = list(first)
+        if deeper:
+            lines = [row for row in below if len(row) == width][:deeper]
+            if _is_of_units(first, lines[0]) and deeper == 1:
+                warnings.append(
+                    f"The line below the header is left out: it holds units, as {next(filter(None, lines[0]))!r:.20}."
+                )
+            else:
+                first_names = [
+                    " ".join(dict.fromkeys(filter(None, parts))) for parts in zip(_carried(first), *lines, strict=True)
+                ]
+            n_header += deeper
+        named = _unique([name or f"column {i}" for i, name in enumerate(first_names, 1)])
+    else:
+        named = [f"column {i}" for i in range(1, width + 1)]
+    body = [row for row in rows[start:] if len(row) == width][n_header:]
+    return Layout(first, n_header, pd.DataFrame(body, columns=named, dtype=object), warnings)
 
 
-def _is_value(cell: str) -> bool:
+def _header_lines(first: list[str], below: list[list[str]]) -> int:
+    """How many lines below the header are no values either, where the others are: units, or further names."""
+    n = 0
+    while n < min(3, len(below) - 3) and not any(map(is_value, below[n])):
+        n += 1
+    enough = n and any(map(is_value, below[n])) and sum(map(is_value, below[n])) >= len(first) // 2
+    typed = sum(any(is_value(row[i]) for row in below[n : n + 50]) for i in range(len(first)))
+    return n if enough and typed >= 2 else 0
+
+
+def _is_of_units(first: list[str], line: list[str]) -> bool:
+    """Whether a line below the header holds units: the header names every column by itself."""
+    return all(first) and len(set(first)) == len(first) and bool(line)
+
+
+def _carried(names: list[str]) -> list[str]:
+    """Names, each over the columns up to the next one, as cells that were merged are written."""
+    carried, last = [], ""
+    for name in names:
+        last = name or last
+        carried.append(last)
+    return carried if names[0] or sum(map(bool, names)) < len(names) - 1 else list(names)
+
+
+def is_value(cell: str) -> bool:
     """Whether a cell is a number or a time rather than a name."""
     return bool(PLAIN_NUMBER.fullmatch(cell)) or looks_like_time(cell)
 
 
 def _unique(names: list[str]) -> list[str]:
+    names = [" ".join(name.split()) for name in names]
     seen: Counter[str] = Counter()
     unique = []
     for name in names:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import grid
+from forecasting.data.reading.frequency import anchored, grid
 from forecasting.data.seasons import season_of
 
 SUMMARY = (
@@ -27,6 +27,7 @@ class ReadOptions:
         id: names of the columns that tell series apart.
         day_first: of dates like 03/04/2024.
         missing: numbers that stand for missing values.
+        decimal: the decimal sign, `.` or `,`.
     """
 
     time: tuple[str, ...] | None = None
@@ -34,6 +35,7 @@ class ReadOptions:
     id: tuple[str, ...] | None = None
     day_first: bool | None = None
     missing: tuple[float, ...] = ()
+    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class Reading:
         once = self.frame.loc[~self.repeated, ["unique_id", "ds"]]
         spans = once.groupby("unique_id", sort=False, observed=True)["ds"].agg(["min", "max", "size"])
         pairs = spans.drop_duplicates(["min", "max"])
-        sizes = {(a, b): len(grid(a, b, self.frequency)) for a, b in zip(pairs["min"], pairs["max"], strict=True)}
+        sizes = {
+            (a, b): len(grid(a, b, anchored(self.frequency, a))) for a, b in zip(pairs["min"], pairs["max"], strict=True)
+        }
         return sum(sizes[a, b] - n for a, b, n in zip(spans["min"], spans["max"], spans["size"], strict=True))
 
     def summary(self) -> dict[str, Any]:

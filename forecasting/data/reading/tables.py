@@ -10,7 +10,11 @@ import pyarrow.parquet
 from forecasting.data.reading.bounds import refuse_bytes, refuse_cells, stored_workbook, unzipped
 from forecasting.data.reading.delimited import read_text
 from forecasting.data.reading.layout import Table, laid_out
+from forecasting.data.reading.times import looks_like_time
 from forecasting.experiment import BadInput
+
+SHEETS = 12
+"""Sheets that are looked at for times."""
 
 
 def read_table(content: bytes) -> Table:
@@ -54,22 +58,34 @@ def _refuse_large(metadata: pyarrow.parquet.FileMetaData) -> None:
 
 
 def _excel(content: bytes, kind: str) -> Table:
-    """The first sheet that holds something; lines above its header are passed over as in text."""
+    """The first sheet that holds times, or else something; lines above its header are passed over as in text."""
     content = stored_workbook(content) if kind == "xlsx" else content
     try:
         with pd.ExcelFile(io.BytesIO(content), engine="calamine") as book:
             filled = _filled(book)
-            sheet = book.parse(filled[0], header=None, dtype=object) if filled else pd.DataFrame()
+            sheets = [book.parse(name, header=None, dtype=object) for name in filled[:SHEETS]]
     except BadInput:
         raise
     except Exception as error:  # the reader's own errors have no common class
         raise BadInput(f"The Excel file cannot be read: {str(error).splitlines()[0][:100]}.") from None
     if not filled:
         raise BadInput("The Excel file is empty: no sheet of it holds a value.")
-    rows = pd.DataFrame({name: sheet[name].map(_cell) for name in sheet}, dtype=object).to_numpy().tolist()
-    table = laid_out(rows)
-    left_out = [f"Of {len(filled)} sheets the first, {filled[0]!r}, was read."] if len(filled) > 1 else []
+    place = next((place for place, sheet in enumerate(sheets) if _holds_times(sheet)), 0)
+    table = laid_out(_rows_of(sheets[place]))
+    which = "first" if place == 0 else f"{place + 1}th" if place > 2 else ("second", "third")[place - 1]
+    left_out = [f"Of {len(filled)} sheets the {which}, {filled[place]!r}, was read."] if len(filled) > 1 else []
     return Table(table.columns.astype("category"), kind, warnings=table.warnings + left_out)
+
+
+def _rows_of(sheet: pd.DataFrame) -> list[list[str]]:
+    return pd.DataFrame({name: sheet[name].map(_cell) for name in sheet}, dtype=object).to_numpy().tolist()
+
+
+def _holds_times(sheet: pd.DataFrame) -> bool:
+    """Whether a row or a column of a sheet, as far as its beginning tells, is mostly of times."""
+    first = pd.DataFrame(_rows_of(sheet.head(60)), dtype=object)
+    times = first.map(looks_like_time)
+    return bool((times.sum() > len(first) / 2).any() or (times.sum(axis=1) > 3).any() or times.any(axis=None))
 
 
 def _filled(book: pd.ExcelFile) -> list[str]:

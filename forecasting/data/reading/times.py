@@ -11,21 +11,30 @@ import pyarrow as pa
 import pyarrow.compute
 
 from forecasting.data.reading.frequency import is_even
-from forecasting.data.reading.numbers import all_match, distinct
+from forecasting.data.reading.numbers import Question, all_match, distinct
+from forecasting.data.reading.spellings import (
+    FISCAL,
+    MONTH_OF,
+    full_years,
+    is_date_and_hour,
+    is_spelled,
+    parse_spelled,
+    parsed,
+    plain,
+    rewritten,
+)
 from forecasting.experiment import BadInput
 
 DAY_MONTH = re.compile(
     r"(\d{1,2})([/.\-])(\d{1,2})[/.\-](\d{4}|\d{2})(?:[ T,]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d+)?)?\s*([AaPp][Mm])?)?"
 )
 CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d+)?)?\s*([AaPp][Mm])?")
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+SPAN = r"(\d{1,2}[./-]\d{1,2}[./-]\d{2,4})\s*(?:-|–|—|to|bis|/)\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}"
+"""From one day to another: the first is the time."""
 OFFSET = r":.*(?:Z|[+-]\d\d:?\d\d)$"
+MOST_YEARS = 800
 EARLIEST, LATEST = 1500, 2200
 """Years that a bare number may mean."""
-
-
-class DayOrMonth(BadInput):
-    """The day and the month of dates cannot be told apart."""
 
 
 Parser = Callable[[pd.Series], pd.Series]
@@ -79,30 +88,13 @@ def _weeks(text: pd.Series) -> pd.Series:
     )
 
 
-def _named(text: pd.Series) -> pd.Series:
-    """Months by their names, in any of the usual orders."""
-    for form in (
-        "%b-%y",
-        "%b %y",
-        "%b-%Y",
-        "%b %Y",
-        "%d-%b-%y",
-        "%d-%b-%Y",
-        "%d %b %Y",
-        "%b %d, %Y",
-        "%b %d %Y",
-        "%Y %b",
-        "%Y-%b",
-    ):
-        short = text.str.replace(rf"(?i)\b({MONTHS})[a-z]*\.?", r"\1", regex=True)
-        times = pd.to_datetime(short, format=form, errors="coerce")
-        if times.notna().all():
-            return times
-    return pd.Series(pd.NaT, index=text.index)
-
-
 def _epoch(unit: str) -> Parser:
-    return lambda text: pd.to_datetime(pd.to_numeric(text, errors="coerce"), unit=unit, errors="coerce")  # type: ignore[call-overload]
+    def parse(text: pd.Series) -> pd.Series:
+        if is_date_and_hour(text):
+            return pd.Series(pd.NaT, index=text.index)
+        return pd.to_datetime(pd.to_numeric(text, errors="coerce"), unit=unit, errors="coerce")  # type: ignore[call-overload]
+
+    return parse
 
 
 def _years(text: pd.Series) -> pd.Series:
@@ -120,7 +112,6 @@ KINDS = (
     Kind(re.compile(r"(\d{4}[ \-]?[Qq][1-4])|([Qq][1-4][ \-/]?\d{4})"), _quarters),
     Kind(re.compile(r"\d{4}[ \-]?[Mm]\d{1,2}"), _months),
     Kind(re.compile(r"\d{4}[ \-]?[Ww]\d{1,2}"), _weeks),
-    Kind(re.compile(rf"(?i)(\d{{1,4}}[ \-])?({MONTHS})[a-z]*\.?([ \-]\d{{1,4}},?)?([ \-]\d{{2,4}})?"), _named),
     Kind(re.compile(r"(15|16|17|18|19|20|21)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])"), _by("%Y%m%d")),
     Kind(re.compile(r"[1-4]?\d{9}"), _epoch("s"), needs_name=True),
     Kind(re.compile(r"[1-4]?\d{12}"), _epoch("ms"), needs_name=True),
@@ -130,8 +121,10 @@ KINDS = (
 
 def looks_like_time(cell: str) -> bool:
     """Whether a cell can only be a time."""
+    if not any(c.isdigit() for c in cell):
+        return plain(cell).rstrip(".") in MONTH_OF
     named = any(kind.pattern.fullmatch(cell) for kind in KINDS if not kind.needs_name)
-    return bool(named or DAY_MONTH.fullmatch(cell))
+    return bool(named or DAY_MONTH.fullmatch(cell) or is_spelled(cell) or DAY_MONTH.fullmatch(rewritten(cell)))
 
 
 def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> pd.Series | None:
@@ -148,6 +141,9 @@ def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> 
         BadInput: when the day and the month cannot be told apart.
     """
     codes, cells = distinct(text)
+    fiscal = parsed(FISCAL, cells) if len(cells) < MOST_YEARS else None
+    if fiscal is not None:
+        return _spread(fiscal, codes, text)
     for kind in KINDS:
         if (named or not kind.needs_name) and all_match(cells, kind.pattern.pattern):
             with warnings.catch_warnings():  # pandas guesses formats of its own and says so
@@ -155,8 +151,18 @@ def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> 
                 times = kind.parse(cells.astype(object))
             if times.notna().all():
                 return _spread(times, codes, text)
+    if all_match(cells, SPAN):
+        first = pd.Series(cells.astype(object).str.extract(f"^{SPAN}$")[0].to_numpy()[codes], index=text.index)
+        return parse_times(first, named, day_first)
     if all_match(cells, DAY_MONTH.pattern):
         return _spread(_by_day_and_month(cells.astype(object), day_first), codes, text)
+    spelled = parse_spelled(cells.astype(object), named)
+    if spelled is not None:
+        return _spread(spelled, codes, text)
+    if len(cells) and DAY_MONTH.fullmatch(rewritten(str(cells.iloc[0]))):
+        written = cells.astype(object).map(rewritten)
+        if all_match(written, DAY_MONTH.pattern):
+            return _spread(_by_day_and_month(written, day_first), codes, text)
     return None
 
 
@@ -170,8 +176,7 @@ def _by_day_and_month(cells: pd.Series, day_first: bool | None) -> pd.Series:
     if day_first is None:
         day_first = _day_first(parts, one, other)
     day, month = (one, other) if day_first else (other, one)
-    year = parts[3].astype(int)
-    year = year.where(year >= 100, year + np.where(year < 69, 2000, 1900))
+    year = full_years(parts[3])
     date = pd.to_datetime({"year": year, "month": month, "day": day}, errors="coerce")
     if date.isna().any():
         raise BadInput(
@@ -189,7 +194,7 @@ def _day_first(parts: pd.DataFrame, one: pd.Series, other: pd.Series) -> bool:
     ways = [way for way in (True, False) if is_even(_dates(parts, one, other, way))]
     if len(ways) == 1:
         return ways[0]
-    raise DayOrMonth(
+    raise Question(
         "Whether the day or the month comes first in the dates cannot be told, for no number in them is beyond twelve: say "
         "which, day first or month first."
     )

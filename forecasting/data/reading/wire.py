@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import ConfigDict, TypeAdapter, create_model
 
+from forecasting.data.reading.numbers import Question
 from forecasting.data.reading.result import Reading, ReadOptions
-from forecasting.data.reading.times import DayOrMonth
 from forecasting.experiment import BadInput
 
 MOST_HEADER = 100_000_000
@@ -28,18 +28,18 @@ class Refusal:
 
     Attributes:
         message: a sentence.
-        day_or_month: whether the visitor has only to say which of them comes first.
+        question: whether the visitor has only to say which of them comes first.
         columns: names of the columns of the file, as far as they could be read.
     """
 
     message: str
-    day_or_month: bool
+    question: bool
     columns: list[str]
 
     @property
     def error(self) -> BadInput:
         """The same as an error."""
-        return (DayOrMonth if self.day_or_month else BadInput)(self.message)
+        return (Question if self.question else BadInput)(self.message)
 
 
 _options = TypeAdapter(ReadOptions)
