@@ -103,7 +103,7 @@ def test_whatever_is_written_down_is_read_back_the_same_or_asked_about(dialect):
     read_back_or_asked(dialect)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(dialects())
 def test_and_so_it_is_two_thousand_times(dialect):

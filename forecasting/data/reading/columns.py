@@ -17,6 +17,7 @@ from forecasting.experiment import BadInput
 
 MAX_SERIES = 100_000
 SHORTEST = 3
+LOOKED_AT = 2_000
 FAR_AWAY, TEN_YEARS_S = 10, 315_360_000
 """A time is no slip unless it is so many times as far from the others as these lie apart, and at least ten years."""
 KEY = re.compile(
@@ -338,6 +339,10 @@ def _is_of_calendar(values: pd.Series, times: pd.Series) -> bool:
     """Whether numbers are a part of the time that they belong to: its year, month, day, hour, weekday, or a decimal year."""
     if len(values) < 10 or values.isna().any() or values.nunique() < 2:
         return False
+    if len(values) > 2 * LOOKED_AT:  # what no part of the time is on a few rows is none on all
+        some = slice(None, LOOKED_AT)
+        if not _is_of_calendar(values.iloc[some], times.iloc[some]):
+            return False
     when = times.dt
     parts = (when.year, when.month, when.day, when.hour, when.dayofweek, when.quarter, when.dayofyear)
     for part in parts:

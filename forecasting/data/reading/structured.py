@@ -60,7 +60,7 @@ def _is_nothing(value: object) -> bool:
 
 def is_tsf(text: str) -> bool:
     """Whether a text is of the Monash archive's format."""
-    return bool(re.search(r"(?mi)^@data\s*$", text)) and bool(re.search(r"(?mi)^@attribute\s", text[:20_000]))
+    return bool(re.search(r"(?mi)^@attribute\s", text[:20_000])) and bool(re.search(r"(?mi)^@data\s*$", text))
 
 
 def read_tsf(text: str) -> Table:

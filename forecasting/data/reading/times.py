@@ -32,7 +32,7 @@ CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d+)?)?\s*([AaPp][Mm
 SPAN = r"(\d{1,2}[./-]\d{1,2}[./-]\d{2,4})\s*(?:-|–|—|to|bis|/)\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}"
 """From one day to another: the first is the time."""
 OFFSET = r":.*(?:Z|[+-]\d\d:?\d\d)$"
-MOST_YEARS = 800
+MOST_YEARS, SAMPLE = 800, 20
 EARLIEST, LATEST = 1500, 2200
 """Years that a bare number may mean."""
 
@@ -141,22 +141,24 @@ def parse_times(text: pd.Series, named: bool, day_first: bool | None = None) -> 
         BadInput: when the day and the month cannot be told apart.
     """
     codes, cells = distinct(text)
+    first = [str(cell) for cell in cells.iloc[:SAMPLE]]
     fiscal = parsed(FISCAL, cells) if len(cells) < MOST_YEARS else None
     if fiscal is not None:
         return _spread(fiscal, codes, text)
     for kind in KINDS:
-        if (named or not kind.needs_name) and all_match(cells, kind.pattern.pattern):
+        likely = (named or not kind.needs_name) and all(map(kind.pattern.fullmatch, first))
+        if likely and all_match(cells, kind.pattern.pattern):
             with warnings.catch_warnings():  # pandas guesses formats of its own and says so
                 warnings.simplefilter("ignore")
                 times = kind.parse(cells.astype(object))
             if times.notna().all():
                 return _spread(times, codes, text)
-    if all_match(cells, SPAN):
+    if all(re.fullmatch(SPAN, cell) for cell in first) and all_match(cells, SPAN):
         first = pd.Series(cells.astype(object).str.extract(f"^{SPAN}$")[0].to_numpy()[codes], index=text.index)
         return parse_times(first, named, day_first)
-    if all_match(cells, DAY_MONTH.pattern):
+    if all(map(DAY_MONTH.fullmatch, first)) and all_match(cells, DAY_MONTH.pattern):
         return _spread(_by_day_and_month(cells.astype(object), day_first), codes, text)
-    spelled = parse_spelled(cells.astype(object), named)
+    spelled = parse_spelled(cells, named)
     if spelled is not None:
         return _spread(spelled, codes, text)
     if len(cells) and DAY_MONTH.fullmatch(rewritten(str(cells.iloc[0]))):
