@@ -13,7 +13,7 @@ from forecasting.data.reading.frequency import infer_frequency
 from forecasting.data.repair import on_grid
 from forecasting.data.seasons import season_of
 from forecasting.data.series import series_of_file
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Plan, Upload, plain
+from forecasting.experiment import NOT_STORED, BadInput, Experiment, ModelChoice, Plan, Upload, plain
 from forecasting.panels import Panel
 from forecasting.panels import backtest as backtests
 from forecasting.panels import forecast as forecasts
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 Models = str | Sequence[str | ModelChoice]
 """A choice of models by its name, or models."""
-NOT_STORED = "0" * 16
-"""The id of data that is no upload."""
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,57 @@
-"""The command line: its commands, by name."""
+"""The command line: its commands, by name. Each is loaded when it is asked for: `read` starts in a second."""
 
 import os
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from forecasting.cli import files, runs, search, studies
-from forecasting.doctor import report
+COMMANDS = {
+    "example": "runs.example",
+    "models": "runs.models",
+    "run": "runs.run",
+    "continue": "runs.go_on",
+    "search": "search.search",
+    "chapter": "studies.chapter",
+    "export": "runs.export",
+    "import": "runs.bring",
+    "work": "runs.work",
+    "bench": "studies.bench",
+    "read": "reading.read_command",
+    "evaluate": "files.evaluate_command",
+    "forecast": "files.forecast_command",
+    "compare": "files.compare_command",
+    "doctor": "runs.doctor",
+}
+"""Where each command stands: a file beside this one, and its function."""
 
-app = typer.Typer(help="Train and compare forecasters without a browser.", no_args_is_help=True, add_completion=False)
-app.command("example")(runs.example)
-app.command("models")(runs.models)
-app.command("run")(runs.run)
-app.command("continue")(runs.go_on)
-app.command("search")(search.search)
-app.command("chapter")(studies.chapter)
-app.command("export")(runs.export)
-app.command("import")(runs.bring)
-app.command("work")(runs.work)
-app.command("bench")(studies.bench)
-app.command("read")(files.read_command)
-app.command("evaluate")(files.evaluate_command)
-app.command("forecast")(files.forecast_command)
-app.command("compare")(files.compare_command)
+
+class Commands(TyperGroup):
+    """The commands, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # as it is asked for them
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """A command by its name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name].partition(".")
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(getattr(import_module(f"forecasting.cli.{module}"), function))
+        return typer.main.get_command(alone)
 
 
-@app.command()
-def doctor() -> None:
-    """Say what is right and wrong on this machine; exit status 0 only if nothing is wrong."""
-    raise typer.Exit(0 if report(print) else 1)
+app = typer.Typer(
+    cls=Commands, help="Train and compare forecasters without a browser.", no_args_is_help=True, add_completion=False
+)
+
+
+@app.callback()
+def _forecasting() -> None:
+    """Train and compare forecasters without a browser."""
 
 
 def main() -> None:

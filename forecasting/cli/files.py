@@ -1,33 +1,24 @@
-"""The commands about a visitor's file: how it is read, how well it can be forecast, and its forecast."""
+"""The commands about a visitor's file: how well it can be forecast, its forecast, and that against what came."""
 
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
+from forecasting.cli.arguments import AsJson, File, ReadArguments, Seen, content_of, source_of, taking_values
 from forecasting.cli.progress import watch
-from forecasting.cli.shared import (
-    OWNER,
-    AsJson,
-    Slots,
-    content_of,
-    open_store,
-    refusals,
-    taking_values,
-    working,
-)
+from forecasting.cli.shared import OWNER, Slots, open_store, refusals, working
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import read_file, series_of_file
-from forecasting.data.reading import SUMMARY, read
-from forecasting.experiment import BadInput, Experiment, ModelChoice, Upload, plain
-from forecasting.frames import NOT_STORED, experiment_on
+from forecasting.data.reading import read
+from forecasting.experiment import BadInput, Experiment, ModelChoice, Upload
+from forecasting.frames import experiment_on
 from forecasting.models import MODELS
 from forecasting.panels import Panel, panel_of
 from forecasting.panels.actuals import against_actuals
@@ -39,45 +30,12 @@ from forecasting.runs.forecasts import forecast_of
 from forecasting.runs.machine import memory_mb
 from forecasting.settings import Settings
 
-File = Annotated[Path, typer.Argument(help="CSV, text, Excel or Parquet, compressed or not; - for standard input.")]
 Horizon = Annotated[int, typer.Option("--h", min=1, max=1_000, help="Steps ahead.")]
-Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; may be given again.")]
 Level = Annotated[str, typer.Option(help="Levels of intervals in percent, with commas between.")]
 
 
 HERE_S = 10.0
 """Seconds of one core up to which a forecast is made in this process: workers take as long to start."""
-
-
-@dataclass(frozen=True)
-class ReadArguments:
-    """What is said about a file; what is None is detected."""
-
-    time: Columns = None
-    value: Columns = None
-    id: Columns = None
-    day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of dates like 03/04/2024.")] = None
-    decimal: Annotated[str | None, typer.Option(help="The decimal sign: point or comma.")] = None
-    missing: Annotated[list[float] | None, typer.Option(help="A number that is treated as missing.")] = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What models see of a file's series."""
-
-    multivariate: Annotated[
-        bool, typer.Option("--multivariate", help="Several columns of values are seen at once, as channels.")
-    ] = False
-    past_covariates: Annotated[
-        list[str] | None, typer.Option(help="A column that is seen, and not forecast; may be given again.")
-    ] = None
-    future_covariates: Annotated[
-        list[str] | None, typer.Option(help="A column that is known in advance; may be given again.")
-    ] = None
-    repair: Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line, network.")] = (
-        "leave"
-    )
-    freq: Annotated[str | None, typer.Option(help="A coarser frequency to aggregate to, by the mean; pandas' alias.")] = None
 
 
 @dataclass(frozen=True)
@@ -128,22 +86,6 @@ class Asked:
 
 
 @taking_values
-def read_command(file: File, said: ReadArguments, as_json: AsJson = False) -> None:
-    """Say how a file of series is read: columns, times, frequency, what is missing; exit status 1 when it is refused."""
-    try:
-        summary = read_file(_source(said), content_of(file)).summary()
-    except BadInput as error:
-        summary = dict.fromkeys(SUMMARY) | {"warnings": [], "error": str(error)}
-    if as_json:
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
-    else:
-        for name, found in summary.items():
-            if found not in (None, [], ""):
-                print(f"{name.replace('_', ' ')}: {', '.join(map(str, found)) if isinstance(found, list) else found}")
-    raise typer.Exit(1 if summary["error"] else 0)
-
-
-@taking_values
 def evaluate_command(
     file: File,
     h: Horizon,
@@ -158,7 +100,7 @@ def evaluate_command(
 ) -> None:
     """Let models forecast a file's series from cutoffs in the past, and print their scores."""
     with refusals():
-        source = _source(said, seen)
+        source = source_of(said, seen)
         panel = _panel(content_of(file), source)
         experiment = asked.experiment(panel, source, h, n_windows=n_windows, step_size=step_size, refit=refit)
         _as_a_worker(experiment)
@@ -189,7 +131,7 @@ def forecast_command(
     with refusals():
         if out.suffix not in SUFFIXES:
             raise BadInput(f"The forecast is written as {', '.join(SUFFIXES)}, and not as {out.name!r:.60}.")
-        levels, content, source = _levels(level), content_of(file), _source(said, seen)
+        levels, content, source = _levels(level), content_of(file), source_of(said, seen)
         panel = _panel(content, source)
         experiment = asked.experiment(panel, source, h)
         if sum(share.work_s or 0.0 for share in experiment.allotted) <= HERE_S:
@@ -216,7 +158,7 @@ def compare_command(
     """Hold a forecast against the values that came: its errors, and how often its intervals held."""
     with refusals():
         made = read_table(content_of(forecast), forecast.suffix)
-        found = against_actuals(made, _panel(content_of(newer), _source(said)).frame)
+        found = against_actuals(made, _panel(content_of(newer), source_of(said)).frame)
     if as_json:
         how: dict[str, Any] = {"orient": "records", "date_format": "iso", "double_precision": 15}
         tables = {"models": found.scores, "values": found.frame}
@@ -246,18 +188,6 @@ def _by_workers(panel: Panel, experiment: Experiment, content: bytes, slots: int
         with working(store, settings, n_slots, [run_id]):
             done = watch(store, run_id)
         return forecast_of(done, panel, store)
-
-
-def _source(said: ReadArguments, seen: Seen | None = None) -> Upload:
-    """What is said about a file, as the source that it is."""
-    given = asdict(said) | (asdict(seen) if seen else {})
-    given["frequency"] = given.pop("freq", None)
-    try:
-        return Upload.model_validate(
-            {"upload_id": NOT_STORED} | {name: value for name, value in given.items() if value is not None}
-        )
-    except ValidationError as error:
-        raise plain(error) from None
 
 
 def _panel(content: bytes, file: Upload) -> Panel:

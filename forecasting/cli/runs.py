@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forecasting.cli.arguments import AsJson, content_of, text_of
 from forecasting.cli.progress import name_of, watch
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, content_of, open_store, refusals, text_of, working
+from forecasting.cli.shared import OWNER, DatabaseUrl, Slots, open_store, refusals, working
 from forecasting.cli.tables import print_scores, score_lines
 from forecasting.data import describe, floor_of, load
+from forecasting.doctor import report
 from forecasting.evaluation.fits import ensembles_of, joins
 from forecasting.evaluation.windows import combine, with_filled
 from forecasting.experiment import BadInput, WindowFit
@@ -197,3 +199,8 @@ def _print_table(view: RunView, ensembles: list[dict], floor: float | None) -> N
     console.print(table)
     if floor is not None:
         console.print(f"Noise floor: {floor:.3g}. Models are chosen by validation; test is scored once.")
+
+
+def doctor() -> None:
+    """Say what is right and wrong on this machine; exit status 0 only if nothing is wrong."""
+    raise typer.Exit(0 if report(print) else 1)

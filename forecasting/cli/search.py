@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, open_store, refusals, text_of, working
+from forecasting.cli.arguments import AsJson, text_of
+from forecasting.cli.shared import OWNER, DatabaseUrl, Slots, open_store, refusals, working
 from forecasting.evaluation.search import Trial, best_of, usual_search, with_settings
 from forecasting.experiment import MOST_TRIALS, BadInput, Experiment
 from forecasting.experiment.formats import FORMAT, read_experiment

@@ -2,12 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass
-from inspect import Parameter, Signature, signature
-from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
@@ -19,35 +16,8 @@ from forecasting.runs.store import Store
 from forecasting.settings import Settings
 
 OWNER = "command line"
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="SQLAlchemy URL; FORECASTING_DATABASE_URL by default.")]
 Slots = Annotated[int | None, typer.Option(min=1, help="Fits at the same time; FORECASTING_SLOTS by default.")]
-
-
-def taking_values(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take frozen dataclasses: every field of such a parameter becomes an option of its own."""
-    hints = get_type_hints(command, include_extras=True)
-    values = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    parameters, annotations = [], {}
-    for parameter in signature(command).parameters.values():
-        if parameter.name not in values:
-            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name]))
-    for value in values.values():
-        types = get_type_hints(value, include_extras=True)
-        for field in fields(value):
-            default = Parameter.empty if field.default is MISSING else field.default
-            named = Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=types[field.name])
-            parameters.append(named)
-    annotations = {parameter.name: parameter.annotation for parameter in parameters}
-
-    def run(**given: Any) -> None:
-        made = {name: value(**{one.name: given.pop(one.name) for one in fields(value)}) for name, value in values.items()}
-        command(**given, **made)
-
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = annotations
-    return run
 
 
 @contextmanager
@@ -84,27 +54,3 @@ def working(store: Store, settings: Settings, slots: int | None, only_runs: Sequ
         yield
     finally:
         engine.close()
-
-
-def content_of(path: Path) -> bytes:
-    """What a file holds; `-` is standard input.
-
-    Raises:
-        BadInput: when it cannot be read.
-    """
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}): give a file that is there.") from None
-
-
-def text_of(path: Path) -> str:
-    """The text of a file; `-` is standard input.
-
-    Raises:
-        BadInput: when it cannot be read, or is no UTF-8.
-    """
-    try:
-        return content_of(path).decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} is not UTF-8 text: give a file as `example` prints it.") from None

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forecasting.cli.arguments import AsJson
 from forecasting.cli.progress import watch
-from forecasting.cli.shared import OWNER, AsJson, DatabaseUrl, Slots, open_store, refusals, working
+from forecasting.cli.shared import OWNER, DatabaseUrl, Slots, open_store, refusals, working
 from forecasting.data import floor_of
 from forecasting.evaluation.fits import window_fits
 from forecasting.evaluation.windows import run_fit

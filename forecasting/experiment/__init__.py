@@ -19,7 +19,7 @@ from forecasting.experiment.fits import (
     WindowFit,
 )
 from forecasting.experiment.search import MOST_TRIALS, Options, Range, Search
-from forecasting.experiment.sources import Sample, Source, Upload, Waves, repaired_by_network
+from forecasting.experiment.sources import NOT_STORED, Sample, Source, Upload, Waves, repaired_by_network
 from forecasting.experiment.tasks import Plan, SeriesTask, Task
 from forecasting.experiment.training import MOST_EPOCHS, Training
 from forecasting.experiment.values import BadInput, Value, plain, printable, without
@@ -27,6 +27,7 @@ from forecasting.experiment.values import BadInput, Value, plain, printable, wit
 __all__ = [
     "MOST_EPOCHS",
     "MOST_TRIALS",
+    "NOT_STORED",
     "NUMERICS",
     "Allotment",
     "BadInput",

@@ -125,6 +125,10 @@ class Sample(Value):
 ColumnName = Annotated[str, Field(max_length=200)]
 
 
+NOT_STORED = "0" * 16
+"""The id of a file that no store keeps."""
+
+
 class Upload(Value):
     """A file that a visitor gave; the id is random and is the only way to it."""
 
