@@ -1,11 +1,13 @@
 """What is known in advance, from the calendar or from columns of a file, and so shown for the steps to be forecast."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forecasting.data.windows import Windows
+from forecasting.experiment import BadInput
 from forecasting.panels.panel import Panel
 
 
@@ -28,6 +30,9 @@ class FutureCovariates:
         panel: its series.
         h: how far ahead is forecast.
         calendar: whether the calendar is part of it, beside the panel's own columns.
+
+    Raises:
+        BadInput: when the panel's own columns end before the horizon.
     """
 
     def __init__(self, panel: Panel, h: int, calendar: bool) -> None:
@@ -35,6 +40,7 @@ class FutureCovariates:
         self._h, self._first = h, np.cumsum([0, *map(len, times[:-1])])
         parts = [features(pd.DatetimeIndex(np.concatenate([ds.to_numpy() for ds in times])))] if calendar else []
         if panel.future_covariates is not None:
+            _refuse_what_ends_early(panel, panel.future_covariates, h)
             own = np.concatenate([_as_long(rows, len(ds)) for rows, ds in zip(panel.future_covariates, times, strict=True)])
             parts.append(((own - own.mean(0)) / np.maximum(own.std(0), 1e-9)).astype("float32"))
         self._features = np.concatenate(parts, axis=1)
@@ -62,6 +68,21 @@ class FutureCovariates:
             places = part.ds[:, None] + ahead - steps + np.arange(steps)
             shown.append(self._features[first + np.maximum(places, 0)])
         return replace(part, x=np.concatenate(shown, axis=2))
+
+
+def _refuse_what_ends_early(panel: Panel, rows: Sequence[np.ndarray], h: int) -> None:
+    """Refuse columns that are said to be known in advance and are not, as far as is forecast.
+
+    Raises:
+        BadInput: with how many rows are missing.
+    """
+    for unique_id, ds, known in zip(panel.ids, panel.ds, rows, strict=True):
+        lacking = len(ds) + h - len(known)
+        if lacking > 0 and np.ptp(known, axis=0).any():  # what never changes in a series will not either
+            raise BadInput(
+                f"Future covariates have to reach {h} steps beyond the last value, and the file lacks the last {lacking} of "
+                f"them for series {str(unique_id)[:60]!r}: add rows with times and covariates, or take them as past ones."
+            )
 
 
 def _as_long(rows: np.ndarray, n: int) -> np.ndarray:

@@ -33,7 +33,7 @@ def button(page: Page, name: str):
     return page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( Shortcut .+)?$"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_its_link(
     dashboard: Dashboard, browser: Browser
 ):

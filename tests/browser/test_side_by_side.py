@@ -62,7 +62,7 @@ def command_line(database: str, folder: Path) -> list[dict]:
     return json.loads(done.stdout)["fits"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_browsers_on_two_dashboards_see_one_run_live_while_a_command_line_works_beside_them(
     two: tuple[Dashboard, Dashboard], browser: Browser, tmp_path: Path, eventually: Callable
 ):

@@ -135,6 +135,7 @@ def held_against_what_came(run_id: str, made: Forecast) -> None:
     assert "Nothing that was forecast has come yet" in texts(page)
 
 
+@pytest.mark.slow
 def test_stop_leaves_what_is_done_and_forecast_goes_on_with_the_rest(eventually):
     slow = Experiment(
         source=Sample(name="hourly"),

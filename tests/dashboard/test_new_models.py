@@ -87,6 +87,7 @@ def test_in_the_lab(eventually):
     assert variants <= set(page.dataframe[0].value["Model"])
 
 
+@pytest.mark.slow
 def test_on_the_forecast_page(eventually):
     def script() -> None:
         import streamlit as st

@@ -87,6 +87,7 @@ def test_a_server_whose_database_cannot_be_opened_yet_is_ready_as_soon_as_it_can
     assert readiness(server) == (200, "ok")
 
 
+@pytest.mark.slow
 def test_the_queue_is_worked_on_before_anybody_has_come_and_the_end_of_the_server_gives_back_what_is_left(
     served, small, eventually
 ):

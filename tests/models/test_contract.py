@@ -34,14 +34,14 @@ VARIANTS = [
 
 
 OF_EACH_KIND = ("linear_sgd", "mlp", "gru", "encoder_decoder", "wavenet")
-"""Networks whose outputs of several channels CI looks at; the others are of the same kinds, and looked at by hand."""
+"""Networks that the README's command looks at, and CI with several channels; the others are of the same kinds."""
 
 
 def how_slow(name: str, case: str) -> pytest.MarkDecorator | tuple[()]:
     """Whether a case is among the slow ones, or the long ones."""
-    if not MODELS[name].trained or case == "next":
+    if not MODELS[name].trained or (case == "next" and name in OF_EACH_KIND):
         return ()
-    return pytest.mark.slow if name in OF_EACH_KIND else pytest.mark.long
+    return pytest.mark.slow if name in OF_EACH_KIND or case == "next" else pytest.mark.long
 
 
 FORECASTERS = [name for name, model in MODELS.items() if not (model.reference or model.combines)]

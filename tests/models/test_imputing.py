@@ -37,6 +37,7 @@ def test_it_does_better_than_interpolation_and_leaves_what_is_known():
         np.testing.assert_array_equal(after.y, before.y)
 
 
+@pytest.mark.slow
 def test_it_never_sees_what_is_hidden_nor_what_is_to_be_forecast():
     split = load(SOURCE, TASK)
     spoilt = split.with_parts(

@@ -237,7 +237,7 @@ def test_a_fit_with_a_cosine_that_is_continued_begins_another_one_where_it_ended
     [
         pytest.param({"dropout": 0.3, "recurrent_dropout": 0.2}, marks=pytest.mark.long),
         {"normalisation": "batch", "sequence_to": "sequence"},
-        {"normalisation": "layer", "dropout": 0.3},
+        pytest.param({"normalisation": "layer", "dropout": 0.3}, marks=pytest.mark.slow),
     ],
     ids=["dropout", "batch normalisation", "layer normalisation and dropout"],
 )

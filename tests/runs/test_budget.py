@@ -135,7 +135,7 @@ def evaluated(path: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_experiment_on_a_machine_that_is_kept_busy_gives_the_same_bits(tmp_path):
     panel = daily(4, 180)
     rows = [pd.DataFrame({"unique_id": i, "ds": ds, "y": y}) for i, ds, y in zip(panel.ids, panel.ds, panel.y, strict=True)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import infer_frequency, is_even
+from forecasting.data.reading.frequency import in_words, infer_frequency, is_even, snapped
 from forecasting.data.reading.layout import Table
 from forecasting.data.reading.numbers import decimal_of, is_missing, parse_numbers, suspicious
 from forecasting.data.reading.result import Reading, ReadOptions
@@ -263,7 +263,12 @@ class Columns:
         frame = _sorted(frame.assign(unique_id=ids))
         longest = frame[frame["unique_id"] == frame["unique_id"].value_counts().idxmax()]["ds"]
         frequency = infer_frequency(longest[longest != longest.shift()])
-        if frequency is None and len(longest) > 2:
+        near = snapped(longest[longest != longest.shift()]) if frequency is None else None
+        if near is not None:
+            frame = _sorted(frame.assign(ds=frame["ds"].dt.round(near[0])))
+            frequency = infer_frequency(frame.loc[longest.index, "ds"].drop_duplicates())
+            self.warnings.append(f"Times are put on a grid, {in_words(frequency)}: {near[1]}.")
+        elif frequency is None and len(longest) > 2:
             self.warnings.append("The times follow no frequency that is known: they are taken one after the other.")
         reading = Reading(
             frame,

@@ -95,6 +95,44 @@ def anchored(frequency: str, first: pd.Timestamp) -> str:
     return frequency
 
 
+MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 720)
+NICE_S = (1, 2, 5, 10, 15, 20, 30, *(60 * n for n in MINUTES), 86_400)
+"""Steps, in seconds, to which times are rounded that are a little off."""
+NEARLY_ALL, A_LITTLE = 0.95, 0.02
+"""The share of times that has to lie so near to the grid, as a share of its step."""
+
+
+def snapped(times: pd.Series) -> tuple[str, str] | None:
+    """The step of a grid that times are a little off, as pandas' alias, and how they are off, in words; None where none is.
+
+    Nearly all have to lie within a fiftieth of a step of the grid, or all at midnight of a place whose clocks change; and no
+    two may come to the same time.
+
+    Args:
+        times: distinct and sorted.
+    """
+    if len(times) < 10:
+        return None
+    median = float(times.diff().dt.total_seconds().median())
+    step = min(NICE_S, key=lambda nice: abs(nice - median))
+    alias = (
+        f"{step}s" if step < 60 else f"{step // 60}min" if step < 3_600 else f"{step // 3_600}h" if step < 86_400 else "D"
+    )
+    rounded = times.dt.round(alias)
+    off = (times - rounded).dt.total_seconds().abs()
+    if abs(step - median) > A_LITTLE * step or rounded.duplicated().any():
+        return None
+    if step == 86_400 and times.dt.time.nunique() == 2 and off.nunique() == 2 and off.max() - off.min() == 3_600:
+        return alias, "they lie at midnight of a place whose clocks change"
+    near = off <= A_LITTLE * step
+    if near.mean() < NEARLY_ALL or not off.any():
+        return None
+    far = times[~near]
+    if len(far):
+        return alias, f"{far.iloc[0]} lies off" + (f", and {len(far) - 1} more" if len(far) > 1 else "")
+    return alias, f"they are up to {off.max():g} s off"
+
+
 def is_even(times: pd.Series) -> bool:
     """Whether times, in any order, are evenly spaced."""
     known = times.dropna().drop_duplicates().sort_values()
