@@ -201,9 +201,15 @@ def _reading_of(source: str) -> Reading:
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def columns_of(upload_id: str) -> list[str]:
-    """The names of the columns of an uploaded file, also of one that cannot yet be read surely."""
-    return _answer(service.store().read_upload(upload_id)).columns
+def names_of(upload_id: str, sheet: str) -> tuple[list[str], list[str]]:
+    """The names of an uploaded file's columns and of its sheets, also of one that cannot yet be read surely.
+
+    Args:
+        upload_id: of the file.
+        sheet: whose columns they are; empty: of the one that is read by itself.
+    """
+    answer = _answer(service.store().read_upload(upload_id), ReadOptions(sheet=sheet or None))
+    return answer.columns, answer.sheets
 
 
 def windows(source: Source, task: Task) -> Split:
@@ -260,6 +266,6 @@ def forget() -> None:
         _seasons,
         _reading,
         _reading_of,
-        columns_of,
+        names_of,
     ):
         kept.clear()

@@ -88,7 +88,7 @@ def test_importing_it_loads_no_heavy_library(module):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
-    assert {"forecasting", "pydantic"} <= loaded
+    assert "forecasting" in loaded
     assert loaded.isdisjoint(HEAVY)
 
 

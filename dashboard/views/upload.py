@@ -112,8 +112,8 @@ def _kept_file(values: Draft, source: dict[str, Any]) -> None:
         return
     st.markdown(f":material/description: {escaped(known.name)}")
     try:
-        columns = computed.columns_of(source["upload_id"])
-        reading = _read_as(source, columns)
+        columns, sheets = computed.names_of(source["upload_id"], source.get("sheet", ""))
+        reading = _read_as(source, columns, sheets)
         if st.session_state.get("to-fit") == source["upload_id"]:
             del st.session_state["to-fit"]
             _fit_task_to_file(values, reading)
@@ -145,7 +145,7 @@ def _ask_to_delete(values: Draft, known: UploadView) -> None:
             st.rerun()
 
 
-def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
+def _read_as(source: dict[str, Any], columns: list[str], sheets: list[str]) -> Reading:
     """How the file was read, and what can be corrected about it.
 
     Raises:
@@ -153,6 +153,8 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
     """
     summary = st.empty()
     with st.expander("How it was read", key=key("upload", "reading")):
+        if len(sheets) > 1:
+            _sheet(source, sheets)
         _columns(source, columns)
         _cells(source)
         _grid(source)
@@ -165,6 +167,25 @@ def _read_as(source: dict[str, Any], columns: list[str]) -> Reading:
         for warning in reading.warnings:
             st.caption(f":material/info: {escaped(warning)}")
     return reading
+
+
+def _sheet(source: dict[str, Any], sheets: list[str]) -> None:
+    """Which sheet of a workbook is read; with another one no column is chosen any more."""
+    field, before = Upload.model_fields["sheet"], source.get("sheet", "")
+    options = ["", *sheets]
+    source["sheet"] = st.selectbox(
+        str(field.title),
+        options,
+        options.index(before) if before in options else 0,
+        key=key("upload", "sheet"),
+        help=field.description,
+        format_func=lambda name: name or "Detected",
+    )
+    if source["sheet"] != before:
+        source.update(dict.fromkeys(COLUMNS, ()), multivariate=False)
+        st.session_state["to-fit"] = source["upload_id"]
+        fresh_widgets()
+        st.rerun()
 
 
 COLUMNS = {

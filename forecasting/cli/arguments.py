@@ -21,6 +21,7 @@ Columns = Annotated[list[str] | None, typer.Option(help="A column of the file; m
 class ReadArguments:
     """What is said about a file; what is None is detected."""
 
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook; the first that holds times otherwise.")] = None
     time: Columns = None
     value: Columns = None
     id: Columns = None
@@ -45,7 +46,8 @@ class Seen:
     repair: Annotated[str, typer.Option(help="Missing values: leave, forward, interpolation, seasonal_line, network.")] = (
         "leave"
     )
-    freq: Annotated[str | None, typer.Option(help="A coarser frequency to aggregate to, by the mean; pandas' alias.")] = None
+    freq: Annotated[str | None, typer.Option(help="A coarser frequency to aggregate to; pandas' alias.")] = None
+    aggregate: Annotated[str, typer.Option(help="What becomes of a coarser step: mean, sum, last.")] = "mean"
 
 
 def source_of(said: ReadArguments, seen: Seen | None = None) -> Upload:

@@ -137,18 +137,22 @@ def _seasonal_line(y: pd.Series, season_length: int) -> pd.Series:
     return by_phase.fillna(_line(y)).where(inside)
 
 
-def resample(frame: pd.DataFrame, frequency: str, how: Literal["mean", "sum", "last"]) -> pd.DataFrame:
+Aggregate = Literal["mean", "sum", "last"]
+
+
+def resample(frame: pd.DataFrame, frequency: str, how: Aggregate, step: str | None = None) -> pd.DataFrame:
     """Put series on a coarser grid; a step without any value is missing, and so is the sum of one that lacks some.
 
-    A step at either end lacks some when it has fewer than all those between.
+    The first and the last step are left out where the series begins or ends within them; a last value needs no beginning.
 
     Args:
         frame: `unique_id, ds, y` on an even grid.
         frequency: pandas' alias.
         how: what becomes of the values of a step.
+        step: pandas' alias of the grid that the series are on; None: the median distance of their times.
 
     Raises:
-        BadInput: when there is no such frequency.
+        BadInput: when there is no such frequency, or a series has no whole step of it.
     """
     try:
         offset = pd.tseries.frequencies.to_offset(frequency)
@@ -157,8 +161,33 @@ def resample(frame: pd.DataFrame, frequency: str, how: Literal["mean", "sum", "l
     by_step = frame.set_index("ds").groupby("unique_id", sort=False)["y"].resample(offset)
     if how == "sum":
         counted = by_step.agg(["sum", "size", "count"])
-        fewest = counted["size"].groupby("unique_id", sort=False).transform(lambda sizes: sizes.iloc[1:-1].min())
-        made = counted["sum"].where((counted["size"] == counted["count"]) & ~(counted["size"] < fewest))
+        made = counted["sum"].where(counted["size"] == counted["count"])
     else:
         made = getattr(by_step, how)()
-    return made.rename("y").reset_index()
+    made = made.rename("y").reset_index()
+    return made[_within(frame, made, offset, how, step)].reset_index(drop=True)
+
+
+def _within(frame: pd.DataFrame, made: pd.DataFrame, offset: pd.DateOffset, how: Aggregate, step: str | None) -> pd.Series:
+    """Which of the longer steps lie wholly within their series."""
+    within = pd.Series(True, made.index)
+    ends = made.groupby("unique_id", sort=False)["ds"].agg(first=lambda ds: ds.index[0], last=lambda ds: ds.index[-1])
+    known: dict[tuple[pd.Timestamp, pd.Timestamp], tuple[bool, bool]] = {}
+    for name, times in frame.groupby("unique_id", sort=False)["ds"]:
+        span = times.iloc[0], times.iloc[-1]
+        if span not in known:
+            one = times.diff().median() if step is None else pd.tseries.frequencies.to_offset(anchored(step, span[0]))
+            before, after = (span[0] - one, span[0]), (span[1], span[1] + one)
+            known[span] = _apart(before, offset, span[0]), _apart(after, offset, span[0])
+        within[ends.loc[name, "first"]] &= how == "last" or known[span][0]
+        within[ends.loc[name, "last"]] &= known[span][1]
+    whole = within.groupby(made["unique_id"], sort=False).any()
+    if not whole.all():
+        raise BadInput(f"The series {whole.index[~whole][0]!r:.60} has no whole step of {offset.freqstr}: it is too short.")
+    return within
+
+
+def _apart(pair: tuple[pd.Timestamp, pd.Timestamp], offset: pd.DateOffset, first: pd.Timestamp) -> bool:
+    """Whether two neighbouring times of a series that begins at `first` fall into different steps."""
+    steps = pd.Series(1, pd.DatetimeIndex(pair)).resample(offset, origin=first.normalize())
+    return steps.ngroups > 1

@@ -95,6 +95,7 @@ def read_file(source: Upload, content: bytes, reader: Reader = read) -> Reading:
         day_first=source.day_first,
         decimal={"point": ".", "comma": ","}.get(source.decimal),
         missing=source.missing,
+        sheet=source.sheet or None,
     )
     return reader(content, options)
 
@@ -137,7 +138,9 @@ def _side_by_side(source: Upload, reading: Reading, values: Sequence[str], furth
 
 def _aggregated(source: Upload, reading: Reading, values: Sequence[str], how: str) -> pd.DataFrame:
     frame = series_of(reading, values)
-    return resample(frame, source.frequency, how) if source.frequency else frame  # type: ignore[arg-type]
+    if not source.frequency:
+        return frame
+    return resample(frame, source.frequency, how, reading.frequency)  # type: ignore[arg-type]
 
 
 def series_of(reading: Reading, values: Sequence[str], frequency: str | None = None) -> pd.DataFrame:

@@ -134,6 +134,7 @@ class Upload(Value):
 
     kind: Literal["upload"] = "upload"
     upload_id: str = Field(pattern=r"^[a-z0-9]{16,40}$", title="Upload")
+    sheet: str = Field("", max_length=100, title="Sheet", description="Of a workbook; empty: the first that holds times.")
     time: tuple[ColumnName, ...] = Field(
         (), max_length=6, title="Times", description="The column that holds them, or several; none chosen: detected."
     )
@@ -183,7 +184,11 @@ class Upload(Value):
     frequency: Annotated[str, Field(max_length=20)] = Field(
         "", title="Aggregate to", description="A coarser frequency, by pandas' alias: D, W, MS, QS …; empty: as it is."
     )
-    aggregate: Literal["mean", "sum", "last"] = Field("mean", title="Aggregate by", description="What becomes of a step.")
+    aggregate: Literal["mean", "sum", "last"] = Field(
+        "mean",
+        title="Aggregate by",
+        description="What becomes of a step; the first and the last are left out where the file begins or ends within them.",
+    )
 
     @model_validator(mode="after")
     def _columns_go_together(self) -> Self:

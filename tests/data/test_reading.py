@@ -19,6 +19,7 @@ from forecasting.data.reading import SUMMARY, ReadOptions, bounds, columns, read
 from forecasting.data.repair import filled, on_grid, resample
 from forecasting.experiment import BadInput, Upload
 from forecasting.panels import read_panel
+from forecasting.panels.export import workbook as workbook_of
 
 TRAPS = Path(__file__).parent / "traps"
 READINGS = json.loads((TRAPS / "readings.json").read_text("utf-8"))
@@ -350,16 +351,42 @@ def test_of_several_columns_each_is_a_series_of_its_own():
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [("mean", [2.5, 6.5, 10.5, 13.5]), ("sum", [10, 26, np.nan, np.nan]), ("last", [4, 8, 11, 14])],
+    [("mean", [2.5, 6.5, 10.5]), ("sum", [10, 26, np.nan]), ("last", [4, 8, 11])],
 )
-def test_series_are_put_on_a_coarser_grid_and_half_a_step_has_no_sum(how, expected):
+def test_series_are_put_on_a_coarser_grid_and_half_a_step_at_the_end_is_left_out(how, expected):
     hours, y = pd.date_range("2024-01-01", periods=14, freq="h"), np.arange(1.0, 15)
     y[[8, 11]] = np.nan
     made = resample(frame(a=dict(zip(hours, y, strict=True))), "4h", how)
     np.testing.assert_allclose(made["y"], expected)
-    assert made["ds"].tolist() == list(hours[::4])
+    assert made["ds"].tolist() == list(hours[:12:4])
     with pytest.raises(BadInput, match="'soon' is no frequency"):
         resample(made, "soon", "mean")
+    with pytest.raises(BadInput, match="'a' has no whole step of MS"):
+        resample(made, "MS", "mean")
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "last", "frequency", "wholly"),
+    [
+        ("MS", "2020-01-01", "2020-12-01", "QS", ["2020-01-01", "2020-04-01", "2020-07-01", "2020-10-01"]),
+        ("ME", "2020-02-29", "2020-11-30", "QS", ["2020-04-01", "2020-07-01"]),
+        ("MS", "2020-05-01", "2020-09-01", "QS", ["2020-07-01"]),
+        ("D", "2024-01-01", "2024-01-21", "W", ["2024-01-07", "2024-01-14", "2024-01-21"]),
+        ("D", "2024-01-02", "2024-01-20", "W", ["2024-01-14"]),
+        ("B", "2024-01-01", "2024-01-19", "W", ["2024-01-07", "2024-01-14", "2024-01-21"]),
+        ("D", "2024-01-01", "2024-02-28", "MS", ["2024-01-01"]),
+        ("h", "2024-01-01 00:00", "2024-01-02 23:00", "D", ["2024-01-01", "2024-01-02"]),
+    ],
+)
+def test_of_longer_steps_those_are_made_that_lie_within_the_series(step, first, last, frequency, wholly):
+    times = pd.date_range(first, last, freq=step)
+    series = frame(a=dict.fromkeys(times, 1.0), b=dict.fromkeys(times, 2.0))
+    made = resample(series, frequency, "sum", step)
+    assert made["unique_id"].tolist() == len(wholly) * ["a"] + len(wholly) * ["b"]
+    one = made[made["unique_id"] == "a"]
+    assert one["ds"].dt.strftime("%Y-%m-%d").tolist() == wholly
+    by_hand = pd.Series(1, times).resample(frequency).sum()
+    assert one["y"].tolist() == by_hand[wholly].tolist()
 
 
 def test_a_series_of_two_values_and_one_far_too_sparse_are_refused():
@@ -374,3 +401,23 @@ def test_of_several_sheets_the_first_that_holds_something_is_read_and_said():
     found = read((TRAPS / "sheets.xls").read_bytes()).summary()
     assert (found["rows"], found["value_columns"]) == (20, ["sales"])
     assert any("Of 2 sheets the first, 'shop'" in warning for warning in found["warnings"])
+
+
+def test_a_sheet_is_chosen_by_its_name_and_a_refusal_names_them():
+    days = pd.date_range("2024-01-01", periods=12, freq="D")
+    months = pd.date_range("2020-01-01", periods=30, freq="MS")
+    notes = pd.DataFrame({"what": ["a text", "another"], "who": ["Ann", "Bob"]})
+    daily, monthly = (pd.DataFrame({"ds": ds, "y": np.arange(len(ds)) ** 2.0}) for ds in (days, months))
+    book = workbook_of({"Notes": notes, "Daily": daily, "Monthly": monthly})
+    found = read(book)
+    assert (found.sheets, found.frequency, len(found.frame)) == (["Notes", "Daily", "Monthly"], "D", 12)
+    assert any("the second, 'Daily', was read" in warning for warning in found.warnings)
+    named = read(book, ReadOptions(sheet="Monthly"))
+    assert (named.frequency, named.frame["ds"].tolist()) == ("MS", list(months))
+    assert not any("sheets" in warning for warning in named.warnings)
+    with pytest.raises(BadInput, match="no sheet 'Weekly'.*'Notes', 'Daily', 'Monthly' do"):
+        read(book, ReadOptions(sheet="Weekly"))
+    with pytest.raises(BadInput, match="no workbook"):
+        read(b"ds,y\n2024-01-01,1\n", ReadOptions(sheet="Daily"))
+    with pytest.raises(BadInput, match="the sheets 'Notes', 'More': name one"):
+        read(workbook_of({"Notes": notes, "More": notes}))

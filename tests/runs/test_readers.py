@@ -225,7 +225,7 @@ HEADER = 'import json; head = json.dumps({}).encode(); answer = len(head).to_byt
         HEADER.format({}, 0, ""),
         HEADER.format(
             {"read": dict.fromkeys(["format", "encoding", "delimiter", "decimal", "frequency"], ".")
-             | dict.fromkeys(["time_columns", "value_columns", "id_columns", "columns", "warnings"], ["y"])},
+             | dict.fromkeys(["time_columns", "value_columns", "id_columns", "columns", "warnings", "sheets"], ["y"])},
             5, "arrow",
         ),
     ],
@@ -293,7 +293,7 @@ def refuse(*args): raise SystemExit("the page has read a file itself")
 with patch("forecasting.data.reading.read_table", refuse), patch("forecasting.data.reading.tables.read_table", refuse):
     assert len(computed.reader({CLEAN!r}).frame) == 20
     ambiguous = open({str(TRAPS / "ambiguous.csv")!r}, "rb").read()
-    print(*computed.columns_of(service.store().add_upload("ann", "a.csv", ambiguous, service.settings().quota)))
+    print(*computed.names_of(service.store().add_upload("ann", "a.csv", ambiguous, service.settings().quota), "")[0])
 """
     environment = {**os.environ, "FORECASTING_DATABASE_URL": database_url}
     done = subprocess.run(

@@ -5,8 +5,9 @@ What cannot be read surely is refused in words: a wrong reading would be worse t
 
 from forecasting.data.reading.columns import Columns, month_number
 from forecasting.data.reading.layout import Table
+from forecasting.data.reading.numbers import Question
 from forecasting.data.reading.result import SUMMARY, Reading, ReadOptions
-from forecasting.data.reading.tables import read_table
+from forecasting.data.reading.tables import of_sheets, read_table
 from forecasting.data.reading.times import looks_like_time
 from forecasting.experiment import BadInput
 
@@ -25,7 +26,7 @@ def read(content: bytes, options: ReadOptions = NO_OPTIONS) -> Reading:
     Raises:
         BadInput: in one sentence, when it cannot be read surely.
     """
-    return interpreted(read_table(content), options)
+    return interpreted(read_table(content, options.sheet), options)
 
 
 def interpreted(table: Table, options: ReadOptions) -> Reading:
@@ -34,6 +35,17 @@ def interpreted(table: Table, options: ReadOptions) -> Reading:
     Raises:
         BadInput: in one sentence, when they cannot be read surely.
     """
+    try:
+        return _series(table, options)
+    except Question:
+        raise
+    except BadInput as error:
+        if len(table.sheets) < 2 or options.sheet is not None:
+            raise
+        raise of_sheets(error, table.sheets) from None
+
+
+def _series(table: Table, options: ReadOptions) -> Reading:
     for name in (*(options.time or ()), *(options.value or ()), *(options.id or ())):
         if name not in table.columns:
             raise BadInput(f"The file has no column {name!r:.60}: it has {', '.join(map(str, table.columns))[:200]}.")

@@ -22,14 +22,15 @@ FIRST = b"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 def attempt(content: bytes, options: ReadOptions) -> Reading | Refusal:
     """Read a file, or say why not and which columns it has."""
     columns: list[str] = []
+    sheets: list[str] = []
     try:
-        table = read_table(content)
-        columns = [str(name) for name in table.columns]
+        table = read_table(content, options.sheet)
+        columns, sheets = [str(name) for name in table.columns], table.sheets
         return interpreted(table, options)
     except BadInput as error:
-        return Refusal(str(error), isinstance(error, Question), columns)
+        return Refusal(str(error), isinstance(error, Question), columns, sheets)
     except MemoryError:  # pyarrow's own is one of these
-        return Refusal("Reading the file takes more memory than there is: cut it down.", False, columns)
+        return Refusal("Reading the file takes more memory than there is: cut it down.", False, columns, sheets)
 
 
 def main() -> None:

@@ -282,6 +282,7 @@ class Columns:
             self.names,
             frequency,
             self.warnings,
+            self.table.sheets,
         )
         self._add_warnings(reading)
         return reading

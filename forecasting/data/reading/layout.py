@@ -22,6 +22,7 @@ class Table:
         format: csv, xlsx, xls or parquet; csv is any text.
         encoding, delimiter: of text; None for other formats.
         warnings: what was left out, in sentences.
+        sheets: of a workbook, the names of those that hold something.
     """
 
     columns: pd.DataFrame
@@ -29,6 +30,7 @@ class Table:
     encoding: str | None = None
     delimiter: str | None = None
     warnings: list[str] = field(default_factory=list)
+    sheets: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

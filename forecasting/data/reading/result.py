@@ -28,6 +28,7 @@ class ReadOptions:
         day_first: of dates like 03/04/2024.
         missing: numbers that stand for missing values.
         decimal: the decimal sign, `.` or `,`.
+        sheet: of a workbook.
     """
 
     time: tuple[str, ...] | None = None
@@ -36,6 +37,7 @@ class ReadOptions:
     day_first: bool | None = None
     missing: tuple[float, ...] = ()
     decimal: str | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Reading:
         columns: names of all columns of the file.
         frequency: pandas' alias of the step between times, or None.
         warnings: what was left out or should be looked at, in sentences.
+        sheets: of a workbook, the names of those that hold something.
     """
 
     frame: pd.DataFrame
@@ -60,6 +63,7 @@ class Reading:
     columns: list[str]
     frequency: str | None
     warnings: list[str] = field(default_factory=list)
+    sheets: list[str] = field(default_factory=list)
 
     @property
     def season_length(self) -> int:

@@ -17,19 +17,25 @@ SHEETS = 12
 """Sheets that are looked at for times."""
 
 
-def read_table(content: bytes) -> Table:
+def read_table(content: bytes, sheet: str | None = None) -> Table:
     """Read a file of any of the formats; which one, its first bytes tell.
 
+    Args:
+        content: the file's bytes.
+        sheet: of a workbook; None for the first that holds times.
+
     Raises:
-        BadInput: when it is empty, damaged, a web page, too large once it is unfolded, or has no columns.
+        BadInput: when it is empty, damaged, a web page, too large once it is unfolded, or has no columns or no such sheet.
     """
     if content[:2] == b"\x1f\x8b":
         content = unzipped(content)
     refuse_bytes(len(content))
-    if content[:4] == b"PAR1":
+    if content[:4] == b"PAR1" and sheet is None:
         return _parquet(content)
     if content[:4] == b"PK\x03\x04" or content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        return _excel(content, "xlsx" if content[:2] == b"PK" else "xls")
+        return _excel(content, "xlsx" if content[:2] == b"PK" else "xls", sheet)
+    if sheet is not None:
+        raise BadInput(f"The file is no workbook: it has no sheet {sheet!r:.60}.")
     return read_text(content)
 
 
@@ -57,24 +63,40 @@ def _refuse_large(metadata: pyarrow.parquet.FileMetaData) -> None:
     refuse_bytes(sum(column.total_uncompressed_size for column in columns))
 
 
-def _excel(content: bytes, kind: str) -> Table:
-    """The first sheet that holds times, or else something; lines above its header are passed over as in text."""
+def _excel(content: bytes, kind: str, sheet: str | None) -> Table:
+    """A sheet, or the first that holds times, or else something; lines above its header are passed over as in text."""
     content = stored_workbook(content) if kind == "xlsx" else content
     try:
         with pd.ExcelFile(io.BytesIO(content), engine="calamine") as book:
             filled = _filled(book)
-            sheets = [book.parse(name, header=None, dtype=object) for name in filled[:SHEETS]]
+            if sheet is not None and sheet not in filled:
+                raise BadInput(f"The workbook has no sheet {sheet!r:.60} that holds something: {_named(filled)} do.")
+            looked_at = filled[:SHEETS] if sheet is None else [sheet]
+            sheets = [book.parse(name, header=None, dtype=object) for name in looked_at]
     except BadInput:
         raise
     except Exception as error:  # the reader's own errors have no common class
         raise BadInput(f"The Excel file cannot be read: {str(error).splitlines()[0][:100]}.") from None
     if not filled:
         raise BadInput("The Excel file is empty: no sheet of it holds a value.")
-    place = next((place for place, sheet in enumerate(sheets) if _holds_times(sheet)), 0)
-    table = laid_out(_rows_of(sheets[place]))
+    place = next((place for place, cells in enumerate(sheets) if _holds_times(cells)), 0)
+    several = len(filled) > 1 and sheet is None
+    try:
+        table = laid_out(_rows_of(sheets[place]))
+    except BadInput as error:
+        raise (of_sheets(error, filled) if several else error) from None
     which = "first" if place == 0 else f"{place + 1}th" if place > 2 else ("second", "third")[place - 1]
-    left_out = [f"Of {len(filled)} sheets the {which}, {filled[place]!r}, was read."] if len(filled) > 1 else []
-    return Table(table.columns.astype("category"), kind, warnings=table.warnings + left_out)
+    said = [f"Of {len(filled)} sheets the {which}, {filled[place]!r}, was read."] if several else []
+    return Table(table.columns.astype("category"), kind, warnings=table.warnings + said, sheets=filled)
+
+
+def of_sheets(error: BadInput, sheets: list[str]) -> BadInput:
+    """An error about one sheet of several, which names them."""
+    return BadInput(f"{error} The workbook has the sheets {_named(sheets)}: name one of them.")
+
+
+def _named(sheets: list[str]) -> str:
+    return ", ".join(map(repr, sheets[:SHEETS])) + (" and more" if len(sheets) > SHEETS else "")
 
 
 def _rows_of(sheet: pd.DataFrame) -> list[list[str]]:

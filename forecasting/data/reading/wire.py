@@ -30,11 +30,13 @@ class Refusal:
         message: a sentence.
         question: whether the visitor has only to say which of them comes first.
         columns: names of the columns of the file, as far as they could be read.
+        sheets: of a workbook, the names of those that hold something.
     """
 
     message: str
     question: bool
     columns: list[str]
+    sheets: list[str]
 
     @property
     def error(self) -> BadInput:
