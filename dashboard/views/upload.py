@@ -164,6 +164,9 @@ def _read_as(source: dict[str, Any], columns: list[str], sheets: list[str]) -> R
         raise plain(error) from None
     with summary.container():
         st.caption(_found(reading))
+        if len(reading.value_columns) > 1 and not (source["value"] or source["every_value"]):
+            n, first = len(reading.value_columns), escaped(reading.value_columns[0])
+            st.caption(f":material/help: 1 of {n} columns of values is forecast: {first}. *How it was read* has the others.")
         for warning in reading.warnings:
             st.caption(f":material/info: {escaped(warning)}")
     return reading

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -22,6 +23,7 @@ from forecasting.data.masking import fill_mse
 from forecasting.evaluation.fits import ensembles_of, window_fits
 from forecasting.evaluation.windows import combine
 from forecasting.models import resolve
+from forecasting.panels.export import workbook
 from forecasting.runs.budget import allotted
 from forecasting.runs.views import RunView
 from forecasting.studies.recipes import RECIPES, model_by_recipe
@@ -468,6 +470,24 @@ def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_comp
     assert not page.exception and not page.error
     assert any("3 missing" in found.value for found in page.caption)
     assert decode(linked(page)["e"]).source.missing == (-200.0,)
+
+
+def test_another_sheet_of_a_workbook_is_read_once_it_is_chosen():
+    n = np.arange(120.0)
+    days, months = (pd.date_range("2010-01-01", periods=120, freq=step) for step in ("D", "MS"))
+    daily = pd.DataFrame({"ds": days, "price": n % 7, "sold": n % 5})
+    book = workbook({"Daily": daily, "Monthly": pd.DataFrame({"month": months, "y": n % 12})})
+    source = Upload(upload_id=actions.add_upload("ann", "book.xlsx", book), value=("sold",))
+    page = open_lab(Experiment(source=source, task=Task(input_size=4), models=SMALL.models[:2]))
+    assert any("120 rows; times: ds; daily" in found.value for found in page.caption)
+    assert not any("columns of values" in found.value for found in page.caption)
+    next(box for box in page.multiselect if box.label == "Values").set_value([]).run()
+    assert any("1 of 2 columns of values is forecast: price" in found.value for found in page.caption)
+    next(box for box in page.selectbox if box.label == "Sheet").select("Monthly").run()
+    assert not page.exception and not page.error
+    assert any("120 rows; times: month; monthly" in found.value for found in page.caption)
+    found = decode(linked(page)["e"])
+    assert (found.source.sheet, found.source.value, found.task.input_size) == ("Monthly", (), 24)
 
 
 def test_an_empty_upload_is_no_mistake():
