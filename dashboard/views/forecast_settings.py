@@ -20,7 +20,7 @@ from forecasting.studies.recipes import FOR_SERIES, for_series
 
 Chosen = dict[str, Any]
 """`kind` of the source, `plan`, `models` by name, `training`, `seed`, `budget_s`, the source that the plan was `fitted` to,
-and how often (`fits`); `taken` is the experiment that a link or a run has brought."""
+its horizon then (`usual_h`) and how often (`fits`); `taken` is the experiment that a link or a run has brought."""
 HOW: dict[str, Any] = {"training": FOR_SERIES, "seeds": (1,), "budget_s": 240.0}
 """How networks are trained where nothing else is chosen, and the time that all models may take."""
 
@@ -143,11 +143,16 @@ def _series(values: Chosen) -> Sample | Upload:
 
 
 def _fit_plan(values: Chosen, source: Sample | Upload) -> None:
-    """A plan that fits the series, once they have changed; the visitor may change it."""
-    if values["plan"] is not None and values.get("fitted") == source.canonical():
+    """A plan that fits the series, once they have changed; the visitor may change it, and a horizon of their own stays."""
+    before = values["plan"]
+    if before is not None and values.get("fitted") == source.canonical():
         return
-    panel = computed.panel_of(source)
-    plan = default_plan(panel, seasons=computed.seasons_found(source))
+    panel, seasons = computed.panel_of(source), computed.seasons_found(source)
+    plan = default_plan(panel, seasons=seasons)
+    own = before is not None and "usual_h" in values and before["h"] != values["usual_h"]
+    values["usual_h"] = plan.h
+    if own and before["h"] <= panel.usual // 4:
+        plan = default_plan(panel, before["h"], seasons)
     values["plan"], values["training"] = plan.model_dump(), for_series(panel, plan).model_dump()
     values["fitted"], values["fits"] = source.canonical(), values.get("fits", 0) + 1
 

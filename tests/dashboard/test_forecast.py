@@ -187,6 +187,23 @@ def test_a_baseline_that_cannot_forecast_the_series_is_left_out_and_keeps_nobody
     assert not next(button for button in page.button if button.key == "forecast").disabled
 
 
+def test_a_horizon_of_ones_own_stays_with_the_next_series_and_the_usual_one_does_not():
+    def horizon():
+        return next(box for box in page.number_input if box.label == Plan.model_fields["h"].title)
+
+    def choose(sample):
+        next(box for box in page.selectbox if box.label == "Sample").set_value(sample).run()
+
+    page = open_page()
+    choose("elnino")
+    assert horizon().value == 12
+    choose("gdp")
+    assert horizon().value != 12
+    horizon().set_value(5).run()
+    choose("elnino")
+    assert not page.exception and horizon().value == 5
+
+
 def test_a_series_that_is_too_short_to_be_judged_may_come_first():
     days = [("new", day) for day in pd.date_range("2024-02-25", periods=5)]
     days += [("old", day) for day in pd.date_range("2024-01-01", periods=60)]
