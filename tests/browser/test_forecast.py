@@ -118,6 +118,7 @@ def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_going_back_brings_the_series_before_back(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, f"{dashboard.url}/forecast")
     before = page.get_by_role("heading", name="Sea surface temperature off Peru per month, 1950–2010: the next 12 months")

@@ -17,6 +17,7 @@ SHORT = Experiment(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_trained_found_deleted_and_searched_over_postgresql(postgresql, tmp_path, browser: Browser):
     server = Dashboard(tmp_path)
     server.database = postgresql()

@@ -71,7 +71,9 @@ def test_in_the_lab_a_leading_column_takes_most_of_the_error_away(name: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("source", "name"), [(BESIDE, "linear"), (SEVERAL, "linear"), (SEVERAL, "gru")])
+@pytest.mark.parametrize(
+    ("source", "name"), [(BESIDE, "linear"), (SEVERAL, "linear"), pytest.param(SEVERAL, "gru", marks=pytest.mark.long)]
+)
 def test_whole_series_are_forecast_from_the_columns_around_them(source: Upload, name: str):
     plan = Plan(h=LEAD, n_windows=6, input_size=10)
     alone = made_by(read_panel(ALONE, lambda _: content()), plan, name)
