@@ -181,7 +181,7 @@ def axis(title: str, colours: Theme) -> dict:
 
 
 def log_axis(values: Sequence[float], room: float = 0.06) -> dict:
-    """A logarithmic axis around some values, its ticks in plain numbers.
+    """A logarithmic axis around some values, its ticks in plain numbers and never many.
 
     Args:
         values: what it has to show; what is not above 0 is left aside.
@@ -193,7 +193,7 @@ def log_axis(values: Sequence[float], room: float = 0.06) -> dict:
     low, high = np.log10(min(shown)), np.log10(max(shown))
     beyond = max(0.05, room * (high - low))
     low, high = low - beyond, high + beyond
-    dtick = 1 if high - low > 3 else "D2" if high - low > 0.5 else "D1"
+    dtick = max(1, int(np.ceil((high - low) / 5))) if high - low > 3 else "D2" if high - low > 0.5 else "D1"
     return {"type": "log", "range": [low, high], "dtick": dtick, "tickformat": "~g", "minor": {"showgrid": False}}
 
 

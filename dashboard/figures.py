@@ -135,6 +135,9 @@ def mse_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
         # Above the line, and not beside it: a long name would leave the points no room.
         above = {"x": 0, "xref": "paper", "xanchor": "left", "y": place + 0.12, "yanchor": "bottom", "showarrow": False}
         figure.add_annotation(text=shortened(row.label), bgcolor=colours.paper, borderpad=1, **above)
+        if mse == 0:  # no place on a log axis
+            nought = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "middle", "showarrow": False}
+            figure.add_annotation(text="0", y=place, bgcolor=colours.paper, **nought)
         figure.add_hline(y=place, line={"color": colours.faint, "width": 1}, layer="below")
     values = [row.middle("valid_mse") or 0.0 for row in scored]
     figure.update_xaxes(log_axis([*values, floor or 0.0]))
@@ -143,7 +146,7 @@ def mse_figure(rows: list[Row], floor: float | None, unit: str) -> go.Figure:
         room = (0.9 if any(row.spread for row in scored) else 0.35) * (high - low)  # for the numbers beside the points
         figure.update_xaxes(range=[low, high + room])
         if high - low > 1:  # in a narrow column more than a tick to a decade would run together
-            figure.update_xaxes(dtick=1)
+            figure.update_xaxes(dtick=max(1, int(np.ceil((high - low) / 5))))
     if floor:
         figure.add_vline(x=floor, line={"color": colours.muted, "width": 1.5, "dash": "dot"})
         about = {"text": "noise floor", "showarrow": False, "font": {"color": colours.muted, "size": 11}}

@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, computed, service
-from dashboard.chart import Theme, separators
+from dashboard.chart import Theme, log_axis, separators
 from dashboard.curves import in_another_scale, live_chart
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
@@ -546,3 +546,11 @@ def test_the_windows_worth_a_look_are_one_click_away():
 @pytest.mark.parametrize(("locale", "marks"), [("en-US", ".,"), ("de-DE", ",."), ("fr", ",\u202f"), (None, ".,")])
 def test_charts_write_numbers_as_the_visitor_does(locale, marks):
     assert separators(locale) == marks
+
+
+@pytest.mark.parametrize("values", [(2.7e-31, 8.4), (1e-9, 1.0), (0.001, 20.0)])
+def test_a_log_axis_of_any_width_has_few_ticks_within_it(values):
+    drawn = log_axis(values)
+    low, high = drawn["range"]
+    assert low < np.log10(values[0]) and np.log10(values[1]) < high
+    assert 1 < (high - low) / drawn["dtick"] <= 6
