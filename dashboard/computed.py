@@ -208,8 +208,9 @@ def names_of(upload_id: str, sheet: str) -> tuple[list[str], list[str]]:
         upload_id: of the file.
         sheet: whose columns they are; empty: of the one that is read by itself.
     """
-    answer = _answer(service.store().read_upload(upload_id), ReadOptions(sheet=sheet or None))
-    return answer.columns, answer.sheets
+    content = service.store().read_upload(upload_id)
+    # One sheet may hold no table at all, and the others are to be chosen all the same.
+    return _answer(content, ReadOptions(sheet=sheet or None)).columns, _answer(content).sheets
 
 
 def windows(source: Source, task: Task) -> Split:

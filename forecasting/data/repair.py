@@ -170,20 +170,19 @@ def resample(frame: pd.DataFrame, frequency: str, how: Aggregate, step: str | No
 
 def _within(frame: pd.DataFrame, made: pd.DataFrame, offset: pd.DateOffset, how: Aggregate, step: str | None) -> pd.Series:
     """Which of the longer steps lie wholly within their series."""
-    within = pd.Series(True, made.index)
-    ends = made.groupby("unique_id", sort=False)["ds"].agg(first=lambda ds: ds.index[0], last=lambda ds: ds.index[-1])
-    known: dict[tuple[pd.Timestamp, pd.Timestamp], tuple[bool, bool]] = {}
-    for name, times in frame.groupby("unique_id", sort=False)["ds"]:
-        span = times.iloc[0], times.iloc[-1]
-        if span not in known:
-            one = times.diff().median() if step is None else pd.tseries.frequencies.to_offset(anchored(step, span[0]))
-            before, after = (span[0] - one, span[0]), (span[1], span[1] + one)
-            known[span] = _apart(before, offset, span[0]), _apart(after, offset, span[0])
-        within[ends.loc[name, "first"]] &= how == "last" or known[span][0]
-        within[ends.loc[name, "last"]] &= known[span][1]
-    whole = within.groupby(made["unique_id"], sort=False).any()
-    if not whole.all():
-        raise BadInput(f"The series {whole.index[~whole][0]!r:.60} has no whole step of {offset.freqstr}: it is too short.")
+    by_series = frame.groupby("unique_id", sort=False)["ds"]
+    spans, usual = by_series.agg(["first", "last"]), by_series.diff().median()
+    whole = {}
+    for first, last in spans.drop_duplicates().itertuples(index=False, name=None):
+        one = usual if step is None else pd.tseries.frequencies.to_offset(anchored(step, first))
+        begins = how == "last" or _apart((first - one, first), offset, first)
+        whole[first, last] = begins, _apart((last, last + one), offset, first)
+    ends = pd.DataFrame([whole[span] for span in spans.itertuples(index=False, name=None)], spans.index, ["first", "last"])
+    ids = made["unique_id"]
+    within = (ids.duplicated() | ids.map(ends["first"])) & (ids.duplicated(keep="last") | ids.map(ends["last"]))
+    some = within.groupby(ids, sort=False).any()
+    if not some.all():
+        raise BadInput(f"The series {some.index[~some][0]!r:.60} has no whole step of {offset.freqstr}: it is too short.")
     return within
 
 

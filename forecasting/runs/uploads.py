@@ -19,7 +19,7 @@ class Uploads(Queue):
     """Files, each kept for its owner."""
 
     def add_upload(self, owner: str, name: str, content: bytes, quota: Quota | None = None, private: bool = False) -> str:
-        """Keep a file; the same content of the same owner is kept once. Return its random id.
+        """Keep a file and return its random id; the same content of the same owner is kept once, and once as a private file.
 
         Args:
             owner: who may delete it.
@@ -32,10 +32,11 @@ class Uploads(Queue):
             BadInput: when the store is full.
         """
         digest = hashlib.sha256(content).hexdigest()
-        known = select(schema.upload.c.id).where(schema.upload.c.owner == owner, schema.upload.c.digest == digest)
+        upload = schema.upload.c
+        known = select(upload.id).where(upload.owner == owner, upload.digest == digest, upload.private == private).limit(1)
         with self._writing() as db:
             upload_id = db.scalar(known)
-            db.execute(update(schema.upload).where(schema.upload.c.id == upload_id).values(created_at=time.time()))
+            db.execute(update(schema.upload).where(upload.id == upload_id).values(created_at=time.time()))
             if upload_id is None:
                 if quota is not None:
                     quota.refuse_when_full(stored_bytes(db) + len(content))

@@ -476,13 +476,16 @@ def test_another_sheet_of_a_workbook_is_read_once_it_is_chosen():
     n = np.arange(120.0)
     days, months = (pd.date_range("2010-01-01", periods=120, freq=step) for step in ("D", "MS"))
     daily = pd.DataFrame({"ds": days, "price": n % 7, "sold": n % 5})
-    book = workbook({"Daily": daily, "Monthly": pd.DataFrame({"month": months, "y": n % 12})})
+    monthly, notes = pd.DataFrame({"month": months, "y": n % 12}), pd.DataFrame({"About prices": ["in euros"]})
+    book = workbook({"Daily": daily, "Notes": notes, "Monthly": monthly})
     source = Upload(upload_id=actions.add_upload("ann", "book.xlsx", book), value=("sold",))
     page = open_lab(Experiment(source=source, task=Task(input_size=4), models=SMALL.models[:2]))
     assert any("120 rows; times: ds; daily" in found.value for found in page.caption)
     assert not any("columns of values" in found.value for found in page.caption)
     next(box for box in page.multiselect if box.label == "Values").set_value([]).run()
     assert any("1 of 2 columns of values is forecast: price" in found.value for found in page.caption)
+    next(box for box in page.selectbox if box.label == "Sheet").select("Notes").run()
+    assert not page.exception and page.error
     next(box for box in page.selectbox if box.label == "Sheet").select("Monthly").run()
     assert not page.exception and not page.error
     assert any("120 rows; times: month; monthly" in found.value for found in page.caption)

@@ -160,6 +160,14 @@ def test_the_best_is_known_at_once_where_its_fit_was_and_runs_are_ordered_by_it(
     assert ids(store, order="skill")[2:] == [other, none]
 
 
+def test_a_file_that_is_to_be_private_is_not_the_one_that_others_have_the_link_to(store):
+    shared = store.add_upload("ann", "a.csv", b"1")
+    private = store.add_upload("ann", "a.csv", b"1", private=True)
+    assert private != shared and not store.upload(shared).private and store.upload(private).private
+    assert store.add_upload("ann", "a.csv", b"1", private=True) == private
+    assert store.add_upload("ann", "a.csv", b"1") == shared
+
+
 def test_a_private_run_and_its_file_are_the_owners_alone_until_they_are_not(store, small):
     upload = store.add_upload("ann", "mine.csv", b"y")
     on_file = Experiment(title="F", source=Upload(upload_id=upload), models=(ModelChoice(name="naive"),))
