@@ -4,6 +4,7 @@ It reads jobs with weights from standard input until that ends, and answers each
 processes of pages and commands do not load TensorFlow themselves.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from forecasting.experiment import BadInput, WindowFit
 from forecasting.models import Shape
 from forecasting.runs.arrays import unpack
 from forecasting.runs.job import Job, Message
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
 MOST_S = 120.0
@@ -42,7 +45,9 @@ def keras_files(jobs: Sequence[Job]) -> list[bytes | BadInput]:
         with _one_at_a_time:
             command = [sys.executable, "-m", "forecasting.runs.keras_process"]
             done = subprocess.run(command, input=asked, env=environment, timeout=MOST_S, capture_output=True, check=True)
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError):
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError) as error:
+        said = getattr(error, "stderr", None) or b""
+        log.error("networks were not written: %s: %s", error, said[-2_000:].decode(errors="replace"))
         raise BadInput("The networks could not be written as files of Keras': try again later.") from None
     stream, found = BytesIO(done.stdout), []
     while (answer := Message.read(stream)) is not None:

@@ -199,7 +199,7 @@ def _scores(order: Sequence[str], errors: dict[str, float], floor: float | None)
     shown = list(reversed(order))
     values = [errors[label] for label in shown]
     figure = go.Figure(go.Scatter(x=values, y=shown, mode="markers", marker={"size": 11, "color": "#0B57E8"}))
-    figure.update_xaxes(type="log", title="MSE (log scale)", dtick="D2", tickformat="~g")
+    figure.update_xaxes(_log_axis("MSE (log scale)", values))
     if floor:
         figure.add_vline(x=floor, line={"dash": "dot", "color": "#545B66"})
     return figure.update_yaxes(automargin=True)
@@ -213,7 +213,8 @@ def _curves(trained: dict[str, list[FitView]]) -> go.Figure:
             line = {"color": COLOURS[place % len(COLOURS)]}
             figure.add_scatter(x=x, y=y, name=label, legendgroup=label, showlegend=nth == 0, line=line)
     figure.update_xaxes(title="Epoch")
-    return figure.update_yaxes(type="log", title="Validation loss (log scale)", dtick="D2", tickformat="~g")
+    losses = [point.valid_loss for fits in trained.values() for fit in fits for point in fit.epochs]
+    return figure.update_yaxes(_log_axis("Validation loss (log scale)", losses))
 
 
 def _window(store: Store, by_label: dict[str, list[FitView]], split: Split) -> go.Figure:
@@ -232,13 +233,21 @@ def _window(store: Store, by_label: dict[str, list[FitView]], split: Split) -> g
 
 
 def _steps(by_label: dict[str, list[FitView]], order: Sequence[str], steps: list[int]) -> go.Figure:
-    figure = go.Figure()
+    figure, errors = go.Figure(), []
     for place, label in enumerate(order):
         values = np.median([fit.result["valid_mse_per_step"] for fit in by_label[label] if fit.result], axis=0)
         line = {"color": COLOURS[place % len(COLOURS)]}
         figure.add_scatter(x=steps, y=values, name=label, mode="lines+markers", line=line)
+        errors += list(values)
     figure.update_xaxes(title="Steps ahead")
-    return figure.update_yaxes(type="log", title="MSE (log scale)", dtick="D2", tickformat="~g")
+    return figure.update_yaxes(_log_axis("MSE (log scale)", errors))
+
+
+def _log_axis(title: str, values: Sequence[float]) -> dict:
+    """A logarithmic axis; over several decades Plotly's own ticks, which never run together."""
+    known = [value for value in values if value > 0 and np.isfinite(value)]
+    wide = bool(known) and max(known) > 100 * min(known)
+    return {"type": "log", "title": title, "dtick": None if wide else "D2", "tickformat": "~g"}
 
 
 # -------------------------------------------------------------------------------------------------------- whole series
