@@ -127,6 +127,20 @@ def parameter(cls: type[Value], name: str, value: Any, key: str) -> Any:
     return number(cls, name, value, key, 0.05 if isinstance(value, float) else 1)
 
 
+def when_open(label: str, key: str, draw: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """An expander that is drawn within only while it is open: what is closed would slow down every change of the page.
+
+    Args:
+        label: its title, which may not change while it is open: it would lose its place.
+        key: of the expander; without the generation of the draft, so that it stays open over one.
+        draw: draws what it holds, of `args` and `kwargs`.
+    """
+    expander = st.expander(label, key=key, on_change="rerun")
+    if expander.open:
+        with expander:
+            draw(*args, **kwargs)
+
+
 def held(value: Any, key: str) -> Any:
     """What the widget of a model's parameter says, before it is drawn; its value where it is not on the page."""
     said = st.session_state.get(key, value)

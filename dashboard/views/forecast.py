@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import actions, address, computed, series_figures, service
 from dashboard.access import run_for
 from dashboard.chart import file_name, show
-from dashboard.components import csv_menu, show_error, show_errors
+from dashboard.components import csv_menu, show_error, show_errors, when_open
 from dashboard.forecast_state import JUDGED_AT, ForecastState, forecast_state_of, verdict
 from dashboard.identity import visitor
 from dashboard.results import fits_of_run
@@ -268,7 +268,7 @@ def _forecast(experiment: Experiment, forecast: Forecast, unit: str, run: RunVie
     rare = [f"{level:g} %" for level in levels if known < level / (100 - level)]
     if rare:
         st.caption(f"{known} past errors are too few for {' and '.join(rare)}: there the largest counts, widened a little.")
-    _values(forecast, i, names or [best], levels)
+    when_open(":material/table: The forecast as a table", "forecast-table", _values, forecast, i, names or [best], levels)
     _take_along(experiment, forecast, names or [best], levels)
     if run is not None and run.ended:
         actuals.compare(held, forecast, unit)
@@ -276,16 +276,15 @@ def _forecast(experiment: Experiment, forecast: Forecast, unit: str, run: RunVie
 
 def _values(forecast: Forecast, i: int, names: list[str], levels: list[float]) -> None:
     """What is drawn, as a table: the next values of one series, step by step."""
-    with st.expander("The forecast as a table", icon=":material/table:"):
-        table = forecast.frame({name: MODELS[name].title for name in names}, levels)
-        table = table[table["unique_id"] == forecast.panel.ids[i]].drop(columns="unique_id")
-        whole = (table["ds"] == table["ds"].dt.normalize()).all()
-        shown: dict[str, Any] = {"ds": (st.column_config.DateColumn if whole else st.column_config.DatetimeColumn)("Time")}
-        for column in table.columns[1:]:
-            model, *bound = column.rsplit("-", 2)
-            title = column if len(bound) < 2 else f"{model}, {bound[1]} % {'from' if bound[0] == 'lo' else 'to'}"
-            shown[column] = st.column_config.NumberColumn(title, format="%.4g")
-        st.dataframe(table, hide_index=True, key="values", column_config=shown)
+    table = forecast.frame({name: MODELS[name].title for name in names}, levels)
+    table = table[table["unique_id"] == forecast.panel.ids[i]].drop(columns="unique_id")
+    whole = (table["ds"] == table["ds"].dt.normalize()).all()
+    shown: dict[str, Any] = {"ds": (st.column_config.DateColumn if whole else st.column_config.DatetimeColumn)("Time")}
+    for column in table.columns[1:]:
+        model, *bound = column.rsplit("-", 2)
+        title = column if len(bound) < 2 else f"{model}, {bound[1]} % {'from' if bound[0] == 'lo' else 'to'}"
+        shown[column] = st.column_config.NumberColumn(title, format="%.4g")
+    st.dataframe(table, hide_index=True, key="values", column_config=shown)
 
 
 def _take_along(experiment: Experiment, forecast: Forecast, names: list[str], levels: list[float]) -> None:

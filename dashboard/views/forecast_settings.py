@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import computed, service
-from dashboard.components import number, optional, parameter, select, slider, start
+from dashboard.components import number, optional, parameter, select, slider, start, when_open
 from dashboard.state import NothingChosen, draft, fresh_widgets, key
 from dashboard.views import sidebar, training_form
 from dashboard.views.upload import upload
@@ -166,17 +166,25 @@ def _plan(plan: dict[str, Any], fits: int, found: tuple[int, ...]) -> None:
     shown = " and ".join(f"one of {length:,} steps" for length in found)
     st.caption(f"Seasons that the series show: {shown or 'none'}.")
     plan["n_windows"] = number(Plan, "n_windows", plan["n_windows"], key("plan-cutoffs", str(fits)))
-    with st.expander("Transforms, calendar", key=key("plan-transforms", str(fits))):
-        for name in ("transform", "differencing"):
-            plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
-        for name in ("detrend", "deseasonalize", "calendar"):
-            plan[name] = parameter(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
-    with st.expander("More", key=key("plan-more", str(fits))):
-        plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
-        plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
-        for name in ("selection", "members"):
-            plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
-        plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
+    when_open("Transforms, calendar", "plan-transforms", _transforms, plan, fits)
+    when_open("More", "plan-more", _more_of_plan, plan, fits)
+
+
+def _transforms(plan: dict[str, Any], fits: int) -> None:
+    """What is done to the series before a model learns, and whether it sees the calendar."""
+    for name in ("transform", "differencing"):
+        plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
+    for name in ("detrend", "deseasonalize", "calendar"):
+        plan[name] = parameter(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
+
+
+def _more_of_plan(plan: dict[str, Any], fits: int) -> None:
+    """What most visitors leave as it comes."""
+    plan["step_size"] = optional(Plan, "step_size", plan["step_size"], plan["h"], key("plan-step", str(fits)))
+    plan["input_size"] = optional(Plan, "input_size", plan["input_size"], 2 * plan["h"], key("plan-input", str(fits)))
+    for name in ("selection", "members"):
+        plan[name] = select(Plan, name, plan[name], key(f"plan-{name}", str(fits)))
+    plan["refit"] = parameter(Plan, "refit", plan["refit"], key("plan-refit", str(fits)))
 
 
 def _models(values: Chosen) -> list[str]:
@@ -203,16 +211,20 @@ def _training(values: Chosen) -> None:
     values["budget_s"] = optional(Experiment, "budget_s", values["budget_s"], HOW["budget_s"], key("forecast", "budget"))
     fitted = key("forecast", "epochs", str(values.get("fits", 0)))  # to other series other epochs fit
     training["epochs"] = slider(Training, "epochs", training["epochs"], fitted, most=limits.max_epochs)
-    with st.expander("Batch, rate, loss, seed", key=key("forecast", "more-training")):
-        training_form.how(training, "forecast")
-        values["seed"] = int(
-            st.number_input(
-                "Seed",
-                0,
-                2**31 - 1,
-                start(key("forecast", "seed"), values["seed"]),
-                key=key("forecast", "seed"),
-                help="Of the networks: first weights, and the order of the windows.",
-            )
+    when_open("Batch, rate, loss, seed", "forecast-training", _more_of_training, values)
+
+
+def _more_of_training(values: Chosen) -> None:
+    """What most visitors leave as it comes."""
+    training_form.how(values["training"], "forecast")
+    values["seed"] = int(
+        st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            start(key("forecast", "seed"), values["seed"]),
+            key=key("forecast", "seed"),
+            help="Of the networks: first weights, and the order of the windows.",
         )
-        training_form.device(training, "forecast")
+    )
+    training_form.device(values["training"], "forecast")

@@ -44,8 +44,9 @@ def models(values: Draft) -> None:
     order = list(MODELS)
     values["models"] = sorted(entries, key=lambda entry: order.index(entry["name"]))
     st.caption("Naive is in every comparison, and cannot be switched off.")
-    for entry in values["models"]:
-        _parameters(values, entry)
+    if st.toggle("Settings of each model", key="forms", help="What each does, its parameters, and the search over them."):
+        for entry in values["models"]:
+            _parameters(values, entry)
 
 
 def _parameters(values: Draft, entry: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def _page() -> None:
     run = run_for(st.query_params.get("run", "")[:16])
     if run is None or run.experiment.search is None:
         st.info(
-            "There is no search under this address. Open the form of a model in the Lab, and press *Search its settings*.",
+            "There is no search under this address. The Lab starts one: *Settings of each model*, *Search its settings*.",
             icon=":material/search:",
         )
         return

@@ -12,6 +12,7 @@ from dashboard.components import (
     slider,
     start,
     steps,
+    when_open,
 )
 from dashboard.state import Draft, draft, fresh_widgets, key, take, with_seasonal_naive
 from dashboard.views.models_form import models, source_of
@@ -100,27 +101,32 @@ def _waves(values: Draft) -> None:
         waves[band] = slider(Waves, band, tuple(map(float, waves[band])), key(band), 1)
     waves["noise_width"] = slider(Waves, "noise_width", float(waves["noise_width"]), key("noise_width"), 0.02)
     st.caption(f"Noise floor {digits(noise_floor(Waves(noise_width=waves['noise_width'])))}: no model can do better.")
-    with st.expander("Channels, trend, season, grid", key=key("more-waves")):
-        waves["n_channels"] = number(Waves, "n_channels", waves["n_channels"], key("n_channels"))
-        if waves["n_channels"] > 1:
-            waves["coupling"] = slider(Waves, "coupling", float(waves["coupling"]), key("coupling"), 0.05)
-            waves["delay"] = number(Waves, "delay", waves["delay"], key("delay"))
-        waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
-        waves["trend"] = select(Waves, "trend", waves["trend"], key("trend"))
-        if waves["trend"] != "none":
-            waves["trend_change"] = slider(Waves, "trend_change", float(waves["trend_change"]), key("change"), 0.05)
-            waves["trend_every"] = number(Waves, "trend_every", waves["trend_every"], key("every"))
-        waves["season"] = select(Waves, "season", waves["season"], key("season"))
-        if waves["season"] != "none":
-            height = float(waves["season_amplitude"])
-            waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
-            waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
-        task = Task.model_validate(values["task"])
-        waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], task.input_size + task.h, key("n_steps"))
-        waves["train_n_steps"] = optional(
-            Waves, "train_n_steps", waves.get("train_n_steps"), task.input_size + 1, key("train_n_steps")
-        )
-        waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
+    when_open("Channels, trend, season, grid", "more-waves", _more_of_waves, values)
+
+
+def _more_of_waves(values: Draft) -> None:
+    """What the chapter's waves do without: channels, trend, season, another grid."""
+    waves = values["sources"]["waves"]
+    waves["n_channels"] = number(Waves, "n_channels", waves["n_channels"], key("n_channels"))
+    if waves["n_channels"] > 1:
+        waves["coupling"] = slider(Waves, "coupling", float(waves["coupling"]), key("coupling"), 0.05)
+        waves["delay"] = number(Waves, "delay", waves["delay"], key("delay"))
+    waves["level"] = number(Waves, "level", float(waves["level"]), key("level"), 0.5)
+    waves["trend"] = select(Waves, "trend", waves["trend"], key("trend"))
+    if waves["trend"] != "none":
+        waves["trend_change"] = slider(Waves, "trend_change", float(waves["trend_change"]), key("change"), 0.05)
+        waves["trend_every"] = number(Waves, "trend_every", waves["trend_every"], key("every"))
+    waves["season"] = select(Waves, "season", waves["season"], key("season"))
+    if waves["season"] != "none":
+        height = float(waves["season_amplitude"])
+        waves["season_amplitude"] = slider(Waves, "season_amplitude", height, key("season_amplitude"), 0.1)
+        waves["season_length"] = number(Waves, "season_length", waves["season_length"], key("season_length"))
+    task = Task.model_validate(values["task"])
+    waves["n_steps"] = optional(Waves, "n_steps", waves["n_steps"], task.input_size + task.h, key("n_steps"))
+    waves["train_n_steps"] = optional(
+        Waves, "train_n_steps", waves.get("train_n_steps"), task.input_size + 1, key("train_n_steps")
+    )
+    waves["seed"] = number(Waves, "seed", waves["seed"], key("seed"))
 
 
 def _take_example(name: str) -> None:
@@ -184,29 +190,38 @@ def _task(values: Draft) -> None:
         _spacing(values["sources"]["waves"])
     if task["target"] != "next":
         task["h"] = steps(Task, "h", task["h"], key("h"))
-    with st.expander("Missing values", key=key("missing")):
-        task["masked"] = slider(Task, "masked", float(task["masked"]), key("masked"), 0.05)
-        if task["masked"]:
-            task["masking"] = select(Task, "masking", task["masking"], key("masking"))
-            if task["masking"] == "gaps":
-                task["gap_length"] = number(Task, "gap_length", task["gap_length"], key("gap_length"))
-            task["fill"] = select(Task, "fill", task["fill"], key("fill"))
-    with st.expander("Split, scaling, transforms", key=key("more-task")):
-        by = "by series" if values["kind"] == "waves" else "by time"
-        shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
-        first: tuple[int, int] = start(key("split"), shares)
-        low, high = st.slider(f"Training · validation · test, {by}", 1, 99, first, key=key("split"), format="%d %%")
-        if (low, high) != shares:  # shares that are no whole percents stay as they came
-            task["train"], task["valid"] = low / 100, (high - low) / 100
-        st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
-        task["transform"] = select(Task, "transform", task.get("transform", "none"), key("transform"))
-        task["scaling"] = select(Task, "scaling", task["scaling"], key("scaling"))
-        if task["target"] == "at_h":
-            task["differencing"] = "none"
-            return
-        task["differencing"] = select(Task, "differencing", task["differencing"], key("differencing"))
-        if task["differencing"] in ("seasonal", "both", "last_season"):
-            task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
+    if task["target"] == "at_h":
+        task["differencing"] = "none"
+    when_open("Missing values", "more-missing", _missing, task)
+    by = "series" if values["kind"] == "waves" else "time"
+    when_open("Split, scaling, transforms", "more-task", _more_of_task, task, by)
+
+
+def _missing(task: dict[str, Any]) -> None:
+    """Values that are hidden from the models, and how they are filled."""
+    task["masked"] = slider(Task, "masked", float(task["masked"]), key("masked"), 0.05)
+    if task["masked"]:
+        task["masking"] = select(Task, "masking", task["masking"], key("masking"))
+        if task["masking"] == "gaps":
+            task["gap_length"] = number(Task, "gap_length", task["gap_length"], key("gap_length"))
+        task["fill"] = select(Task, "fill", task["fill"], key("fill"))
+
+
+def _more_of_task(task: dict[str, Any], by: str) -> None:
+    """How the windows are split, by series or by time, and in which scale they are learned from."""
+    shares = (round(100 * task["train"]), round(100 * (task["train"] + task["valid"])))
+    first: tuple[int, int] = start(key("split"), shares)
+    low, high = st.slider(f"Training · validation · test, by {by}", 1, 99, first, key=key("split"), format="%d %%")
+    if (low, high) != shares:  # shares that are no whole percents stay as they came
+        task["train"], task["valid"] = low / 100, (high - low) / 100
+    st.caption(f"{low} % to learn from, {high - low} % to choose by, {100 - high} % for the last word.")
+    task["transform"] = select(Task, "transform", task.get("transform", "none"), key("transform"))
+    task["scaling"] = select(Task, "scaling", task["scaling"], key("scaling"))
+    if task["target"] == "at_h":
+        return
+    task["differencing"] = select(Task, "differencing", task["differencing"], key("differencing"))
+    if task["differencing"] in ("seasonal", "both", "last_season"):
+        task["season_length"] = number(Task, "season_length", task["season_length"], key("task-season"))
 
 
 def _spacing(waves: dict[str, Any]) -> None:

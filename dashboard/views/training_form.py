@@ -13,6 +13,7 @@ from dashboard.components import (
     slider,
     start,
     steps,
+    when_open,
 )
 from dashboard.state import Draft, draft, fresh_widgets, key
 from dashboard.words import spoken
@@ -30,24 +31,27 @@ RECIPE_HELP = {
 
 def training(values: Draft) -> None:
     """How networks are trained: a recipe, for how long, and the rest."""
-    settings = values["training"]
     st.subheader("Training")
     with st.container(horizontal=True, key=key("recipes")):
         for recipe, help in RECIPE_HELP.items():
             st.button(spoken(recipe), key=f"recipe-{recipe}", on_click=_follow, args=(recipe,), help=help, width="stretch")
     followed = st.empty()
     _until(values)
-    with st.expander("Batch, rate, loss, seeds", key=key("more-training")):
-        how(settings)
-        text = st.text_input(
-            "Seeds",
-            start(key("seeds"), ", ".join(map(str, values["seeds"]))),
-            key=key("seeds"),
-            help="One number, or several with commas: every trained model is then fitted once per seed.",
-        )
-        values["seeds"] = numbers(text)
-        device(settings)
+    when_open("Batch, rate, loss, seeds", "more-training", _more, values)
     followed.caption(_followed(values))
+
+
+def _more(values: Draft) -> None:
+    """What most visitors leave as a recipe has it."""
+    how(values["training"])
+    text = st.text_input(
+        "Seeds",
+        start(key("seeds"), ", ".join(map(str, values["seeds"]))),
+        key=key("seeds"),
+        help="One number, or several with commas: every trained model is then fitted once per seed.",
+    )
+    values["seeds"] = numbers(text)
+    device(values["training"])
 
 
 def how(training: dict[str, Any], page: str = "lab") -> None:
@@ -118,4 +122,4 @@ def _followed(values: Draft) -> str:
         return "Mend a setting first."
     if followed is None:
         return "The settings below are your own: the buttons put them back."
-    return f"{spoken(followed)} settings: all of them are below, and in the forms of the networks."
+    return f"{spoken(followed)} settings: all of them are below, and among the settings of each model."

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SHOTS = Path(__file__).parent / "screenshots"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)  # a machine under load is no fault
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -105,7 +105,7 @@ def closed_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
 def open_page(browser: Browser, url: str, theme: str = "light", width: int = 1440) -> Page:
     """A page in a context of its own: no cache, no cookies."""
     page = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=theme).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.goto(url)
     page.wait_for_selector(READY)
     return page

@@ -150,7 +150,7 @@ def test_stop_ends_a_fit_and_keeps_its_curve_and_reload_loses_and_repeats_nothin
     assert running is not None and sum(fit.status == "running" for fit in running.fits) == 1
 
     page.locator(".st-key-stop-all button").click()
-    expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible()
     expect(page).to_have_title("Forecasting lab")
     expect(plot(page, "learning")).to_contain_text("Deep RNN")
     expect(plot(page, "mse")).to_contain_text("Deep RNN")

@@ -32,6 +32,7 @@ def test_a_run_is_trained_found_deleted_and_searched_over_postgresql(postgresql,
         expect(guest.get_by_text("finished", exact=True).first).to_be_visible()
         guest.close()
 
+        page.get_by_text("Settings of each model", exact=True).click()
         page.get_by_text(re.compile(r"Linear, trained · \d+ parameters")).first.click()
         button(page, "Search its settings").click()
         page.get_by_role("dialog").get_by_role("spinbutton", name="Trials").fill("3")

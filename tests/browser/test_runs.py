@@ -111,7 +111,7 @@ def test_a_guest_sees_a_run_under_way_and_cannot_stop_it(dashboard: Dashboard, b
     expect(guest.get_by_role("button", name=re.compile("Stop"))).to_have_count(0)
     page.reload()  # the cookie says who is back
     page.locator(".st-key-stop-all button").first.click()
-    expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(r"Stopped: \d+ epochs were done"))).to_be_visible()
 
 
 @pytest.mark.slow

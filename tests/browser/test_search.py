@@ -20,6 +20,7 @@ SMALL = Experiment(
 @pytest.mark.slow
 def test_a_search_is_asked_for_in_a_models_form_and_its_best_opens_in_the_lab(dashboard: Dashboard, browser: Browser):
     page = open_page(browser, link(dashboard, SMALL))
+    page.get_by_text("Settings of each model", exact=True).click()
     page.get_by_text(re.compile(r"Linear, trained · \d+ parameters")).first.click()
     button(page, "Search its settings").click()
     dialog = page.get_by_role("dialog")

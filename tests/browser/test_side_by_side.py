@@ -97,5 +97,5 @@ def test_two_browsers_on_two_dashboards_see_one_run_live_while_a_command_line_wo
     second.context.add_cookies(first.context.cookies())  # whoever has started the run owns it on every server
     second.reload()
     second.locator(".st-key-stop-all button").first.click()
-    expect(second.get_by_text(re.compile(r"Stopped[:;]"))).to_be_visible(timeout=30_000)
+    expect(second.get_by_text(re.compile(r"Stopped[:;]"))).to_be_visible()
     expect(plot(second, "learning")).to_contain_text("Deep RNN")

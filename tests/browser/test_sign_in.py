@@ -82,7 +82,7 @@ def sign_in(page: Page, who: str) -> None:
     button(page, "Sign in").click()
     page.locator("input[name=sub]").fill(who)
     page.get_by_role("button", name=re.compile("Authorize|Log ?in|Sign in", re.IGNORECASE)).first.click()
-    expect(button(page, PEOPLE[who]["name"])).to_be_visible(timeout=30_000)
+    expect(button(page, PEOPLE[who]["name"])).to_be_visible()
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_a_private_file_is_to_others_what_was_never_there(dashboard: Dashboard, 
     ann.locator("input[type=file]").first.set_input_files(
         {"name": "secret.csv", "mimeType": "text/csv", "buffer": values.encode()}
     )
-    expect(ann.get_by_text("secret.csv").first).to_be_visible(timeout=30_000)
+    expect(ann.get_by_text("secret.csv").first).to_be_visible()
     button(ann, "Forecast").click()
     ann.wait_for_url(re.compile("run="))
     (record,) = (one for one in store.listed(Wanted(owner="", only_own=False, of_everybody=True))[0] if one.private)

@@ -42,8 +42,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         service.engine().close()
 
 
-def open_lab(experiment: Experiment | None = None, **address: str) -> AppTest:
+FORMS = "forms", "more-waves", "more-missing", "more-task", "more-training"
+"""The keys of what is closed in the side bar until somebody opens it."""
+
+
+def open_lab(experiment: Experiment | None = None, forms: bool = True, **address: str) -> AppTest:
+    """The Lab with all forms open, or as it opens."""
     page = AppTest.from_file(str(APP), default_timeout=60)
+    for name in FORMS if forms else ():
+        page.session_state[name] = True
     if experiment is not None:
         page.query_params["e"] = encode(experiment)
     for name, value in address.items():
@@ -323,6 +330,34 @@ def test_a_setting_changes_the_address_and_going_back_restores_the_run(finished)
     assert set(linked(page)) == {"e"}
     button(page, "back").click().run()
     assert address(page) == {"run": run.id}
+
+
+def test_what_is_closed_is_not_drawn_and_keeps_its_settings():
+    waves = Waves(n_series=100, trend="linear", level=3.0)
+    settings = SMALL.model_copy(
+        update={
+            "source": waves,
+            "task": Task(input_size=8, masked=0.2, scaling="standard"),
+            "models": (ModelChoice(name="naive"), ModelChoice(name="deep_rnn", params={"units": [3]})),
+            "training": Training(epochs=2, batch_size=64),
+            "seeds": (1, 2),
+        }
+    )
+    page = open_lab(settings, forms=False)
+    assert not page.text_input and not any(box.label == "Batch size" for box in page.select_slider)
+    assert decode(linked(page)["e"]) == settings
+    page.session_state["forms"] = page.session_state["more-training"] = True
+    page.run()
+    next(box for box in page.text_input if box.label == "Units per layer").set_value("4").run()
+    next(box for box in page.text_input if box.label == "Seeds").set_value("3").run()
+    page.session_state["forms"] = page.session_state["more-training"] = False
+    page.run()
+    assert not page.text_input
+    changed = {"models": (ModelChoice(name="naive"), ModelChoice(name="deep_rnn", params={"units": [4]})), "seeds": (3,)}
+    assert decode(linked(page)["e"]) == settings.model_copy(update=changed)
+    page.session_state["forms"] = page.session_state["more-training"] = True
+    page.run()
+    assert {box.label: box.value for box in page.text_input} == {"Units per layer": "4", "Seeds": "3"}
 
 
 def test_a_parameter_of_a_model_changes_its_count_and_its_name():

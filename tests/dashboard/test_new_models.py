@@ -74,6 +74,7 @@ def press(page: AppTest, key: str, eventually: Callable) -> AppTest:
 def test_in_the_lab(eventually):
     page = AppTest.from_file(str(ROOT / "dashboard" / "page.py"), default_timeout=60)
     page.query_params["e"] = encode(LAB)
+    page.session_state["forms"] = True
     page = press(page.run(), "train", eventually)
     table = page.dataframe[0].value.set_index("Model")
     assert table["Validation MSE"].notna().all()
