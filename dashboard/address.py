@@ -2,7 +2,8 @@
 
 A run is written at once; settings when they have rested for a moment, so that a slider that is dragged makes one entry in
 the browser's history. Until the browser says that it has the new address, the one before is ignored: it comes with what the
-browser had sent earlier. A page that one comes back to by the navigation has a plain address, and shows what it has shown.
+browser had sent earlier. An address that is lost on the way, as those of a page that is drawn anew in between, is sent
+again. A page that one comes back to by the navigation has a plain address, and shows what it has shown.
 """
 
 import time
@@ -20,22 +21,39 @@ Address = dict[str, str]
 
 ECHO_S = 10.0
 """How long the browser is waited for: one without scripts never says that it has the new address."""
-RESTED_MS = 700
+RESTED_MS, LOST_MS = 700, 3_000
 NAMES = ("run", "e", "newer")
 """Of what an address may hold: a run, settings, and a newer file to hold a forecast against."""
 _rested = st.components.v2.component(
     "rested_address",
     js="""
-    let timer;
+    let timer, turn = 0, went = false;
+    window.addEventListener("popstate", () => { went = true; });
+    const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 20));
     export default ({ data, setTriggerValue }) => {
       clearTimeout(timer);
-      const params = new URLSearchParams(window.location.search);
-      const here = (address) => data.names.every((name) => (params.get(name) ?? "") === (address[name] ?? ""));
-      if (data.awaited) setTriggerValue("arrived", here(data.put) ? "here" : "gone on");
-      else if (!here(data.address)) timer = setTimeout(rested, data.rested_ms);
+      const mine = ++turn, until = Date.now() + data.lost_ms;
+      if (data.awaited) arrived();
+      else {
+        went = false;
+        if (!here(data.address)) timer = setTimeout(rested, data.rested_ms);
+      }
+      function here(address) {
+        const params = new URLSearchParams(window.location.search);
+        return data.names.every((name) => (params.get(name) ?? "") === (address[name] ?? ""));
+      }
+      function arrived() {
+        if (here(data.put)) say("arrived", "here");
+        else if (went) say("arrived", "gone on");
+        else if (Date.now() > until) say("arrived", "lost");
+        else timer = setTimeout(arrived, 100);
+      }
       function rested() {  // not while the page is drawn anew, as under a slider that is still dragged
         if (document.querySelector("[data-test-script-state=running]")) timer = setTimeout(rested, 200);
-        else setTriggerValue("address", data.address);
+        else say("address", data.address);
+      }
+      function say(name, value) {  // when nothing else is under way, with which it would go into one message
+        idle(() => { if (mine === turn) setTriggerValue(name, value); });
       }
     };
     """,
@@ -119,7 +137,7 @@ def write(page: str, run_id: str | None, experiment: Experiment, opening: Experi
     if adopted or run_id is not None:
         _put(page, address)
     with st.container(key="rested"):
-        _put_when_rested(page, address)
+        _put_when_rested(page, address, _said())
 
 
 def _put(page: str, address: Address) -> None:
@@ -132,8 +150,13 @@ def _put(page: str, address: Address) -> None:
 
 
 @st.fragment
-def _put_when_rested(page: str, address: Address) -> None:
-    """Let the browser have the address a moment after the last change: nothing else is drawn anew for it."""
+def _put_when_rested(page: str, address: Address, before: dict[str, Any]) -> None:
+    """Let the browser have the address a moment after the last change: nothing else is drawn anew for it.
+
+    Streamlit's side in the browser sends all that changes within a moment as one message, for the part of the page that was
+    the first to change. So a setting that differs from what it was `before` came with a message of this part: the page is
+    drawn anew.
+    """
 
     def rested() -> None:
         said: dict[str, Any] = st.session_state["rested-address"]
@@ -141,13 +164,21 @@ def _put_when_rested(page: str, address: Address) -> None:
             _put(page, address)
 
     def arrived() -> None:
-        st.session_state["left"] = None
+        if st.session_state["rested-address"].get("arrived") == "lost":
+            st.query_params.from_dict(put)
+        else:
+            st.session_state["left"] = None
 
     put, awaited = st.session_state["addresses"].get(page, {}), st.session_state.get("left") is not None
-    data = {"address": address, "put": put, "names": NAMES, "awaited": awaited, "rested_ms": RESTED_MS}
+    data = {"address": address, "put": put, "names": NAMES, "awaited": awaited, "rested_ms": RESTED_MS, "lost_ms": LOST_MS}
     said = _rested(key="rested-address", data=data, on_address_change=rested, on_arrived_change=arrived)
-    if said.arrived == "gone on":  # the visitor went back at once
-        st.rerun()
+    if said.arrived == "gone on" or any(value != before.get(key, value) for key, value in _said().items()):
+        st.rerun()  # the visitor went back at once, or has changed something else meanwhile
+
+
+def _said() -> dict[str, Any]:
+    """What the widgets of the settings say."""
+    return {key: st.session_state[key] for key in st.session_state["starts"] if key in st.session_state}
 
 
 def go(page: str, wanted: Address) -> None:
