@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecasting.data.reading.frequency import anchored, grid, in_words
+from forecasting.data.reading.frequency import anchored, grid, in_words, offset_of
 from forecasting.data.seasons import seconds_of
 from forecasting.experiment import BadInput
 
@@ -80,7 +80,8 @@ def _on_one_grid(single: pd.DataFrame, sizes: pd.Series, frequency: str) -> pd.D
 
 def _n_steps(ds: pd.DatetimeIndex, frequency: str) -> int:
     """About how many steps lie between the first and the last of some times, without making them."""
-    a_step = pd.date_range(ds.min(), periods=2, freq=frequency)
+    first = ds.min()
+    a_step = pd.DatetimeIndex([first, first + offset_of(frequency)])
     step_us, span_us = (int(np.ptp(some.to_numpy().astype("datetime64[us]").astype("int64"))) for some in (a_step, ds))
     return span_us // step_us
 
@@ -174,7 +175,7 @@ def _within(frame: pd.DataFrame, made: pd.DataFrame, offset: pd.DateOffset, how:
     spans, usual = by_series.agg(["first", "last"]), by_series.diff().median()
     whole = {}
     for first, last in spans.drop_duplicates().itertuples(index=False, name=None):
-        one = usual if step is None else pd.tseries.frequencies.to_offset(anchored(step, first))
+        one = usual if step is None else offset_of(anchored(step, first))
         begins = how == "last" or _apart((first - one, first), offset, first)
         whole[first, last] = begins, _apart((last, last + one), offset, first)
     ends = pd.DataFrame([whole[span] for span in spans.itertuples(index=False, name=None)], spans.index, ["first", "last"])

@@ -98,10 +98,10 @@ class Conformal:
 
     def _own_size(self, relative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The size of each series' errors, `(n_series,)`, and as it is without those of each cutoff, by which these are
-        judged, `(n_cutoffs, n_series)`; both drawn to the size of all."""
+        judged, `(n_cutoffs, n_series)`; both drawn to the size of all, and 1 where there is nothing to tell apart."""
         squares, n = np.where(self.known, relative, 0.0) ** 2, self.known.sum(axis=2)
-        if relative.shape[1] == 1:
-            return np.ones(1), np.ones(relative.shape[:2])
+        if relative.shape[1] == 1 or not squares.any():
+            return np.ones(relative.shape[1]), np.ones(relative.shape[:2])
         usual, by_cutoff = LIKE_ALL * squares.sum() / self.n_scores, squares.sum(axis=2)
         own = np.sqrt((usual + by_cutoff.sum(axis=0)) / (LIKE_ALL + n.sum(axis=0)))
         if len(relative) == 1:

@@ -11,7 +11,7 @@ from forecasting.experiment.tasks import SeriesTask, Task
 from forecasting.experiment.training import Training
 from forecasting.experiment.values import Value, without
 
-NUMERICS = 8
+NUMERICS = 9
 """Version of everything that computes. Raise it when a change moves results, or when a default changes: it is part of every
 fit's id, beside the settings that differ from their defaults."""
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.data.opening import Opening, opening_of
-from forecasting.data.reading.frequency import anchored
+from forecasting.data.reading.frequency import after, anchored
 from forecasting.data.repair import Repair, filled
 from forecasting.data.seasons import candidates
 from forecasting.experiment import BadInput
@@ -196,7 +196,7 @@ class Panel:
         if self.frequency is None:
             step = self.ds[i][-1] - self.ds[i][-2]
             return pd.DatetimeIndex([cutoff + step * k for k in range(1, h + 1)])
-        return pd.date_range(cutoff, periods=h + 1, freq=anchored(self.frequency, self.ds[i][0]))[1:]
+        return after(cutoff, h, anchored(self.frequency, self.ds[i][0]))
 
     def cutoff(self, i: int, back: int) -> pd.Timestamp:
         """The last time that is known to a forecast."""

@@ -80,6 +80,12 @@ def test_missing_truths_and_series_without_a_scale_do_no_harm():
     assert coverage(y, np.full(12, -2.0), np.full(12, 2.0)) == 1
 
 
+def test_forecasts_that_were_never_wrong_have_intervals_without_width():
+    for n_cutoffs in (1, 4):
+        width = learned(np.zeros((n_cutoffs, 40, 12))).half_width(95)
+        assert width.shape == (40, 12) and not width.any()
+
+
 def test_the_interval_score_is_lowest_for_the_true_interval():
     y = RNG.normal(size=200_000)
     scores = {width: interval_score(y, np.full_like(y, -width), np.full_like(y, width), 80) for width in (0.6, 1.2816, 2.5)}

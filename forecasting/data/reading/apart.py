@@ -28,9 +28,9 @@ def attempt(content: bytes, options: ReadOptions) -> Reading | Refusal:
         columns, sheets = [str(name) for name in table.columns], table.sheets
         return interpreted(table, options)
     except BadInput as error:
-        return Refusal(str(error), isinstance(error, Question), columns, sheets)
+        return Refusal(str(error), error.option if isinstance(error, Question) else "", columns, sheets)
     except MemoryError:  # pyarrow's own is one of these
-        return Refusal("Reading the file takes more memory than there is: cut it down.", False, columns, sheets)
+        return Refusal("Reading the file takes more memory than there is: cut it down.", "", columns, sheets)
 
 
 def main() -> None:

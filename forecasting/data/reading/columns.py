@@ -18,6 +18,7 @@ from forecasting.experiment import BadInput
 MAX_SERIES = 100_000
 SHORTEST = 3
 LOOKED_AT = 2_000
+HEAD_ROWS, HEAD_COLUMNS, HEAD_LETTERS = 5, 50, 60
 FAR_AWAY, TEN_YEARS_S = 10, 315_360_000
 """A time is no slip unless it is so many times as far from the others as these lie apart, and at least ten years."""
 KEY = re.compile(
@@ -283,9 +284,15 @@ class Columns:
             frequency,
             self.warnings,
             self.table.sheets,
+            self._head(),
         )
         self._add_warnings(reading)
         return reading
+
+    def _head(self) -> list[list[str]]:
+        """The first rows as they stand in the file, as far as somebody can look at them."""
+        first = self.table.columns.iloc[:HEAD_ROWS, :HEAD_COLUMNS].astype(object).fillna("")
+        return first.map(lambda cell: str(cell)[:HEAD_LETTERS]).to_numpy().tolist()
 
     def _long_enough(self, frame: pd.DataFrame, values: list[str]) -> pd.DataFrame:
         """The rows of series with three times and a value at least, where some have; the others are left out by name."""

@@ -1,5 +1,10 @@
-"""How often a series has a value, and which times it lacks."""
+"""How often a series has a value, and which times it lacks.
 
+A frequency is pandas' alias. One is added that pandas lacks: `MS-15` is a month, dated on its fifteenth, and `MS-30` on its
+thirtieth or its last day where it is shorter.
+"""
+
+import re
 import warnings
 from collections import Counter
 
@@ -9,6 +14,7 @@ import pandas as pd
 STEPS_LOOKED_AT = 12
 """Times in a row from which a frequency is proposed."""
 MOST_PROPOSALS = 400
+MONTHS_APART = (1, 2, 3, 4, 6, 12)
 WORDS = {
     "YS": "yearly", "YE": "yearly", "QS": "quarterly", "QE": "quarterly", "MS": "monthly", "ME": "monthly", "W": "weekly",
     "D": "daily", "B": "on weekdays", "h": "hourly", "min": "every minute", "s": "every second",
@@ -52,12 +58,13 @@ def infer_frequency(times: pd.Series) -> str | None:
     """
     if len(times) < 3:
         return None
-    whole = _alias(times)
+    whole = _alias(times) or _on_a_day_of_the_month(times)
     if whole is not None:
         return whole
     starts = np.unique(np.linspace(0, max(0, len(times) - STEPS_LOOKED_AT), MOST_PROPOSALS).astype(int))
     size = min(STEPS_LOOKED_AT, max(3, len(times) // 3))
-    proposals = Counter(filter(None, (_alias(times.iloc[start : start + size]) for start in starts)))
+    runs = (times.iloc[start : start + size] for start in starts)
+    proposals = Counter(filter(None, (_alias(run) or _on_a_day_of_the_month(run) for run in runs)))
     for proposal, _ in proposals.most_common():
         if times.isin(grid(times.iloc[0], times.iloc[-1], proposal)).all():
             return proposal
@@ -69,9 +76,44 @@ def grid(first: pd.Timestamp, last: pd.Timestamp, frequency: str) -> pd.Datetime
 
     Args:
         first, last: the bounds; each is in the grid only where it is a time of the frequency.
-        frequency: pandas' alias.
+        frequency: pandas' alias, or a month with its day.
     """
-    return pd.date_range(first, last, freq=frequency)
+    day = _day_of(frequency)
+    if day is None:
+        return pd.date_range(first, last, freq=frequency)
+    months = pd.date_range(first.replace(day=1), last, freq=frequency.split("-")[0])
+    times = months + pd.to_timedelta(np.minimum(day, months.days_in_month) - 1, unit="D")
+    return times[(times >= first) & (times <= last)]
+
+
+def after(time: pd.Timestamp, n: int, frequency: str) -> pd.DatetimeIndex:
+    """The times of a frequency that follow one of them.
+
+    Args:
+        time: one of the frequency.
+        n: how many follow.
+        frequency: as in `grid`.
+    """
+    if _day_of(frequency) is None:
+        return pd.date_range(time, periods=n + 1, freq=frequency)[1:]
+    return grid(time, time + (n + 1) * offset_of(frequency), frequency)[1 : n + 1]
+
+
+def offset_of(frequency: str) -> pd.DateOffset:
+    """A step of a frequency, as it is added to a time.
+
+    Raises:
+        ValueError: when there is no such frequency.
+    """
+    if _day_of(frequency) is None:
+        return pd.tseries.frequencies.to_offset(frequency)
+    return pd.DateOffset(months=int(frequency.split("MS")[0] or 1))
+
+
+def _day_of(frequency: str) -> int | None:
+    """The day of the month that months are dated on; None for pandas' own frequencies."""
+    found = re.fullmatch(r"\d*MS-(\d+)", frequency)
+    return int(found[1]) if found else None
 
 
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
@@ -79,7 +121,7 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 def anchored(frequency: str, first: pd.Timestamp) -> str:
     """A frequency with the anchor of a series that begins at a time: its weekday, or whether months are dated at their
-    beginning or at their end.
+    beginning, at their end, or on a day between.
 
     Args:
         frequency: pandas' alias, with the anchor of any series.
@@ -90,8 +132,9 @@ def anchored(frequency: str, first: pd.Timestamp) -> str:
     number = alias.removesuffix(unit)
     if unit == "W":
         return f"{alias}-{WEEKDAYS[first.weekday()]}"
-    if unit in ("MS", "ME") and (first.is_month_start or first.is_month_end):
-        return f"{number}{'MS' if first.is_month_start else 'ME'}"
+    if unit in ("MS", "ME") and first.day != min(_day_of(frequency) or 0, first.days_in_month):
+        day = "MS" if first.is_month_start else "ME" if first.is_month_end else f"MS-{first.day}"
+        return f"{number}{day}"
     return frequency
 
 
@@ -158,3 +201,14 @@ def _alias(times: pd.Series) -> str | None:
         "24h": "D",
         "7D": "W",
     }.get(str(found), str(found))
+
+
+def _on_a_day_of_the_month(times: pd.Series) -> str | None:
+    """The frequency of times that lie on the same day of months as far apart, or on the last one of shorter months."""
+    months = times.dt.year.to_numpy() * 12 + times.dt.month.to_numpy()
+    apart = np.unique(np.diff(months))
+    day = int(times.dt.day.max())
+    same = (times.dt.day == np.minimum(day, times.dt.days_in_month)).all() and (times == times.dt.normalize()).all()
+    if len(apart) != 1 or apart[0] not in MONTHS_APART or not same:
+        return None
+    return f"{apart[0] if apart[0] > 1 else ''}MS-{day}"

@@ -13,7 +13,15 @@ from forecasting.experiment import BadInput
 
 
 class Question(BadInput):
-    """What cannot be told from the file alone: the visitor has to say it, and the file can be read."""
+    """What cannot be told from the file alone: the visitor has to say it, and the file can be read.
+
+    Attributes:
+        option: the field of `ReadOptions` that answers it: `day_first` or `decimal`.
+    """
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 MISSING = {
@@ -117,7 +125,8 @@ def _by_jumps(numbers: pd.Series, pointed: pd.Series, delimiter: str | None) -> 
         if delimiter == ";" and len(numbers) > 2:
             raise Question(
                 f"Whether {numbers.iloc[0]} is {numbers.iloc[0].replace('.', '')} or {float(numbers.iloc[0]):g} cannot be "
-                "told, for every number has three digits behind its point: say which, decimal point or decimal comma."
+                "told, for every number has three digits behind its point: say which, decimal point or decimal comma.",
+                "decimal",
             )
         return "."
     as_decimals = pd.to_numeric(numbers)

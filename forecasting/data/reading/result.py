@@ -50,6 +50,7 @@ class Reading:
         frequency: pandas' alias of the step between times, or None.
         warnings: what was left out or should be looked at, in sentences.
         sheets: of a workbook, the names of those that hold something.
+        head: the first rows as they stand in the file, a cell for each of the first `columns`.
     """
 
     frame: pd.DataFrame
@@ -64,6 +65,7 @@ class Reading:
     frequency: str | None
     warnings: list[str] = field(default_factory=list)
     sheets: list[str] = field(default_factory=list)
+    head: list[list[str]] = field(default_factory=list)
 
     @property
     def season_length(self) -> int:

@@ -198,7 +198,8 @@ def _day_first(parts: pd.DataFrame, one: pd.Series, other: pd.Series) -> bool:
         return ways[0]
     raise Question(
         "Whether the day or the month comes first in the dates cannot be told, for no number in them is beyond twelve: say "
-        "which, day first or month first."
+        "which, day first or month first.",
+        "day_first",
     )
 
 

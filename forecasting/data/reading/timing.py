@@ -12,6 +12,7 @@ from forecasting.data.reading.numbers import Question, distinct, is_missing
 from forecasting.data.reading.result import ReadOptions
 from forecasting.data.reading.spellings import MONTH_OF, full_years, plain
 from forecasting.data.reading.times import parse_clock, parse_times
+from forecasting.data.reading.untimed import no_times
 from forecasting.experiment import BadInput
 
 FOOTER_ROWS = 5
@@ -109,7 +110,7 @@ class Timing:
             return self._best(candidates)
         if (found := self._in_nameless_years()) is not None:
             return found
-        raise refused or self._no_times()
+        raise refused or no_times(self.cells, self._has_numbers())
 
     # -------------------------------------------------------------------------------------------------- one column
 
@@ -313,41 +314,6 @@ class Timing:
             if len(years) > 2 and steps.nunique() == 1 and steps.iloc[0] > 0:
                 return Found(pd.to_datetime(years.astype(str), format="%Y"), [name])
         return None
-
-    def _no_times(self) -> BadInput:
-        shown = ", ".join(f"{name} ({self.cells[name].iloc[0]!r:.20})" for name in self.names[:6])
-        if broken := self._first_broken():
-            return BadInput(broken)
-        if not self._has_numbers():
-            return BadInput(f"The file has no column of numbers and none of times: it has {shown}.")
-        return BadInput(f"No column holds times in one way throughout: there are {shown}. A time is needed for every value.")
-
-    def _first_broken(self) -> str:
-        """Which cell of a column that begins with times does not fit, and how many there are; empty where none does."""
-        for name in self.names:
-            cells = self.cells[name].astype(object).reset_index(drop=True)
-            start = (
-                parse_times(cells.iloc[:8], True, True) if len(cells) > 8 and not is_missing(cells.iloc[:8]).any() else None
-            )
-            if start is None:
-                continue
-            fits = pd.Series([_fits(cells.iloc[:7].tolist(), str(cell)) for cell in cells[:2_000]])
-            if not fits.all():
-                place, n = int((~fits).to_numpy().argmax()), int((~fits).sum())
-                more = f" and {n - 1:,} more are" if n > 1 else " is"
-                where = f"{cells[place]!r:.40} in row {place + 1} of its values{more}"
-                return (
-                    f"The column {name!r:.60} holds times, but {where} none, or written in another way: mend the file, or "
-                    "leave the row out."
-                )
-        return ""
-
-
-def _fits(others: list[str], cell: str) -> bool:
-    try:
-        return parse_times(pd.Series([*others, cell], dtype=object), True, True) is not None
-    except BadInput:
-        return False
 
 
 def _part_number(cell: str, part: str) -> float:

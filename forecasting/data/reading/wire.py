@@ -28,20 +28,20 @@ class Refusal:
 
     Attributes:
         message: a sentence.
-        question: whether the visitor has only to say which of them comes first.
+        question: the option that the visitor has only to say; empty where that would not help.
         columns: names of the columns of the file, as far as they could be read.
         sheets: of a workbook, the names of those that hold something.
     """
 
     message: str
-    question: bool
+    question: str
     columns: list[str]
     sheets: list[str]
 
     @property
     def error(self) -> BadInput:
         """The same as an error."""
-        return (Question if self.question else BadInput)(self.message)
+        return Question(self.message, self.question) if self.question else BadInput(self.message)
 
 
 _options = TypeAdapter(ReadOptions)
