@@ -20,6 +20,7 @@ from dashboard.views.account import account_menu
 from dashboard.views.diagnostics import how_far_back, look, series_chosen
 from dashboard.views.header import recent, say_earlier, share, stop_button
 from dashboard.views.take_away import take_away
+from dashboard.views.understood import understood
 from dashboard.views.upload import drop_zone
 from dashboard.words import digits
 from forecasting.evaluation.fits import fits_of
@@ -72,11 +73,15 @@ def _page() -> None:
         return
     except BadInput as error:
         show_error(error)
+        if forecast_settings.chosen()["kind"] == "upload":
+            understood(draft(), error)
         _as_before()
         return
     st.session_state["forecast_worked"] = experiment
     address.write("forecast", run.id if run else None, experiment, opening(), st.session_state.get(actuals.NEWER))
     _header(experiment, run, state)
+    if experiment.source.kind == "upload":
+        understood(draft())
     _results(experiment, run, state)
 
 

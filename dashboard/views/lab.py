@@ -15,6 +15,7 @@ from dashboard.titles import unit_of
 from dashboard.verdict import best_of
 from dashboard.views import learning, look_backs, progress, scores, sidebar, upload, welcome
 from dashboard.views.header import header, open_run, stop_button
+from dashboard.views.understood import understood
 from dashboard.words import escaped
 from forecasting.data import Split
 from forecasting.evaluation.fits import ensembles_of, fits_of
@@ -55,6 +56,8 @@ def _page() -> None:
         return
     except BadInput as error:
         show_error(error)
+        if draft()["kind"] == "upload":
+            understood(draft(), error)
         _offer_ways_out()
         if run is not None:
             _offer_way_back(run)
@@ -65,6 +68,8 @@ def _page() -> None:
     address.write("lab", run.id if run and mine else None, experiment, OPENING)
     welcome.cards()
     header(experiment, rows, run if mine else None, split)
+    if draft()["kind"] == "upload":
+        understood(draft())
     if run is not None and not mine:
         _offer_way_back(run)
     _sections(experiment, split, rows, run if mine else None)

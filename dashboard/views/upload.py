@@ -86,6 +86,7 @@ def _take_file(values: Draft, file: Any) -> None:
     except Question:
         reading = None
     source = Upload(upload_id=actions.add_upload(visitor(), file.name, content))
+    st.session_state["understood"] = True  # a new file is worth a look
     st.session_state["taken-file"] = file.file_id
     values["sources"]["upload"] = source.model_dump()
     if reading is None:

@@ -11,7 +11,7 @@ from tests.browser.conftest import Dashboard, open_page, shoot
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [pytest.param(1, marks=pytest.mark.long), len(STEPS) - 1], ids=["whole", "end"])
+@pytest.mark.parametrize("first", [pytest.param(1, marks=pytest.mark.long), len(STEPS)], ids=["whole", "end"])
 def test_a_newcomer_walks_through_the_chapter(dashboard: Dashboard, browser: Browser, first: int):
     page = open_page(browser, f"{dashboard.url}/guide?quick=1&step={first}")
     for number, step in list(enumerate(STEPS, 1))[first - 1 :]:

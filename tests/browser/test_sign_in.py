@@ -109,15 +109,14 @@ def test_runs_belong_to_who_has_signed_in_and_private_ones_open_for_nobody_else(
     assert store.run(before).private
 
     ben = signed_in(browser, dashboard, "ben")
-    guest = open_page(browser, address)
+    ben.get_by_role("radio", name="Everyone's").click()
+    expect(ben.get_by_text("No run is found.")).to_be_visible()
     ben.goto(address)
-    for page in (ben, guest):
-        expect(page.get_by_text(NOTHING_THERE)).to_be_visible()
-        page.goto(f"{dashboard.url}/?run=nothing23")
-        expect(page.get_by_text(NOTHING_THERE)).to_be_visible()
-        page.goto(f"{dashboard.url}/runs")
-        page.get_by_role("radio", name="Everyone's").click()
-        expect(page.get_by_text("No run is found.")).to_be_visible()
+    expect(ben.get_by_text(NOTHING_THERE)).to_be_visible()
+    guest = open_page(browser, address)
+    expect(guest.get_by_text(NOTHING_THERE)).to_be_visible()
+    guest.goto(f"{dashboard.url}/?run=nothing23")
+    expect(guest.get_by_text(NOTHING_THERE)).to_be_visible()
 
     again = signed_in(browser, dashboard, "ann")
     again.goto(address)

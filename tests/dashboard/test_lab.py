@@ -17,6 +17,7 @@ from dashboard.chart import Theme, log_axis, separators
 from dashboard.curves import in_another_scale, live_chart
 from dashboard.results import Fits, Outcome
 from dashboard.state import decode, encode
+from dashboard.views.understood import ANSWERS
 from forecasting import Experiment, ModelChoice, Sample, Task, Training, Upload, Waves, fits_of, run_fit
 from forecasting.data import load
 from forecasting.data.masking import fill_mse
@@ -42,8 +43,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         service.engine().close()
 
 
-FORMS = "forms", "more-waves", "more-missing", "more-task", "more-training"
-"""The keys of what is closed in the side bar until somebody opens it."""
+FORMS = "forms", "more-waves", "more-missing", "more-task", "more-training", "understood"
+"""The keys of what is closed until somebody opens it."""
 
 
 def open_lab(experiment: Experiment | None = None, forms: bool = True, **address: str) -> AppTest:
@@ -505,6 +506,41 @@ def test_a_file_is_told_as_it_is_read_and_a_choice_that_cannot_be_used_is_a_comp
     assert not page.exception and not page.error
     assert any("3 missing" in found.value for found in page.caption)
     assert decode(linked(page)["e"]).source.missing == (-200.0,)
+
+
+def test_columns_first_rows_and_counts_of_a_file_stand_in_the_middle_and_a_click_takes_all_values():
+    days = pd.date_range("2024-01-01", periods=60).strftime("%d.%m.%Y")
+    lines = [f"{day};{shop};{n + 10 * (shop == 'B')};{n % 4},5" for shop in "AB" for n, day in enumerate(days)]
+    content = "\n".join(["day;shop;sold;price", *lines]).encode()
+    source = Upload(upload_id=actions.add_upload("ann", "shops.csv", content))
+    page = open_lab(Experiment(source=source, task=Task(input_size=4), models=SMALL.models[:2]))
+
+    def table(column: str) -> pd.DataFrame:
+        return next(found.value for found in page.dataframe if column in found.value)
+
+    columns = table("Taken for").set_index("Column")
+    assert columns["Taken for"].to_dict() == {"day": "Time", "shop": "Series", "sold": "Value", "price": "Left out"}
+    assert list(columns["Row 2"]) == ["02.01.2024", "A", "1", "1,5"], "as they stand in the file"
+    assert list(table("ds")["sold"]) == [0, 1, 2, 3, 4]
+    counts = table("Sum").iloc[0].to_dict()
+    wanted = {"Series": 2, "Rows": 120, "First": "2024-01-01", "Last": "2024-02-29", "Sum": 2 * 1770 + 600, "Missing": 0}
+    assert counts == {"Column": "sold"} | wanted
+    next(found for found in page.button if found.label == "All 2, each a series").click().run()
+    assert not page.exception and not page.error
+    assert set(table("Taken for")["Taken for"]) == {"Time", "Series", "Value"}
+    assert list(table("Sum")["Sum"]) == [4140, 2 * 15 * (0.5 + 1.5 + 2.5 + 3.5)]
+    assert decode(linked(page)["e"]).source.every_value
+
+
+def test_a_question_about_a_file_is_answered_by_a_click():
+    days = "".join(f"0{1 + i % 9}/0{1 + (i * 5) % 7}/2024,{i}\n" for i in range(9))
+    source = Upload(upload_id=actions.add_upload("ann", "days.csv", f"date,y\n{days}".encode()))
+    page = open_lab(Experiment(source=source, task=Task(input_size=2), models=SMALL.models[:2]))
+    assert "day first or month first" in errors(page)
+    assert [found.label for found in page.button if found.key.startswith("answer-")] == list(ANSWERS["day_first"])
+    button(page, "answer-False").click().run()
+    assert "day first or month first" not in errors(page)
+    assert page.session_state["draft"]["sources"]["upload"]["day_first"] is False
 
 
 def test_another_sheet_of_a_workbook_is_read_once_it_is_chosen():
