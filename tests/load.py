@@ -84,6 +84,7 @@ class Tab:
         self.watch, self.socket, self.query = watch, socket, query
         self.widgets: dict[str, str] = {}
         self.ids: set[str] = set()
+        self.fragments: dict[str, str] = {}
         self.timers: dict[str, float] = {}
         self.redrawn = False
         self._texts: list[str] = []
@@ -118,7 +119,7 @@ class Tab:
                 if not message.metadata.run.fragment_ids:
                     self.widgets, self.timers = {}, {}
             case "delta" if message.delta.WhichOneof("type") == "new_element":
-                self._learn(message.delta.new_element)
+                self._learn(message.delta.new_element, message.delta.fragment_id)
             case "auto_rerun":
                 self.timers[message.auto_rerun.fragment_id] = message.auto_rerun.interval
             case "page_info_changed":
@@ -129,7 +130,7 @@ class Tab:
                 return message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
         return False
 
-    def _learn(self, element: Element) -> None:
+    def _learn(self, element: Element, fragment: str) -> None:
         kind = element.WhichOneof("type")
         content = getattr(element, kind)
         if kind == "exception" or kind == "alert" and content.format == Alert.ERROR:
@@ -139,6 +140,7 @@ class Tab:
         elif key := re.match(r"\$\$ID-\w+-(\w+)", getattr(content, "id", "")):
             self.widgets[key[1]] = content.id
             self.ids.add(content.id)
+            self.fragments[content.id] = fragment
 
 
 @asynccontextmanager

@@ -8,8 +8,18 @@ from tests.browser.conftest import Dashboard, open_page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/forecast", "/guide"])
+@pytest.mark.parametrize(
+    ("path", "theme"),
+    [
+        ("/", "dark"),
+        ("/forecast", "light"),
+        ("/guide", "dark"),
+        *(
+            pytest.param(*other, marks=pytest.mark.long)
+            for other in (("/", "light"), ("/forecast", "dark"), ("/guide", "light"))
+        ),
+    ],
+)
 def test_axe_finds_nothing_serious(dashboard: Dashboard, browser: Browser, path: str, theme: str):
     page = open_page(browser, dashboard.url + path, theme)
     expect(page.locator(".js-plotly-plot" if path != "/guide" else "[data-testid=stHeading]").first).to_be_visible()

@@ -96,7 +96,7 @@ def test_a_messy_file_becomes_a_forecast_that_is_downloaded_and_found_again_by_i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", ["/", "/forecast"])
+@pytest.mark.parametrize("start", ["/", pytest.param("/forecast", marks=pytest.mark.long)])
 def test_pages_keep_what_they_show_while_one_looks_at_another(dashboard: Dashboard, browser: Browser, start: str):
     page = open_page(browser, dashboard.url + start)
     expect(page.locator(".js-plotly-plot").first).to_be_visible()

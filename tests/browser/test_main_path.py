@@ -267,11 +267,8 @@ def test_a_file_that_leaves_a_question_is_read_once_the_visitor_has_answered_it(
     expect(shared.get_by_text("12 rows; times: date; daily; 2024-01-01 to 2024-01-12")).to_be_visible()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("theme", "width"),
-    [pytest.param("dark", 1440, marks=pytest.mark.long), pytest.param("light", 1024, marks=pytest.mark.long), ("dark", 390)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 1024), ("dark", 390)])
 def test_pictures_of_a_real_series_in_both_themes_and_several_widths(
     dashboard: Dashboard, browser: Browser, theme: str, width: int
 ):

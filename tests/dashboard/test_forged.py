@@ -1,4 +1,4 @@
-"""A guest sends the server what an owner's page would send, past all buttons: nothing comes of it."""
+"""Messages as a browser sends them, and as somebody sends them past all buttons."""
 
 import asyncio
 import json
@@ -114,3 +114,18 @@ async def attack(server: Dashboard) -> None:
 @pytest.mark.slow
 def test_nothing_comes_of_an_owners_messages_with_another_cookie(server):
     asyncio.run(attack(server))
+
+
+async def moved_with_the_address(server: Dashboard) -> str:
+    """What the page says of the noise after a message of the address's part of the page that has a new value of a slider."""
+    async with somebody(server, "") as tab:
+        await tab.rerun()
+        (address,) = {fragment for widget, fragment in tab.fragments.items() if widget.endswith("rested-address")}
+        noise = next(widget for widget in tab.ids if "-noise_width-" in widget)
+        assert address and tab.text(r"Noise floor [\d.]+") == "Noise floor 0.000833"
+        await tab.rerun(WidgetState(id=noise, double_array_value={"data": [0.2]}), fragment=address)
+        return tab.text(r"Noise floor [\d.]+")
+
+
+def test_a_slider_whose_value_comes_with_another_message_is_not_forgotten(server):
+    assert asyncio.run(moved_with_the_address(server)) == "Noise floor 0.00333"

@@ -33,7 +33,7 @@ def score_of(script: str, folder) -> float:
         pytest.param("linear_sgd", Task(input_size=12, target="all_h", h=3), marks=pytest.mark.slow),
         ("simple_rnn", Task(input_size=12)),
         pytest.param("deep_rnn", Task(input_size=12, target="at_h", h=4), marks=pytest.mark.slow),
-        pytest.param("gru", Task(input_size=12), marks=pytest.mark.slow),
+        pytest.param("gru", Task(input_size=12), marks=pytest.mark.long),
     ],
 )
 def test_the_script_finds_the_score_of_the_fit(name, task, tmp_path):

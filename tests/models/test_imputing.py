@@ -68,7 +68,7 @@ def test_it_can_be_stopped():
         fill_in(load(SOURCE, TASK), TASK, Control(should_stop=lambda: True))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_fills_in_channels_from_each_other():
     source, task = SOURCE.model_copy(update={"n_channels": 2, "coupling": 1.0, "delay": 0}), TASK
     split = load(source, task)
@@ -82,7 +82,7 @@ def test_its_parameters_are_counted():
     assert Imputer().count(shape) == sum(weights.size for weights in Imputer().network(shape).training_model.get_weights())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fits_forecast_from_what_it_filled_in_at_any_look_back():
     models = (ModelChoice(name="linear"), ModelChoice(name="simple_rnn"))
     fits = fits_of(Experiment(source=SOURCE, task=TASK, models=models))
@@ -110,7 +110,7 @@ def holed(later: float = 0.0) -> tuple[Panel, list[np.ndarray]]:
     return Panel(["a", "b", "c"], times, lacking, "h", "network", 24), whole
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gaps_of_whole_series_are_filled_in_from_what_was_known_alone():
     panel, whole = holed()
     learned = filling(panel, 48, Control())

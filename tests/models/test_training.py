@@ -87,7 +87,7 @@ def test_two_epochs_give_the_weights_and_losses_that_keras_fit_gives(model, opti
     ("settings", "loss", "config"),
     [
         pytest.param({"loss": "mae"}, "mae", {}, marks=pytest.mark.long),
-        ({"loss": "huber"}, "huber", {}),
+        pytest.param({"loss": "huber"}, "huber", {}, marks=pytest.mark.slow),
         ({"clip_norm": 0.05}, "mse", {"global_clipnorm": 0.05}),
     ],
     ids=["absolute errors", "Huber", "clipped gradients"],
@@ -236,8 +236,8 @@ def test_a_fit_with_a_cosine_that_is_continued_begins_another_one_where_it_ended
     "params",
     [
         pytest.param({"dropout": 0.3, "recurrent_dropout": 0.2}, marks=pytest.mark.long),
-        {"normalisation": "batch", "sequence_to": "sequence"},
-        pytest.param({"normalisation": "layer", "dropout": 0.3}, marks=pytest.mark.slow),
+        pytest.param({"normalisation": "batch", "sequence_to": "sequence"}, marks=pytest.mark.slow),
+        pytest.param({"normalisation": "layer", "dropout": 0.3}, marks=pytest.mark.long),
     ],
     ids=["dropout", "batch normalisation", "layer normalisation and dropout"],
 )

@@ -62,7 +62,7 @@ def test_a_network_that_sees_the_calendar_knows_the_weekday_where_nothing_else_t
     assert scores[True] < 0.7 * scores[False]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_column_of_a_file_that_is_known_in_advance_foretells_what_nothing_else_does():
     rng = np.random.default_rng(8)
     days = pd.date_range("2024-01-01", periods=420, freq="D")

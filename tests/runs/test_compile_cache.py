@@ -42,7 +42,7 @@ def test_a_second_worker_uses_what_the_first_has_compiled(fit_in_a_new_worker, t
     assert kept(tmp_path) == first, "the same programs have served, and none was compiled anew"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_broken_programs_are_dropped_and_cost_no_fit(fit_in_a_new_worker, tmp_path):
     fit_in_a_new_worker(tmp_path)
     before = kept(tmp_path)

@@ -166,7 +166,7 @@ def test_a_fit_whose_worker_was_killed_goes_on_from_its_state_to_the_result_of_a
         assert fit.result[key] == pytest.approx(expected[key], rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_tried_again(lab, small, states):
     experiment = small("simple_rnn", **SECONDS)
     run_id = lab.start(experiment)
@@ -181,7 +181,7 @@ def test_a_fit_whose_worker_was_killed_twice_goes_on_from_its_state_when_it_is_t
     assert [point.epoch for point in fit.epochs[:before]] == list(range(1, before + 1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_that_hangs_is_replaced_and_its_neighbour_is_not_disturbed(pair, small, limit):
     limit(pair, slice(1), no_progress_s=12)  # compiling gives no sign either, and a busy machine takes its time over it
     runs = [pair.start(small("simple_rnn", **SECONDS)) for _ in range(2)]

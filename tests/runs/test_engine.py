@@ -260,7 +260,7 @@ def test_a_device_that_the_machine_lacks_is_named_in_plain_words(lab, small):
     assert "GPU:99" not in lab.engine.devices
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_that_is_killed_in_mid_fit_is_replaced_and_the_fit_is_taken_up_again(lab, small):
     run_id = lab.start(small("simple_rnn", **SOME))
     lab.in_mid_fit(run_id)
