@@ -21,7 +21,7 @@ def test_a_newcomer_walks_through_the_chapter(dashboard: Dashboard, browser: Bro
         expect(page.locator("[data-testid=stImage] img").first).to_be_visible()
         page.get_by_role("radio", name="0.01", exact=True).click()
         page.get_by_role("button", name=re.compile("Run it")).click()
-        expect(page.get_by_text("You guessed")).to_be_visible(timeout=120_000)
+        expect(page.get_by_text("You guessed")).to_be_visible(timeout=240_000)
         if number in (2, len(STEPS)):
             shoot(page, f"guide-{number}")
         page.get_by_role("button", name="Next", exact=True).click()

@@ -109,6 +109,7 @@ def test_runs_belong_to_who_has_signed_in_and_private_ones_open_for_nobody_else(
     assert store.run(before).private
 
     ben = signed_in(browser, dashboard, "ben")
+    ben.goto(f"{dashboard.url}/runs")
     ben.get_by_role("radio", name="Everyone's").click()
     expect(ben.get_by_text("No run is found.")).to_be_visible()
     ben.goto(address)
