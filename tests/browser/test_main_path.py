@@ -223,6 +223,33 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
     expect(plot(page, "series")).to_have_count(0)  # no charts of the file before
     page.locator("input[type=file]").set_input_files(daily)
     expect(page.get_by_role("heading", name="sold in daily, next 2 days")).to_be_visible()
+    page.wait_for_url(re.compile(r"e="))
+
+    guest = open_page(browser, page.url)
+    expect(guest.get_by_text("Shared with you by its link.")).to_be_visible()
+    expect(button(guest, "Delete file and its runs")).to_have_count(0)
+
+    page.reload()  # the same browser is still the owner
+    button(page, "Delete file and its runs").click()
+    expect(page.get_by_text("daily.csv goes, with no run made of it")).to_be_visible()
+    button(page, "Keep it").click()
+    expect(page.get_by_role("heading", name="sold in daily, next 2 days")).to_be_visible()
+    button(page, "Delete file and its runs").click()
+    button(page, "Delete").click()
+    expect(page.get_by_role("heading", name="Drop a file of series")).to_be_visible()
+    guest.reload()
+    expect(guest.get_by_text("was deleted by its owner: choose another series")).to_be_visible()
+    expect(guest.locator(".js-plotly-plot")).to_have_count(0)
+
+
+@pytest.mark.long
+def test_a_click_in_the_table_of_a_file_changes_what_a_column_is(dashboard: Dashboard, browser: Browser):
+    page = open_page(browser, dashboard.url)
+    page.get_by_text("Upload", exact=True).click()
+    steady = "ds,sold,price\n" + "".join(f"2021-01-{day:02d},{(day % 7) * 10},{day % 5}\n" for day in range(1, 32))
+    daily = {"name": "daily.csv", "mimeType": "text/csv", "buffer": steady.encode()}
+    page.locator("input[type=file]").set_input_files(daily)
+    expect(page.get_by_role("heading", name="sold in daily, next 2 days")).to_be_visible()
     for row, role in ((3, "Value"), (2, "Left out")):  # price is forecast, and sold is not
         cells, box = page.locator(".st-key-understood-columns canvas").first, None
         cells.scroll_into_view_if_needed()
@@ -235,23 +262,6 @@ def test_an_upload_is_drawn_and_its_owner_alone_deletes_it(dashboard: Dashboard,
         expect(page.get_by_text("1 of 2 columns of values is forecast")).to_have_count(0)
         expect(page.get_by_role("heading", name="price" if row == 2 else "daily, next 2 days")).to_be_visible()
     expect(page.get_by_role("heading", name="price in daily, next 2 days")).to_be_visible()
-    page.wait_for_url(re.compile(r"e="))
-
-    guest = open_page(browser, page.url)
-    expect(guest.get_by_text("Shared with you by its link.")).to_be_visible()
-    expect(button(guest, "Delete file and its runs")).to_have_count(0)
-
-    page.reload()  # the same browser is still the owner
-    button(page, "Delete file and its runs").click()
-    expect(page.get_by_text("daily.csv goes, with no run made of it")).to_be_visible()
-    button(page, "Keep it").click()
-    expect(page.get_by_role("heading", name="price in daily, next 2 days")).to_be_visible()
-    button(page, "Delete file and its runs").click()
-    button(page, "Delete").click()
-    expect(page.get_by_role("heading", name="Drop a file of series")).to_be_visible()
-    guest.reload()
-    expect(guest.get_by_text("was deleted by its owner: choose another series")).to_be_visible()
-    expect(guest.locator(".js-plotly-plot")).to_have_count(0)
 
 
 @pytest.mark.slow
